@@ -1,0 +1,267 @@
+"""Every write there is, as data.
+
+An operation is atomic and conditional: it says what must still be true, and its result says whether it was. Operations
+that nobody awaited one after the other may be executed in any order; inside a batch they run by ``rank``, which follows
+a message's way, so that an operation posted without waiting is seen by the next one of the same message.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from hermes.types.agent import Step
+from hermes.types.content import Outbound
+from hermes.types.events import InboundEvent
+from hermes.types.ids import BootId, SessionId, SessionKey, TurnId
+from hermes.types.ports import Accepted
+from hermes.types.records import InboxState, Note, SessionRecord, TranscriptLine
+
+R = TypeVar("R", covariant=True)
+
+
+class Op(Generic[R]):
+    """A write whose result is an ``R``."""
+
+    rank: ClassVar[int] = 50
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accept(Op[tuple[Accepted, ...]]):
+    """Commit events to the inbox (state ``accepted``), dropping those whose (platform, account, event_id) is known.
+
+    One ``Accepted`` per event, in order. Counts ``received`` for each that is new.
+    """
+
+    rank: ClassVar[int] = 10
+    events: tuple[InboundEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Undecodable(Op[Accepted]):
+    """Commit an event that could not be decoded as ``failed:undecodable`` with its raw bytes, so that it never holds a cursor."""
+
+    rank: ClassVar[int] = 10
+    platform: str
+    account: str
+    event_id: str
+    raw: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Op[int | None]):
+    """Inbox row ``accepted`` → ``routed`` into a session, which is made if there is none (as ``new_session_id``).
+
+    Returns the row's ``seq`` in that session, or None if the row was not ``accepted`` any more.
+    """
+
+    rank: ClassVar[int] = 20
+    row_id: int
+    session_key: SessionKey
+    new_session_id: SessionId
+    rule: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Op[bool]):
+    """Inbox row ``accepted`` → a terminal state, together with what is said about it. False if it was not ``accepted``.
+
+    ``keep_text`` False erases the text (a message that was not meant for us).
+    """
+
+    rank: ClassVar[int] = 20
+    row_id: int
+    state: InboxState
+    rule: str
+    at: float
+    outbound: tuple[Outbound, ...] = ()
+    keep_text: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Take(Op[SessionRecord | None]):
+    """Rows ``routed`` → ``in_turn`` of ``turn_id``, or ``in_turn`` of that same turn again after a death.
+
+    Raises the session's generation by one and returns its record; None (and nothing changed) unless every row is still
+    ``routed``, or ``in_turn`` of this turn. A row taken again counts ``crashes`` + 1 if its last owner lived in this
+    boot, else ``boots`` + 1.
+    """
+
+    rank: ClassVar[int] = 30
+    session_key: SessionKey
+    row_ids: tuple[int, ...]
+    turn_id: TurnId
+    boot_id: BootId
+    incarnation: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AddStep(Op[bool]):
+    """Append step ``n`` of a turn; clears ``boots`` of its rows. False (nothing written) if the generation has moved on."""
+
+    rank: ClassVar[int] = 35
+    session_key: SessionKey
+    generation: int
+    turn_id: TurnId
+    n: int
+    step: Step
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FinishTurn(Op[bool]):
+    """End a turn in one transaction: transcript, outbox rows, inbox rows terminal, session row, counts.
+
+    Holds only if the session's generation is still ``generation`` and every row is ``in_turn`` of ``turn_id``; else False
+    and nothing is written. Outbox rows whose delivery id exists already are skipped.
+    """
+
+    rank: ClassVar[int] = 40
+    session_key: SessionKey
+    generation: int
+    turn_id: TurnId
+    row_ids: tuple[int, ...]
+    state: InboxState
+    rule: str
+    transcript: tuple[TranscriptLine, ...]
+    outbound: tuple[Outbound, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopTurn(Op[int]):
+    """Raise the session's generation and end its ``in_turn`` rows as ``stopped``; returns how many rows that were.
+
+    Whichever of this and ``FinishTurn`` commits first wins. ``new_session_id`` also begins a new stretch of the
+    conversation (history before it is no longer shown to the agent).
+    """
+
+    rank: ClassVar[int] = 40
+    session_key: SessionKey
+    rule: str
+    at: float
+    new_session_id: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue(Op[bool]):
+    """Put a message into the outbox on its own (a notice). False if its delivery id was there already."""
+
+    rank: ClassVar[int] = 40
+    message: Outbound
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sending(Op[bool]):
+    """Outbox row ``prepared``/``retry``/``unknown``/``sending`` → ``sending``, attempts + 1. False if it is terminal."""
+
+    rank: ClassVar[int] = 60
+    row_id: int
+    boot_id: BootId
+    incarnation: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt(Op[bool]):
+    """Part ``part`` of a ``sending`` row has arrived as ``message_id``; the last part makes the row ``sent``.
+
+    False if the row is not ``sending`` or that part has its receipt already.
+    """
+
+    rank: ClassVar[int] = 1
+    row_id: int
+    part: int
+    total: int
+    message_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent(Op[bool]):
+    """A ``sending`` row that did not get through: → ``prepared`` (not an attempt), ``retry``, ``unknown`` or ``dead``."""
+
+    rank: ClassVar[int] = 1
+    row_id: int
+    state: str
+    not_before: float
+    failure: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expire(Op[int]):
+    """Rows of ``platform`` past their ``expires_at``: → ``sent`` with failure ``stored`` if ``stored``, else ``dead``. How many."""
+
+    rank: ClassVar[int] = 70
+    platform: str
+    stored: bool
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvents(Op[None]):
+    """Append supervision events (each a CBOR-able mapping with at, boot_id, path, incarnation, kind); keeps the newest ``keep``."""
+
+    rank: ClassVar[int] = 80
+    events: tuple[dict[str, object], ...]
+    keep: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AddNote(Op[Note]):
+    """Remember a text; the same ``key`` again returns the first note."""
+
+    rank: ClassVar[int] = 35
+    key: str
+    text: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DropNote(Op[bool]):
+    """Forget a note."""
+
+    rank: ClassVar[int] = 36
+    note_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutLoginCode(Op[None]):
+    """Store the hash of a one-time link's code; drops expired ones."""
+
+    rank: ClassVar[int] = 50
+    code_hash: bytes
+    expires_at: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemLoginCode(Op[bool]):
+    """Use up a code and store the hash of the browser session it opens. False if unknown, used or expired."""
+
+    rank: ClassVar[int] = 51
+    code_hash: bytes
+    session_hash: bytes
+    at: float
+    session_expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prune(Op[int]):
+    """Delete dedupe keys older than ``dedupe_before`` and browser sessions and codes that have expired. How many rows."""
+
+    rank: ClassVar[int] = 90
+    dedupe_before: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(Op[None]):
+    """Write something small and commit: proves that the disk takes writes."""
+
+    rank: ClassVar[int] = 0
+    at: float

@@ -1,0 +1,1 @@
+"""The words everybody shares: frozen data and Protocols, no I/O, no Trio."""

@@ -1,0 +1,84 @@
+"""What goes out: one frozen message per delivery, cut into parts by the lane."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hermes.types.ids import DeliveryId, SessionKey, TraceId
+from hermes.types.origin import LaneKey, lane_key
+
+OutboxState = Literal["prepared", "sending", "retry", "unknown", "sent", "dead"]
+OPEN_OUTBOX_STATES: tuple[OutboxState, ...] = ("prepared", "sending", "retry", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """A message that must arrive. ``delivery_id`` is deterministic, so that writing it twice writes it once.
+
+    ``text`` is Markdown as its author wrote it; the adapter's dialect is applied when a part is sent.
+    ``expires_at`` is in epoch seconds. ``metadata`` is the platform's escape hatch; unknown keys are ignored.
+    """
+
+    delivery_id: DeliveryId
+    platform: str
+    account: str
+    chat_id: str
+    text: str
+    kind: Literal["reply", "command", "notice"] = "reply"
+    thread_id: str | None = None
+    reply_to: str | None = None
+    session_key: SessionKey | None = None
+    generation: int | None = None
+    trace: TraceId = TraceId("")
+    expires_at: float | None = None
+    secret: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lane(self) -> LaneKey:
+        """The lane this message leaves by."""
+        return lane_key(self.platform, self.account, self.chat_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One platform message: the lane's unit of sending, of receipts and of retry."""
+
+    delivery_id: DeliveryId
+    index: int
+    total: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """The platform has it; ``message_id`` is its own name for it."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The newest text of an answer that is still being written; ephemeral, never a row."""
+
+    draft_id: str
+    text: str
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a platform can do; everything optional is off unless said.
+
+    ``authenticated``: its own edge has proved who the user is (a browser session), so access needs no list.
+    ``idempotent_send``: the platform drops a second copy of the same delivery id, so ``unknown`` may be sent again unmarked.
+    ``history``: its users read answers from our store, so an expired row counts as stored, not as lost.
+    """
+
+    max_length: int = 4096
+    authenticated: bool = False
+    idempotent_send: bool = False
+    history: bool = False
+    draft_interval_s: float = 0.8
+    send_timeout_s: float = 30.0
+    receive_deadline_s: float | None = None

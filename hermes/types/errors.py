@@ -1,0 +1,76 @@
+"""Failures, typed once at the border.
+
+    Exception
+    └─ GatewayError            carries .failure; everything the gateway raises on purpose
+       ├─ SendError            a send that failed; .phase says whether anything may have reached the platform
+       └─ SocketClosed         the other end of a web socket is gone
+
+``Failure.severity`` decides what a supervisor does: ``transient`` restarts with backoff for ever, ``needs_operator``
+disables that one child until somebody acts, ``fatal`` escalates to the root. Everything else that is raised is a crash.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["transient", "needs_operator", "fatal"]
+Scope = Literal["message", "chat", "adapter", "gateway"]
+
+HOME_HELD = "home_held"
+HOME_UNUSABLE = "home_unusable"
+CONFIG_INVALID = "config_invalid"
+PORT_TAKEN = "port_taken"
+STORE_NEWER = "store_newer"
+STORE_CORRUPT = "store_corrupt"
+STORE_DEGRADED = "store_degraded"
+STORE_GONE = "store_gone"
+DRAINING = "draining"
+UNREACHABLE = "unreachable"
+SEND_UNCONFIRMED = "send_unconfirmed"
+TOO_LARGE = "too_large"
+TURN_DEADLINE = "turn_deadline"
+EMPTY_ANSWER = "empty_answer"
+AGENT_CRASHED = "agent_crashed"
+POISON = "poison"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something did not work, as data: what a row, a log line and a status page show.
+
+    ``detail`` is redacted text for people. ``retry_after`` is in seconds and a lower bound.
+    """
+
+    code: str
+    severity: Severity = "transient"
+    scope: Scope = "message"
+    retry_after: float | None = None
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}" if self.detail else self.code
+
+
+class GatewayError(Exception):
+    """An expected failure; the only exception an adapter, agent or service raises on purpose."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+SendPhase = Literal["not_sent", "unknown"]
+
+
+class SendError(GatewayError):
+    """A send failed. ``not_sent``: nothing left this process, so trying again is safe. ``unknown``: it may have arrived."""
+
+    def __init__(self, failure: Failure, phase: SendPhase) -> None:
+        super().__init__(failure)
+        self.phase: SendPhase = phase
+
+
+class SocketClosed(GatewayError):
+    """The peer of a socket is gone; raised by receive and send alike."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(Failure(UNREACHABLE, scope="chat", detail=detail))

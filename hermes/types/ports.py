@@ -1,0 +1,152 @@
+"""Protocols between the domain and the tree: implemented in ``actors.ports``, injected by ``hermes.app``.
+
+    adapter ──io.accept──▶ store        lane ──send──▶ adapter        web ──route──▶ adapter
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from hermes.types.content import Capabilities, Draft, Part, SendResult
+from hermes.types.events import InboundEvent
+from hermes.types.ids import BootId
+from hermes.types.records import FeedItem
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The event is durable as inbox row ``row_id``; ``duplicate`` if it already was."""
+
+    row_id: int
+    duplicate: bool
+
+
+# --- HTTP and sockets, in our own types: no web framework leaks into an adapter ----------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that passed the door: size, Host, Origin and ``Route.auth`` are checked. Header names are lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the handler answers."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Socket(Protocol):
+    """A web socket with text frames. Both directions raise ``SocketClosed`` once the peer is gone."""
+
+    async def receive(self) -> str:
+        """The next text frame."""
+
+    async def send(self, text: str) -> None:
+        """Hand a frame to the connection; returning proves nothing about its arrival."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close politely; never raises."""
+
+
+Auth = Literal["token", "key", "own"]
+"""``token``: a browser session; ``key``: the API key; ``own``: the handler checks a signature itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An HTTP route of an adapter. A path that ends in ``/*`` matches the whole subtree."""
+
+    path: str
+    auth: Auth
+    handler: Callable[[Request], Awaitable[Response]]
+    methods: frozenset[str] = frozenset({"GET"})
+
+
+@dataclass(frozen=True, slots=True)
+class SocketRoute:
+    """A web-socket route of an adapter; the handler owns the socket until it returns."""
+
+    path: str
+    auth: Auth
+    handler: Callable[[Request, Socket], Awaitable[None]]
+
+
+# --- the adapter contract ----------------------------------------------------------------------------------------------
+
+
+class TaskStatus(Protocol):
+    """Says "ready"; Trio's own task_status fits."""
+
+    def started(self, value: Any = None, /) -> None:
+        """The adapter is logged in and receives."""
+
+
+class AdapterIO(Protocol):
+    """What one incarnation of an adapter may do; closed and useless once that incarnation has ended."""
+
+    account: str
+    boot_id: BootId
+    incarnation: int
+
+    async def accept(self, events: Sequence[InboundEvent]) -> Sequence[Accepted]:
+        """Return when all events are durable, in one commit; only then may the platform's cursor move or an ack go out.
+
+        Blocks while intake is paused (store away or degraded, drain). Cancelling withdraws nothing that was handed in.
+        """
+
+    def beat(self) -> None:
+        """A receive has completed; health is reported from this clock alone."""
+
+    def chat_up(self, chat_id: str) -> None:
+        """This chat can be reached again: its lane looks for open rows now."""
+
+    async def feed(self, chat_id: str, since: str | None, limit: int) -> Sequence[FeedItem]:
+        """The chat's messages after cursor ``since`` (None: the newest ``limit``), oldest first."""
+
+
+class Adapter(Protocol):
+    """One account of one platform. It fails only by raising out of ``connect``: one attempt, no retry inside."""
+
+    platform: str
+    capabilities: Capabilities
+
+    def routes(self) -> Sequence[Route | SocketRoute]:
+        """HTTP routes to mount while connected."""
+
+    async def connect(self, io: AdapterIO, *, task_status: TaskStatus) -> None:
+        """Log in, ``task_status.started()``, receive until cancelled, or raise ``GatewayError``."""
+
+    async def disconnect(self) -> None:
+        """Say goodbye while ``connect`` still runs; under a deadline, and not called after a crash."""
+
+    async def send(
+        self, chat_id: str, part: Part, *, reply_to: str | None, metadata: Mapping[str, str]
+    ) -> SendResult:
+        """Send one part, once. Raises ``SendError`` with the phase it failed in."""
+
+
+@runtime_checkable
+class Drafts(Protocol):
+    """Optional: the platform can show an answer while it is written."""
+
+    async def draft(self, chat_id: str, draft: Draft) -> None:
+        """Show the newest text; losing one is harmless."""
+
+
+@runtime_checkable
+class Typing(Protocol):
+    """Optional: the platform can show that the agent works."""
+
+    async def typing(self, chat_id: str, on: bool) -> None:
+        """Switch the indicator; losing one is harmless."""

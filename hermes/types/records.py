@@ -1,0 +1,122 @@
+"""Rows as the rest of the program sees them: frozen, complete, independent of any database."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hermes.types.content import Outbound, OutboxState
+from hermes.types.events import InboundEvent
+from hermes.types.ids import BootId, SessionId, SessionKey, TurnId
+
+InboxState = Literal["accepted", "routed", "in_turn", "answered", "merged", "refused", "denied", "ignored", "stopped", "failed"]
+TERMINAL_INBOX_STATES: tuple[InboxState, ...] = ("answered", "merged", "refused", "denied", "ignored", "stopped", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One accepted event. ``rule`` names what decided it. ``crashes`` counts deaths of its turn or session in one boot;
+    ``boots`` counts boots in a row that found it in a turn with no new step."""
+
+    row_id: int
+    state: InboxState
+    event: InboundEvent
+    rule: str = ""
+    session_key: SessionKey | None = None
+    seq: int | None = None
+    turn_id: TurnId | None = None
+    boot_id: BootId | None = None
+    incarnation: int | None = None
+    crashes: int = 0
+    boots: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One message on its way out. ``parts_sent`` parts have receipts, so sending resumes at that index."""
+
+    row_id: int
+    state: OutboxState
+    message: Outbound
+    parts_sent: int = 0
+    attempts: int = 0
+    not_before: float = 0.0
+    failure: str = ""
+    boot_id: BootId | None = None
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A conversation. ``generation`` counts turns and interruptions: results of an older one are discarded."""
+
+    session_key: SessionKey
+    session_id: SessionId
+    generation: int
+    last_seq: int
+    created_at: float
+    last_active_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptLine:
+    """One line of a conversation, in the order of ``seq``."""
+
+    role: Literal["user", "assistant", "notice"]
+    text: str
+    at: float
+    turn_id: TurnId | None = None
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One message of a chat as its page shows it, the user's or ours.
+
+    ``item_id`` is the client's message id or the delivery id; ``cursor`` is opaque: hand it back to get what came later.
+    """
+
+    cursor: str
+    role: Literal["user", "agent"]
+    item_id: str
+    text: str
+    at: float
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A line of a past conversation that matches; ``excerpt`` marks the words with [ and ]."""
+
+    session_key: SessionKey
+    role: str
+    excerpt: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a person asked to remember."""
+
+    note_id: int
+    text: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Every message ever received, by where it ended. ``unaccounted`` is 0 or a bug."""
+
+    received: int = 0
+    answered: int = 0
+    merged: int = 0
+    refused: int = 0
+    denied: int = 0
+    ignored: int = 0
+    stopped: int = 0
+    failed: int = 0
+    pending: int = 0
+
+    @property
+    def unaccounted(self) -> int:
+        """``received`` minus everything that has an end or is still open."""
+        ended = self.answered + self.merged + self.refused + self.denied + self.ignored + self.stopped + self.failed
+        return self.received - ended - self.pending
