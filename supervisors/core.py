@@ -1,0 +1,456 @@
+"""The pure state machine of a supervisor: ``step(event, now) -> actions``. No Trio, no clock, no I/O.
+
+    starting ──Ready──▶ running ──Exited──▶ backoff ──time──▶ starting
+        │                  │                   │
+        └────── stop, restart, disable ────────┘──▶ stopping ──Exited──▶ stopped | disabled | starting | removed
+
+Law C7, the one that matters most: a permanent child that is not disabled is at every instant in exactly one of starting,
+running, stopping, backoff (with a time) or stuck (with a policy); nobody is ever responsible for nothing. All deadlines
+live here; the shell sleeps until ``next_deadline`` and sends ``Tick``.
+"""
+
+import heapq
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
+
+from supervisors import backoff
+from supervisors.intensity import Window
+from supervisors.reasons import (
+    Crash,
+    ExitReason,
+    Failed,
+    IntensityExceeded,
+    Normal,
+    Shutdown,
+    StartFailed,
+    Stuck,
+    is_clean,
+    through,
+)
+from supervisors.spec import ChildSpec
+from supervisors.step import (
+    Abandon,
+    Action,
+    Add,
+    Begin,
+    Booted,
+    Cancel,
+    Changed,
+    Decision,
+    Disable,
+    Enable,
+    End,
+    Event,
+    Exited,
+    Phase,
+    Ready,
+    Record,
+    Removed,
+    Restart,
+    SoftStop,
+    Start,
+    State,
+    Stop,
+    Terminate,
+    Tick,
+)
+
+HISTORY = 8
+"""How many last reasons of a child are kept for ``IntensityExceeded``."""
+
+
+Then = Literal["restart", "stop", "disable", "remove"]
+"""What follows when a stopping incarnation has ended."""
+
+
+@dataclass(slots=True)
+class Child:
+    """Everything the supervisor knows of one child, across its incarnations."""
+
+    spec: ChildSpec
+    state: State = State.STARTING
+    launched: bool = False
+    """False while a starting child waits for its turn."""
+    incarnation: int = 0
+    deadline: float | None = None
+    cancelled: bool = False
+    then: Then = "stop"
+    fault: ExitReason | None = None
+    """Why a stopping child is stopped, if it is for a fault of its own: it is judged by this, not by ``then``."""
+    restarts: int = 0
+    streak: int = 0
+    window: Window = field(default_factory=Window)
+    ready_at: float | None = None
+    history: list[ExitReason] = field(default_factory=list)
+
+    @property
+    def alive(self) -> bool:
+        """True while an incarnation exists that has not ended."""
+        return self.launched and self.state in {State.STARTING, State.RUNNING, State.STOPPING}
+
+    def remember(self, reason: ExitReason) -> None:
+        """Keep the newest reasons."""
+        self.history.append(reason)
+        del self.history[:-HISTORY]
+
+
+class UnknownChildError(LookupError):
+    """A command named a child that is not there."""
+
+
+class SupervisorCore:
+    """Decides; the shell acts. Feed it every event in the order it happened.
+
+    ``dynamic``: children come and go by ``Add``, stop all at once, and are forgotten when they end for good.
+    ``last_incarnation`` of a child id is where an earlier life of this supervisor left off.
+    """
+
+    def __init__(
+        self,
+        specs: Iterable[ChildSpec],
+        *,
+        rng: random.Random,
+        dynamic: bool = False,
+        last_incarnation: Callable[[str], int] = lambda _: 0,
+    ) -> None:
+        self.dynamic = dynamic
+        self.phase = Phase.NEW
+        self.children: dict[str, Child] = {}
+        self._deadlines: list[tuple[float, str]] = []
+        self._last_incarnation = last_incarnation
+        self._rng = rng
+        self._end: ExitReason = Shutdown()
+        self._actions: list[Action] = []
+        for spec in specs:
+            if spec.id in self.children:
+                raise ValueError(f"two children are called {spec.id!r}")
+            self.children[spec.id] = Child(spec, incarnation=last_incarnation(spec.id))
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When the next ``Tick`` is due."""
+        while self._deadlines:
+            at, name = self._deadlines[0]
+            child = self.children.get(name)
+            if child is not None and child.deadline == at:
+                return at
+            heapq.heappop(self._deadlines)
+        return None
+
+    def step(self, event: Event, now: float) -> list[Action]:
+        """Take one event; return what to do, in order. ``UnknownChildError`` leaves everything as it was."""
+        self._actions = []
+        match event:
+            case Begin():
+                self.phase = Phase.BOOTING
+                self._boot(now)
+            case Ready(name, incarnation):
+                self._ready(name, incarnation, now)
+            case Exited(name, incarnation, reason, waiting):
+                self._exited(name, incarnation, reason, waiting, now)
+            case Tick():
+                while (at := self.next_deadline) is not None and at <= now:
+                    self._due(self.children[self._deadlines[0][1]], now)
+            case Add(spec):
+                self._add(spec, now)
+            case Terminate(name):
+                self._command(self._child(name), "remove" if self.dynamic else "stop", now)
+            case Restart(name):
+                self._restart(self._child(name), now)
+            case Disable(name):
+                self._command(self._child(name), "disable", now)
+            case Enable(name):
+                if (child := self._child(name)).state is State.DISABLED:
+                    self._launch(self._fresh(child), now)
+            case Stop(reason):
+                self._shut_down(reason, now)
+            case _:
+                assert_never(event)
+        actions, self._actions = self._actions, []
+        return actions
+
+    # --- starting ------------------------------------------------------------------------------------------------------
+
+    def _boot(self, now: float) -> None:
+        """Launch children in order up to the first sync one that is not ready yet."""
+        for child in self.children.values():
+            if child.state is not State.STARTING:
+                continue
+            if not child.launched:
+                self._launch(child, now)
+            if child.spec.start_mode == "sync":
+                return
+        self.phase = Phase.RUNNING
+        self._actions.append(Booted())
+
+    def _launch(self, child: Child, now: float) -> None:
+        child.incarnation += 1
+        child.launched = True
+        child.cancelled = False
+        child.fault = None
+        child.ready_at = None
+        self._arm(child, now + child.spec.ready_timeout)
+        self._actions.append(Start(child.spec.id, child.incarnation))
+        self._enter(child, State.STARTING)
+
+    def _ready(self, name: str, incarnation: int, now: float) -> None:
+        child = self.children.get(name)
+        if child is None or child.incarnation != incarnation or child.state is not State.STARTING:
+            return
+        child.ready_at = now
+        child.deadline = None
+        self._enter(child, State.RUNNING)
+        if self.phase is Phase.BOOTING:
+            self._boot(now)
+
+    def _add(self, spec: ChildSpec, now: float) -> None:
+        child = self.children.get(spec.id)
+        if child is None:
+            child = self.children[spec.id] = Child(spec, incarnation=self._last_incarnation(spec.id))
+        elif child.state is not State.STOPPED:
+            return
+        if self.phase is Phase.RUNNING:
+            self._launch(child, now)
+        elif self.phase in {Phase.STOPPING, Phase.DONE}:
+            self._forget(child, Shutdown())
+
+    # --- ends ----------------------------------------------------------------------------------------------------------
+
+    def _exited(self, name: str, incarnation: int, reason: ExitReason, waiting: bool, now: float) -> None:
+        child = self.children.get(name)
+        if child is None or child.incarnation != incarnation or not child.alive:
+            return  # an abandoned incarnation came home late
+        child.deadline = None
+        if child.state is State.STOPPING:
+            self._after_stop(child, child.fault or reason, now)
+        elif self.phase is Phase.STOPPING:
+            self._after_stop(child, reason, now)
+        else:
+            self._judge(child, reason, waiting, now)
+
+    def _judge(self, child: Child, reason: ExitReason, waiting: bool, now: float) -> None:
+        """A child ended by itself: restart it, let it go, disable it, or give up."""
+        booting = self.phase is Phase.BOOTING and child.spec.start_mode == "sync" and child.ready_at is None
+        child.launched = False
+        child.remember(reason)
+        match reason:
+            case Failed(verdict="escalate"):
+                self._record(child, reason, "escalate", now)
+                self._enter(child, State.STOPPED)
+                self._shut_down(
+                    StartFailed(child.spec.id, reason) if booting else through(child.spec.id, reason), now
+                )
+            case Failed(verdict="disable"):
+                self._record(child, reason, "disable", now)
+                self._enter(child, State.DISABLED)
+                if booting:
+                    self._boot(now)
+            case _ if booting:
+                self._record(child, reason, "escalate", now)
+                self._enter(child, State.STOPPED)
+                self._shut_down(StartFailed(child.spec.id, reason), now)
+            case _ if child.spec.restart == "temporary" or (
+                child.spec.restart == "transient" and is_clean(reason)
+            ):
+                if waiting and isinstance(reason, Normal):
+                    self._record(child, reason, "restart", now, delay=0.0)
+                    child.restarts += 1
+                    self._launch(child, now)
+                else:
+                    self._record(child, reason, "remove" if self.dynamic else "stop", now)
+                    self._rest(child, reason)
+            case Failed(retry_after=retry_after):
+                self._back_off(child, reason, now, retry_after)
+            case _ if is_clean(reason):
+                self._back_off(child, reason, now)
+            case _ if child.window.spend(child.spec.intensity, now):
+                self._back_off(child, reason, now)
+            case _:
+                self._over_budget(child, reason, now)
+
+    def _back_off(self, child: Child, reason: ExitReason, now: float, at_least: float | None = None) -> None:
+        if child.ready_at is not None and now - child.ready_at >= child.spec.backoff.reset_after:
+            child.streak = 0
+        wait = backoff.delay(child.spec.backoff, child.streak, self._rng, at_least)
+        child.streak += 1
+        self._arm(child, now + wait)
+        self._record(child, reason, "restart", now, delay=wait)
+        self._enter(child, State.BACKOFF)
+
+    def _over_budget(self, child: Child, reason: ExitReason, now: float) -> None:
+        policy = child.spec.intensity.on_exceeded
+        self._record(child, reason, policy, now)
+        match policy:
+            case "disable":
+                self._enter(child, State.DISABLED)
+            case "escalate":
+                self._enter(child, State.STOPPED)
+                self._shut_down(IntensityExceeded(child.spec.id, tuple(child.history)), now)
+
+    def _rest(self, child: Child, reason: ExitReason) -> None:
+        if self.dynamic:
+            self._forget(child, reason)
+        else:
+            self._enter(child, State.STOPPED)
+
+    def _forget(self, child: Child, reason: ExitReason) -> None:
+        del self.children[child.spec.id]
+        self._actions.append(Removed(child.spec.id, reason))
+
+    # --- stopping one child --------------------------------------------------------------------------------------------
+
+    def _command(self, child: Child, then: Then, now: float) -> None:
+        """Stop ``child`` by order, now or as soon as it has ended."""
+        if child.alive:
+            self._stop(child, then, now)
+        elif child.state is not State.STOPPED or then != "stop":
+            child.deadline = None
+            self._settle(child, then, Shutdown(), now)
+
+    def _restart(self, child: Child, now: float) -> None:
+        if self.phase in {Phase.STOPPING, Phase.DONE}:
+            return
+        if child.alive:
+            self._stop(child, "restart", now)
+        elif child.launched or child.state is not State.STARTING:
+            child.restarts += 1
+            self._launch(self._fresh(child) if child.state is State.DISABLED else child, now)
+
+    def _stop(self, child: Child, then: Then, now: float) -> None:
+        """Begin to stop a live child; a later order changes what follows, not the deadline."""
+        child.then = then
+        child.fault = None
+        if child.state is State.STOPPING:
+            return
+        unready = child.state is State.STARTING
+        self._enter(child, State.STOPPING)
+        if unready or child.spec.shutdown == 0:
+            # It does not read its lanes yet, or has no say: asking first would only wait out a deadline.
+            self._cancel(child, now)
+        else:
+            self._arm(child, now + child.spec.shutdown)
+            self._actions.append(SoftStop(child.spec.id, child.incarnation))
+
+    def _cancel(self, child: Child, now: float) -> None:
+        child.cancelled = True
+        self._arm(child, now + child.spec.grace)
+        self._actions.append(Cancel(child.spec.id, child.incarnation))
+
+    def _due(self, child: Child, now: float) -> None:
+        """A deadline has passed."""
+        child.deadline = None
+        match child.state:
+            case State.BACKOFF:
+                child.restarts += 1
+                self._launch(child, now)
+            case State.STARTING:
+                child.fault = Crash(TimeoutError(f"not ready within {child.spec.ready_timeout:g} s"))
+                self._enter(child, State.STOPPING)
+                self._cancel(child, now)
+            case State.STOPPING if not child.cancelled:
+                self._cancel(child, now)
+            case State.STOPPING:
+                self._stuck(child, now)
+            case State.RUNNING | State.DISABLED | State.STUCK | State.STOPPED:
+                raise AssertionError(f"{child.spec.id} has a deadline while {child.state}")
+
+    def _stuck(self, child: Child, now: float) -> None:
+        """Nothing more can be done to an incarnation; the supervisor goes on without it."""
+        self._actions.append(Abandon(child.spec.id, child.incarnation))
+        self._enter(child, State.STUCK)
+        if child.spec.on_stuck == "escalate" and self.phase is Phase.RUNNING:
+            child.launched = False
+            child.remember(Stuck())
+            self._record(child, Stuck(), "escalate", now)
+            self._enter(child, State.STOPPED)
+            self._shut_down(Stuck((child.spec.id,)), now)
+        else:
+            self._after_stop(child, child.fault or Stuck(), now)
+
+    def _after_stop(self, child: Child, reason: ExitReason, now: float) -> None:
+        """A stopping incarnation is out of the way, dead or abandoned."""
+        if child.fault is not None and self.phase is not Phase.STOPPING:
+            self._judge(child, reason, waiting=False, now=now)
+            return
+        then: Then = "stop" if self.phase is Phase.STOPPING else child.then
+        child.launched = False
+        child.remember(reason)
+        self._record(child, reason, then, now, delay=0.0 if then == "restart" else None)
+        self._settle(child, then, reason, now)
+
+    def _settle(self, child: Child, then: Then, reason: ExitReason, now: float) -> None:
+        """Do what the order said, now that no incarnation lives."""
+        match then:
+            case "restart":
+                child.restarts += 1
+                self._launch(child, now)
+            case "disable":
+                self._enter(child, State.DISABLED)
+            case "remove":
+                self._forget(child, reason)
+            case "stop":
+                self._enter(child, State.STOPPED)
+        if self.phase is Phase.BOOTING:
+            self._boot(now)
+        elif self.phase is Phase.STOPPING:
+            self._stop_next(now)
+
+    # --- stopping everything -------------------------------------------------------------------------------------------
+
+    def _shut_down(self, reason: ExitReason, now: float) -> None:
+        if self.phase in {Phase.STOPPING, Phase.DONE}:
+            return
+        self.phase = Phase.STOPPING
+        self._end = reason
+        for child in self.children.values():
+            if not child.alive and child.state in {State.BACKOFF, State.STARTING}:
+                child.deadline = None
+                self._enter(child, State.STOPPED)
+        self._stop_next(now)
+
+    def _stop_next(self, now: float) -> None:
+        """Stop the last child that still lives (or all of them, if dynamic); end when none does."""
+        living = [child for child in self.children.values() if child.alive]
+        if not living:
+            if self.phase is not Phase.DONE:
+                self.phase = Phase.DONE
+                self._actions.append(End(self._end))
+            return
+        for child in living if self.dynamic else living[-1:]:
+            if child.state is not State.STOPPING:
+                self._stop(child, "stop", now)
+
+    # --- small things --------------------------------------------------------------------------------------------------
+
+    def _child(self, name: str) -> Child:
+        try:
+            return self.children[name]
+        except KeyError:
+            raise UnknownChildError(name) from None
+
+    def _arm(self, child: Child, at: float) -> None:
+        child.deadline = at
+        heapq.heappush(self._deadlines, (at, child.spec.id))
+
+    def _fresh(self, child: Child) -> Child:
+        child.streak = 0
+        child.window.clear()
+        return child
+
+    def _enter(self, child: Child, state: State) -> None:
+        child.state = state
+        self._actions.append(Changed(child.spec.id, state))
+
+    def _record(
+        self,
+        child: Child,
+        reason: ExitReason,
+        decision: Decision,
+        now: float,
+        delay: float | None = None,
+    ) -> None:
+        used = child.window.count(child.spec.intensity, now)
+        left = max(0, child.spec.intensity.restarts - used)
+        self._actions.append(Record(child.spec.id, child.incarnation, reason, decision, delay, left))

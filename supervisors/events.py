@@ -1,0 +1,56 @@
+"""The supervision event log: one structured record for everything a supervisor did, bounded, with listeners."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+RING_EVENTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisionEvent:
+    """``kind`` is started, ready, exited, disabled, stuck, escalated or stopped; ``at`` is the system's monotonic time.
+
+    An ``exited`` event carries reason, decision, delay_s and budget_left.
+    """
+
+    at: float
+    kind: str
+    path: str
+    incarnation: int
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+Listener = Callable[[SupervisionEvent], None]
+
+
+class EventLog:
+    """Keeps the newest events; tells listeners at once. A listener that raises is logged and kept (law A4)."""
+
+    def __init__(self, size: int = RING_EVENTS) -> None:
+        self._ring: deque[SupervisionEvent] = deque(maxlen=size)
+        self._listeners: list[Listener] = []
+        self.dropped = 0
+
+    def publish(self, event: SupervisionEvent) -> None:
+        """Add an event."""
+        if len(self._ring) == self._ring.maxlen:
+            self.dropped += 1
+        self._ring.append(event)
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a listener for supervision events failed on %s", event)
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` with every later event, on the loop's thread; it must not block."""
+        self._listeners.append(listener)
+
+    def newest(self, count: int) -> list[SupervisionEvent]:
+        """The last ``count`` events, oldest first."""
+        return list(self._ring)[-count:]

@@ -1,0 +1,84 @@
+"""A reference to an actor: valid across its restarts, harmless after its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import trio
+
+from supervisors.mailbox import ActorDownError, Envelope, Outcome, Reply
+from supervisors.reasons import Shutdown
+
+if TYPE_CHECKING:
+    from supervisors.registry import Registry
+
+M_contra = TypeVar("M_contra", contravariant=True)
+R = TypeVar("R")
+
+
+class ActorRef(Generic[M_contra]):
+    """Names the actor at ``path``, whichever incarnation lives there. Messages to nobody are refused, never an error."""
+
+    __slots__ = ("_registry", "path")
+
+    def __init__(self, path: str, registry: Registry) -> None:
+        self.path = path
+        self._registry = registry
+
+    def __repr__(self) -> str:
+        return f"<ref {self.path}>"
+
+    def tell_nowait(self, message: M_contra) -> Outcome:
+        """Put ``message`` into the user lane if there is room."""
+        cell = self._registry.cell(self.path)
+        return Outcome.STOPPED if cell is None else cell.mailbox.offer(Envelope(message))
+
+    async def tell(self, message: M_contra) -> Outcome:
+        """Put ``message`` into the user lane, waiting for room; a full mailbox holds up this sender only.
+
+        Cancelled while waiting: the message was not put.
+        """
+        cell = self._registry.cell(self.path)
+        return Outcome.STOPPED if cell is None else await cell.mailbox.put(Envelope(message))
+
+    def urge(self, message: M_contra) -> Outcome:
+        """Put ``message`` into the control lane, before everything in the user lane; never full."""
+        cell = self._registry.cell(self.path)
+        return Outcome.STOPPED if cell is None else cell.mailbox.urge(Envelope(message))
+
+    async def ask(
+        self, build: Callable[[Reply[R]], M_contra], timeout_s: float, *, urgent: bool = False
+    ) -> R:
+        """Send ``build(reply)`` and wait for what the actor puts into ``reply``.
+
+        ``timeout_s`` covers waiting for room, the handling and the answer. Raises ``trio.TooSlowError``, or
+        ``ActorDownError`` as soon as the actor ends without having answered. Late answers vanish.
+        """
+        cell = self._registry.cell(self.path)
+        if cell is None:
+            raise ActorDownError(self.path, Shutdown("there is no such actor"))
+        reply: Reply[R] = Reply()
+        envelope = Envelope(build(reply), reply)
+        with trio.fail_after(timeout_s):
+            outcome = cell.mailbox.urge(envelope) if urgent else await cell.mailbox.put(envelope)
+            if outcome is not Outcome.ACCEPTED:
+                raise ActorDownError(self.path, cell.last_reason or Shutdown())
+            return await reply.wait()
+
+    def stop(self, reason: str = "shutdown") -> None:
+        """Ask the present incarnation to end; what follows is its supervisor's decision."""
+        from supervisors.cell import Stop
+
+        cell = self._registry.cell(self.path)
+        if cell is not None and cell.life is not None:
+            cell.notify(cell.life, Stop(reason))
+
+    @property
+    def incarnation(self) -> int | None:
+        """The number of the life that is live now, if one is."""
+        cell = self._registry.cell(self.path)
+        return None if cell is None or cell.life is None else cell.life.incarnation
+
+
+AnyRef = ActorRef[Any]

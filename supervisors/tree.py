@@ -1,0 +1,75 @@
+"""The actor tree as plain data: one node per actor, made in one go, so that it is consistent."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from supervisors.spec import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxNode:
+    """How full a mailbox is: ``used`` of ``capacity`` in the user lane, ``peak`` ever, ``control`` in the other lane."""
+
+    used: int
+    peak: int
+    capacity: int
+    control: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSnapshot:
+    """One actor. Times are seconds; ``uptime_s`` is this incarnation's, since it became ready.
+
+    ``current`` names the type of the message in work and for how long; ``last_error`` is the last abnormal end.
+    """
+
+    path: str
+    name: str
+    kind: Kind
+    state: str
+    incarnation: int
+    restarts: int
+    restarts_in_window: int
+    uptime_s: float | None
+    mailbox: MailboxNode | None
+    last_error: str | None
+    next_start_in_s: float | None
+    policy: dict[str, Any]
+    current: tuple[str, float] | None = None
+    children: tuple["ActorSnapshot", ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """As documented for ``hermes tree --json``."""
+        return {
+            "path": self.path,
+            "name": self.name,
+            "kind": self.kind,
+            "state": self.state,
+            "incarnation": self.incarnation,
+            "restarts": self.restarts,
+            "restarts_in_window": self.restarts_in_window,
+            "uptime_s": None if self.uptime_s is None else round(self.uptime_s, 3),
+            "mailbox": None
+            if self.mailbox is None
+            else {
+                "used": self.mailbox.used,
+                "peak": self.mailbox.peak,
+                "capacity": self.mailbox.capacity,
+                "control": self.mailbox.control,
+            },
+            "last_error": self.last_error,
+            "next_start_in_s": None if self.next_start_in_s is None else round(self.next_start_in_s, 3),
+            "policy": self.policy,
+            "current": None
+            if self.current is None
+            else {"message": self.current[0], "for_s": round(self.current[1], 3)},
+            "children": [child.to_json() for child in self.children],
+        }
+
+    def walk(self) -> "list[ActorSnapshot]":
+        """This node and everything below it, parents first."""
+        return [self, *(node for child in self.children for node in child.walk())]
+
+    def find(self, path: str) -> "ActorSnapshot | None":
+        """The node at ``path``, if it is at or below this one."""
+        return next((node for node in self.walk() if node.path == path), None)
