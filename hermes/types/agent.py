@@ -1,5 +1,6 @@
 """The agent: one Protocol, never an async generator (a turn that fails between two yields would leave an open nursery
-to the garbage collector and end the whole Trio run)."""
+to the garbage collector and end the whole Trio run).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What the agent is asked to do. ``events`` are answered together; ``history`` is what came before them, oldest first;
-    ``steps`` are those of an earlier attempt at this same turn."""
+    ``steps`` are those of an earlier attempt at this same turn.
+    """
 
     turn_id: TurnId
     session_key: SessionKey

@@ -88,7 +88,7 @@ class SocketRoute:
 class TaskStatus(Protocol):
     """Says "ready"; Trio's own task_status fits."""
 
-    def started(self, value: Any = None, /) -> None:
+    def started(self) -> None:
         """The adapter is logged in and receives."""
 
 
@@ -150,3 +150,46 @@ class Typing(Protocol):
 
     async def typing(self, chat_id: str, on: bool) -> None:
         """Switch the indicator; losing one is harmless."""
+
+
+# --- what the web server and the control socket see of the tree --------------------------------------------------------
+
+
+class MountedRoute(Protocol):
+    """A route as the web server finds it. Its handler runs in the caller's task, fenced by its adapter's incarnation."""
+
+    @property
+    def auth(self) -> Auth:
+        """What the caller has to prove."""
+
+    async def call(self, request: Request) -> Response:
+        """The handler's answer; 503 while its adapter is not up, 504 past the deadline, 500 if it raised."""
+
+    async def open(self, request: Request, socket: Socket) -> None:
+        """Run a socket handler until it returns, its peer leaves or its adapter's incarnation ends; then close the socket."""
+
+
+class Routes(Protocol):
+    """The live route table."""
+
+    def find(self, method: str | None, path: str) -> MountedRoute | None:
+        """The route for an HTTP ``method`` and ``path``; ``method`` None asks for a socket route."""
+
+
+class Overview(Protocol):
+    """The running gateway, for people and monitors; shapes as documented in docs/interface.md."""
+
+    def waiting(self) -> Sequence[str]:
+        """Why the gateway is not ready, as names of parts; empty when it is."""
+
+    def was_ready(self) -> bool:
+        """True once the gateway has been ready in this boot."""
+
+    def tree(self) -> Mapping[str, Any]:
+        """A consistent snapshot of the actor tree; costs no checkpoint."""
+
+    async def status(self) -> Mapping[str, Any]:
+        """State, adapters, counts, outbox and sessions; unknown figures are None."""
+
+    async def restart(self, path: str) -> Mapping[str, Any]:
+        """Restart one actor; returns its path with the old and new incarnation. Raises ``GatewayError`` if there is none."""

@@ -14,7 +14,8 @@ TERMINAL_INBOX_STATES: tuple[InboxState, ...] = ("answered", "merged", "refused"
 @dataclass(frozen=True, slots=True)
 class InboxRow:
     """One accepted event. ``rule`` names what decided it. ``crashes`` counts deaths of its turn or session in one boot;
-    ``boots`` counts boots in a row that found it in a turn with no new step."""
+    ``boots`` counts boots in a row that found it in a turn with no new step.
+    """
 
     row_id: int
     state: InboxState

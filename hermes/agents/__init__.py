@@ -1,0 +1,1 @@
+"""Agents that answer; each implements ``hermes.types.agent.Agent``."""

@@ -1,0 +1,84 @@
+"""What the built-in agent says, in Markdown: calm, precise, brief. What people wrote is quoted as data."""
+
+import re
+import time
+from collections.abc import Sequence
+
+from hermes.types.records import Note, SearchHit
+
+NO_MODEL = """\
+No language model is configured, so I cannot hold a free conversation. To give me one, add this to \
+`config.yaml` in the gateway's home and start the gateway again:
+
+```yaml
+model:
+  provider: custom
+  base_url: https://your-server/v1
+  api_key: your-key
+  default: name-of-the-model
+```"""
+
+ABILITIES = """\
+What I can do without a model:
+
+- `note buy bread` keeps a note, `notes` lists them, `forget note 3` drops one
+- `search bread` looks through past conversations
+- `status` tells how the gateway is doing
+- `time` tells the time
+- `echo hello` says hello back
+- `help` shows this"""
+
+GREETING = f"Hello. I am the gateway's built-in agent. {NO_MODEL}\n\n{ABILITIES}"
+HELP = f"{ABILITIES}\n\n{NO_MODEL}"
+HINT = "Say `help` for what I can do now and how to set a model."
+NOTED = "Noted as number {note_id}."
+FORGOTTEN = "Note {note_id} is forgotten."
+NO_SUCH_NOTE = "There is no note {note_id}. `notes` lists what I have."
+NO_NOTES = "I have no notes. `note buy bread` makes one."
+TIME = "It is %H:%M:%S on %A, %d %B %Y (%Z)."
+
+_QUOTE_CHARACTERS = 200
+_SPEAKERS = {"user": "you", "assistant": "me"}
+
+
+def notes(kept: Sequence[Note]) -> str:
+    """The notes as a list."""
+    if not kept:
+        return NO_NOTES
+    return "\n".join(f"- **{note.note_id}** {_one_line(note.text)} ({_when(note.at)})" for note in kept)
+
+
+def hits(query: str, found: Sequence[SearchHit]) -> str:
+    """What a search has found, newest first."""
+    if not found:
+        return f"I found nothing about {_code(query)}."
+    lines = [
+        f"- {_when(hit.at)}, {_SPEAKERS.get(hit.role, hit.role)}: {_one_line(hit.excerpt)}" for hit in found
+    ]
+    return "\n".join([f"About {_code(query)}, newest first:", "", *lines])
+
+
+def no_model(text: str) -> str:
+    """The answer to what only a model would understand."""
+    if not text:
+        return f"I cannot look at attachments: no language model is configured. {HINT}"
+    return f"You wrote {_code(text)}. No language model is configured, so I cannot answer that. {HINT}"
+
+
+def _code(text: str) -> str:
+    """``text`` in an inline code span, cut to a line's length, so that no markup in it takes effect."""
+    line = " ".join(text.split())
+    if len(line) > _QUOTE_CHARACTERS:
+        line = f"{line[: _QUOTE_CHARACTERS - 1]}…"
+    # A span ends at a run of backticks as long as the one that opened it.
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    padding = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{padding}{line}{padding}{fence}"
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>#|~!])", r"\\\1", " ".join(text.split()))
+
+
+def _when(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

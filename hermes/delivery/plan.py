@@ -1,0 +1,154 @@
+"""What a lane does next, as pure decisions.
+
+                       ┌────── not sent: wait ─────▶ prepared (no attempt)
+    prepared ─ sending ┼────── not sent: again ────▶ retry ── … 20 attempts ─▶ dead
+                       ├────── perhaps sent ───────▶ unknown ─ one marked copy ─▶ sent | dead
+                       └────── receipts ───────────▶ sent
+
+``row`` is always the row as the lane read it, before it marked this attempt as ``sending``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from hermes.types import texts
+from hermes.types.content import Capabilities, Outbound, Part
+from hermes.types.errors import SEND_UNCONFIRMED, UNREACHABLE, Failure, SendPhase
+from hermes.types.records import OutboxRow
+
+MAX_ATTEMPTS = 20
+BACKOFF_MIN_S = 1.0
+BACKOFF_MAX_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The state a row goes to and why; ``not_before`` is in epoch seconds, 0 for at once.
+
+    ``prepared``: that was no attempt, and there is nothing to do until a wake-up says that the chat is up
+    again.
+    """
+
+    state: Literal["prepared", "retry", "unknown", "dead"]
+    not_before: float
+    failure: str
+
+
+def parts(message: Outbound, capabilities: Capabilities) -> tuple[Part, ...]:
+    """Cut ``message`` into one or more parts of at most ``max_length`` characters that join to its text.
+
+    The same message is always cut alike, so that the receipts of an earlier attempt still fit. Cuts prefer
+    the end of a paragraph, of a line, of a word, and stay out of code blocks where they can. Room for the
+    mark of a second copy is kept.
+    """
+    room = capabilities.max_length
+    if not capabilities.idempotent_send:
+        room -= len(texts.RESENT_MARK)
+    pieces = _cut(message.text, max(room, 1))
+    return tuple(Part(message.delivery_id, n, len(pieces), text) for n, text in enumerate(pieces))
+
+
+def marked(part: Part) -> Part:
+    """``part`` as a second copy that says that it may be one."""
+    return Part(part.delivery_id, part.index, part.total, texts.RESENT_MARK + part.text)
+
+
+def needs_mark(row: OutboxRow, part: Part) -> bool:
+    """True for the one part that may have arrived already: the next one of a row in ``unknown``."""
+    return row.state == "unknown" and part.index == row.parts_sent
+
+
+def after_failure(
+    row: OutboxRow,
+    failure: Failure,
+    phase: SendPhase,
+    *,
+    now: float,
+    capabilities: Capabilities,
+    rng: Callable[[], float],
+) -> Next:
+    """What follows a send that failed, by what was said about it and whether it may have arrived.
+
+    ``now`` is in epoch seconds; ``rng`` gives numbers in [0, 1).
+    """
+    if phase == "unknown":
+        return _perhaps_sent(row, failure, now, capabilities, rng)
+    unreachable = failure.scope in ("adapter", "gateway") or failure.code == UNREACHABLE
+    unconfirmed = row.state == "unknown"
+    if unreachable and not unconfirmed:
+        return Next("prepared", now + failure.retry_after if failure.retry_after else 0.0, str(failure))
+    if _exhausted(row) or (failure.severity != "transient" and not unreachable):
+        return Next("dead", 0.0, str(failure))
+    not_before = now + max(failure.retry_after or 0.0, _backoff(row.attempts, rng))
+    if unconfirmed:
+        # This copy never left, but an earlier one may have arrived: the next one must carry the mark as well.
+        return Next("unknown", not_before, row.failure)
+    return Next("retry", not_before, str(failure))
+
+
+def on_restart(row: OutboxRow, capabilities: Capabilities) -> Next:
+    """What a lane does first with a row in ``sending``: its sender is gone, so it may have arrived."""
+    failure = Failure(SEND_UNCONFIRMED, detail="interrupted while sending")
+    if capabilities.idempotent_send:
+        return Next("retry", 0.0, str(failure))
+    return _second_copy(row, failure)
+
+
+def _perhaps_sent(
+    row: OutboxRow, failure: Failure, now: float, capabilities: Capabilities, rng: Callable[[], float]
+) -> Next:
+    unconfirmed = Failure(SEND_UNCONFIRMED, detail=str(failure))
+    if not capabilities.idempotent_send:
+        return _second_copy(row, unconfirmed)
+    if _exhausted(row):
+        return Next("dead", 0.0, str(unconfirmed))
+    # At once the first time; a peer that never confirms must not make the lane spin.
+    not_before = now + _backoff(row.attempts, rng) if row.attempts else 0.0
+    return Next("retry", not_before, str(unconfirmed))
+
+
+def _second_copy(row: OutboxRow, unconfirmed: Failure) -> Next:
+    return Next("dead" if _was_unconfirmed(row) else "unknown", 0.0, str(unconfirmed))
+
+
+def _was_unconfirmed(row: OutboxRow) -> bool:
+    # A crash leaves ``sending`` in the row, whatever it was before; its last failure still tells.
+    return row.state == "unknown" or row.failure.startswith(SEND_UNCONFIRMED)
+
+
+def _exhausted(row: OutboxRow) -> bool:
+    return row.attempts + 1 >= MAX_ATTEMPTS
+
+
+def _backoff(attempts: int, rng: Callable[[], float]) -> float:
+    """Full jitter: anywhere between the minimum and a ceiling that doubles with each attempt."""
+    ceiling = min(BACKOFF_MAX_S, BACKOFF_MIN_S * 2.0 ** (attempts + 1))
+    return BACKOFF_MIN_S + rng() * (ceiling - BACKOFF_MIN_S)
+
+
+def _cut(text: str, room: int) -> tuple[str, ...]:
+    pieces = []
+    in_fence = False
+    while len(text) > room:
+        at = _cut_at(text[:room], in_fence)
+        pieces.append(text[:at])
+        in_fence ^= _fences(text[:at])
+        text = text[at:]
+    return (*pieces, text)
+
+
+def _cut_at(window: str, in_fence: bool) -> int:
+    lines = [at + 1 for at, character in enumerate(window) if character == "\n" and at >= len(window) // 2]
+    outside = [at for at in lines if in_fence == _fences(window[:at])]
+    paragraphs = [at for at in outside if window[:at].endswith("\n\n")]
+    words = window.rfind(" ") + 1
+    for candidates in (paragraphs, outside, lines):
+        if candidates:
+            return candidates[-1]
+    return words if words > len(window) // 2 else len(window)
+
+
+def _fences(text: str) -> bool:
+    """True if an odd number of lines of ``text`` open or close a code block."""
+    return sum(line.lstrip().startswith("```") for line in text.split("\n")) % 2 == 1

@@ -1,0 +1,1 @@
+"""What becomes of an inbound event; pure."""

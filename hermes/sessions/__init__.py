@@ -1,0 +1,1 @@
+"""Names of conversations and of the things that happen in them; pure."""

@@ -1,0 +1,250 @@
+"""Stand-ins for what is injected: clocks, ids, an agent and a platform. Deterministic; they record what
+happens.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+import trio
+
+from hermes.types.agent import AgentIO, Delta, Failed, Final, Turn
+from hermes.types.content import Capabilities, Draft, Part, SendResult
+from hermes.types.errors import Failure, SendError
+from hermes.types.events import InboundEvent
+from hermes.types.ids import TraceId
+from hermes.types.origin import Origin
+from hermes.types.ports import Accepted, AdapterIO, Route, SocketRoute, TaskStatus
+
+EPOCH_S = 1_772_618_400.0
+"""Where fake time begins: 2026-03-04 10:00 UTC."""
+
+
+class FakeClock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self, wall: float = EPOCH_S) -> None:
+        self._wall = wall
+        self._mono = 0.0
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return self._wall
+
+    def mono(self) -> float:
+        """Seconds since this clock was made."""
+        return self._mono
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, on the wall and on the monotonic clock."""
+        self._wall += seconds
+        self._mono += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock alone forward or back, as an operator or NTP would."""
+        self._wall += seconds
+
+
+class TrioClock:
+    """A clock that follows Trio's, and so agrees with its deadlines under ``autojump_clock``."""
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return EPOCH_S + trio.current_time()
+
+    def mono(self) -> float:
+        """Trio's own time."""
+        return trio.current_time()
+
+
+class FakeIds:
+    """Names that look random and are the same for the same seed."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - reproducible on purpose
+
+    def token(self, size: int) -> str:
+        """``size`` lower-case hex digits."""
+        return f"{self._random.getrandbits(4 * size):0{size}x}"
+
+
+# --- an agent that follows a script -----------------------------------------------------------------------
+
+
+def echo(turn: Turn) -> str:
+    """Every text of the turn, a line each."""
+    return "\n".join(event.text for event in turn.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer with what ``text`` makes of the turn, after ``delay_s``; "" is an agent that says nothing."""
+
+    text: Callable[[Turn], str] = echo
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """End the turn with a failure, as an agent does that knows it cannot answer."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """Raise, as an agent with a bug does."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """Never return."""
+
+
+Act = Reply | GiveUp | Crash | Hang
+
+REPLY = Reply()
+
+
+class FakeAgent:
+    """Follows ``acts``, one for each run, then repeats ``otherwise``; ``turns`` records every run that began."""
+
+    name = "fake"
+
+    def __init__(self, *acts: Act, otherwise: Act = REPLY) -> None:
+        self._acts = list(acts)
+        self._otherwise = otherwise
+        self.turns: list[Turn] = []
+
+    async def run(self, turn: Turn, io: AgentIO) -> Final | Failed:
+        """Do what the script says next."""
+        self.turns.append(turn)
+        act = self._acts.pop(0) if self._acts else self._otherwise
+        match act:
+            case Reply(text, delay_s):
+                await trio.sleep(delay_s)
+                answer = text(turn)
+                await io.emit(Delta(answer))
+                return Final(answer)
+            case GiveUp(failure):
+                await trio.lowlevel.checkpoint()
+                return Failed(failure)
+            case Crash(error):
+                await trio.lowlevel.checkpoint()
+                raise error
+            case Hang():
+                await trio.sleep_forever()
+                raise AssertionError
+            case _:
+                assert_never(act)
+
+
+# --- a platform that is a list ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A part as it arrived on the platform."""
+
+    chat_id: str
+    part: Part
+    reply_to: str | None
+    metadata: Mapping[str, str]
+
+
+class FakeAdapter:
+    """A platform without a wire: ``receive`` is a person writing, ``sent`` is what that person reads.
+
+    ``failures`` are raised by the next sends, one each, None standing for a send that works; append to it at
+    any time. A send that raises a ``SendError`` of phase ``unknown`` arrives all the same if
+    ``unknown_arrives``. One instance serves one incarnation after the other, as the platform behind it would.
+    """
+
+    def __init__(
+        self,
+        platform: str = "fake",
+        capabilities: Capabilities = Capabilities(authenticated=True),  # noqa: B008 - frozen
+    ) -> None:
+        self.platform = platform
+        self.capabilities = capabilities
+        self.sent: list[Sent] = []
+        self.drafts: list[tuple[str, Draft]] = []
+        self.failures: list[Exception | None] = []
+        self.unknown_arrives = True
+        self.connects = 0
+        self._io: AdapterIO | None = None
+        self._up = trio.Event()
+        self._death: Exception | None = None
+        self._dying = trio.Event()
+        self._received = 0
+
+    def routes(self) -> Sequence[Route | SocketRoute]:
+        """None."""
+        return ()
+
+    async def connect(self, io: AdapterIO, *, task_status: TaskStatus) -> None:
+        """Be ready at once and stay until cancelled or told to ``crash``."""
+        self.connects += 1
+        self._io, self._dying = io, trio.Event()
+        self._up.set()
+        task_status.started()
+        try:
+            await self._dying.wait()
+        finally:
+            self._io, self._up = None, trio.Event()
+        assert self._death is not None  # noqa: S101 - set before the event
+        raise self._death
+
+    async def disconnect(self) -> None:
+        """Nothing to say goodbye to."""
+        await trio.lowlevel.checkpoint()
+
+    async def send(
+        self, chat_id: str, part: Part, *, reply_to: str | None, metadata: Mapping[str, str]
+    ) -> SendResult:
+        """Record the part, or fail as the script says."""
+        await trio.lowlevel.checkpoint()
+        failure = self.failures.pop(0) if self.failures else None
+        unknown = isinstance(failure, SendError) and failure.phase == "unknown"
+        if failure is None or (unknown and self.unknown_arrives):
+            self.sent.append(Sent(chat_id, part, reply_to, metadata))
+        if failure is not None:
+            raise failure
+        return SendResult(f"m{len(self.sent)}")
+
+    async def draft(self, chat_id: str, draft: Draft) -> None:
+        """Record it."""
+        await trio.lowlevel.checkpoint()
+        self.drafts.append((chat_id, draft))
+
+    async def receive(self, text: str, chat_id: str = "1", *, event_id: str | None = None) -> Accepted:
+        """Hand in a message as this platform would, once connected; returns when it is durable.
+
+        ``event_id`` names it for the sake of a redelivery; new ones are counted up.
+        """
+        await self._up.wait()
+        assert self._io is not None  # noqa: S101 - set before the event
+        self._received += 1
+        name = event_id or f"e{self._received}"
+        event = InboundEvent(
+            event_id=name,
+            origin=Origin(self.platform, chat_id, account=self._io.account, user_id="u1"),
+            text=text,
+            received_at=EPOCH_S + trio.current_time(),
+            trace=TraceId(f"trace-{name}"),
+            message_id=name,
+        )
+        return (await self._io.accept((event,)))[0]
+
+    def crash(self, error: Exception) -> None:
+        """Make the present ``connect`` raise ``error``."""
+        self._death = error
+        self._dying.set()
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts that arrived, in order."""
+        return [sent.part.text for sent in self.sent]

@@ -1,0 +1,153 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from hermes.agents import phrases
+from hermes.agents.builtin import MAX_DELTAS, BuiltinAgent
+from hermes.testing.fakes import FakeClock
+from hermes.types.agent import AgentEvent, Delta, Final, Step, Turn
+from hermes.types.events import InboundEvent
+from hermes.types.ids import SessionKey, TraceId, TurnId
+from hermes.types.origin import Origin
+from hermes.types.records import Note, SearchHit
+
+
+class ListMemory:
+    """Memory as plain lists; a note's key is honoured as the store does."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Note] = {}
+        self.asked: list[tuple[str, int]] = []
+
+    async def search(self, query: str, limit: int) -> Sequence[SearchHit]:
+        self.asked.append((query, limit))
+        return [SearchHit(SessionKey("k"), "assistant", f"the [{query}]", 0.0)]
+
+    async def notes(self) -> Sequence[Note]:
+        return list(self.kept.values())
+
+    async def add_note(self, key: str, text: str) -> Note:
+        return self.kept.setdefault(key, Note(len(self.kept) + 1, text, 0.0))
+
+    async def drop_note(self, note_id: int) -> bool:
+        found = [key for key, note in self.kept.items() if note.note_id == note_id]
+        for key in found:
+            del self.kept[key]
+        return bool(found)
+
+
+class RecordingIO:
+    """What a turn showed and committed; ``dies_at_step`` is a kill just before the commit of that step."""
+
+    def __init__(self, dies_at_step: int | None = None) -> None:
+        self.events: list[AgentEvent] = []
+        self.steps: list[Step] = []
+        self._dies_at_step = dies_at_step
+
+    async def emit(self, event: AgentEvent) -> None:
+        self.events.append(event)
+
+    async def step(self, step: Step) -> None:
+        if self._dies_at_step == len(self.steps):
+            raise KeyboardInterrupt
+        self.steps.append(step)
+
+
+async def status() -> Mapping[str, Any]:
+    return {"state": "running"}
+
+
+def turn(*said: str) -> Turn:
+    origin = Origin("webchat", "main", user_id="operator")
+    events = tuple(InboundEvent(str(n), origin, text, 0.0, TraceId("t")) for n, text in enumerate(said))
+    return Turn(TurnId("turn1"), SessionKey("k"), 1, events)
+
+
+@pytest.fixture
+def memory() -> ListMemory:
+    return ListMemory()
+
+
+@pytest.fixture
+def agent(memory: ListMemory) -> BuiltinAgent:
+    return BuiltinAgent(memory, status, FakeClock(), pace=trio.lowlevel.checkpoint)
+
+
+async def answer(agent: BuiltinAgent, *said: str) -> str:
+    return (await agent.run(turn(*said), RecordingIO())).text
+
+
+async def test_says_that_no_model_is_configured(agent: BuiltinAgent) -> None:
+    assert await answer(agent, "hello") == phrases.GREETING
+    assert await answer(agent, "help") == phrases.HELP
+    assert "`why is the sky blue?`" in await answer(agent, "why is the sky blue?")
+
+
+async def test_notes(agent: BuiltinAgent) -> None:
+    assert await answer(agent, "notes") == phrases.NO_NOTES
+    assert await answer(agent, "note buy bread") == "Noted as number 1."
+    assert "**1** buy bread" in await answer(agent, "notes")
+    assert await answer(agent, "forget note 2") == phrases.NO_SUCH_NOTE.format(note_id=2)
+    assert await answer(agent, "forget note 1") == "Note 1 is forgotten."
+    assert await answer(agent, "notes") == phrases.NO_NOTES
+
+
+async def test_search(agent: BuiltinAgent, memory: ListMemory) -> None:
+    assert r"me: the \[bread\]" in await answer(agent, "search bread")
+    assert memory.asked == [("bread", 5)]
+
+
+async def test_status_time_and_echo(agent: BuiltinAgent) -> None:
+    assert "**running**" in await answer(agent, "status")
+    assert "04 March 2026" in await answer(agent, "time")
+    assert await answer(agent, "echo *Hi*") == "*Hi*"
+
+
+async def test_every_event_of_a_turn_is_answered_in_order(agent: BuiltinAgent) -> None:
+    assert await answer(agent, "echo one", "note x", "echo two") == "one\n\nNoted as number 1.\n\ntwo"
+
+
+async def test_two_notes_of_one_turn_are_two(agent: BuiltinAgent, memory: ListMemory) -> None:
+    await answer(agent, "note x", "note x")
+    assert [note.text for note in memory.kept.values()] == ["x", "x"]
+
+
+async def test_streams_its_answer(agent: BuiltinAgent) -> None:
+    io = RecordingIO()
+    final = await agent.run(turn("help"), io)
+    deltas = [event.text for event in io.events if isinstance(event, Delta)]
+    assert "".join(deltas) == final.text
+    assert 5 < len(deltas) <= MAX_DELTAS
+
+
+async def test_a_long_answer_takes_no_longer(memory: ListMemory, autojump_clock: MockClock) -> None:
+    agent = BuiltinAgent(memory, status, FakeClock())
+    began = trio.current_time()
+    await agent.run(turn("echo " + "word " * 5000), RecordingIO())
+    assert 0.1 < trio.current_time() - began <= 0.4 + 1e-9
+
+
+@pytest.mark.parametrize("dies_at_step", [0, 1, None])
+async def test_a_turn_run_again_does_nothing_twice(
+    agent: BuiltinAgent, memory: ListMemory, dies_at_step: int | None
+) -> None:
+    await memory.add_note("before", "old")
+    asked = turn("note x", "forget note 1")
+    first = RecordingIO(dies_at_step)
+    try:
+        await agent.run(asked, first)
+    except KeyboardInterrupt:
+        assert dies_at_step is not None
+    again = await agent.run(replace(asked, steps=tuple(first.steps)), RecordingIO())
+    assert again == Final("Noted as number 2.\n\nNote 1 is forgotten.")
+    assert [note.text for note in memory.kept.values()] == ["x"]
+
+
+async def test_a_side_effect_commits_its_step(agent: BuiltinAgent) -> None:
+    io = RecordingIO()
+    await agent.run(turn("note x", "echo y"), io)
+    assert io.steps == [Step("result", "turn1/0", "Noted as number 1.")]
