@@ -1,0 +1,89 @@
+"""The shell around one adapter: runs ``connect`` in a task of its own, reads the lanes beside it, mounts its routes.
+
+An adapter fails only by leaving ``connect``; what its handlers and sends raise comes here as a ``Fault`` and is raised.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+import trio
+
+from actors.ports.adapters import AdapterPort
+from actors.ports.services import Services
+from hermes.store import queries
+from hermes.types.origin import lane_key
+from hermes.types.ports import Adapter
+from supervisors.cell import Down, Stop
+from supervisors.context import Context
+
+DISCONNECT_DEADLINE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The adapter's own code failed outside ``connect``."""
+
+    error: BaseException
+
+
+Message = Fault | Stop | Down
+
+
+async def run(ctx: Context[Message], services: Services, make: Callable[[], Adapter], account: str) -> None:
+    """One incarnation: a new adapter object, connected until it fails or is told to stop."""
+    adapter = make()
+    port = AdapterPort(
+        adapter,
+        account=account,
+        boot_id=services.boot_id,
+        incarnation=ctx.incarnation,
+        store=services.store,
+        intake=services.intake,
+        wake_inbound=services.conversations.wake_inbound,
+        wake_lane=services.delivery.wake,
+        fault=lambda error: _report(ctx, error),
+    )
+    services.adapters.add(port)
+    try:
+        async with trio.open_nursery() as nursery:
+            services.routes.mount(adapter.routes(), port)
+            await nursery.start(_connect, adapter, port, nursery.cancel_scope)
+            port.up = True
+            ctx.ready()
+            for chat in await services.store.read(queries.open_lanes):
+                if chat[:2] == (port.platform, account):
+                    services.delivery.wake(lane_key(*chat))
+            await _serve(ctx)
+            with trio.move_on_after(DISCONNECT_DEADLINE_S):
+                await adapter.disconnect()
+            nursery.cancel_scope.cancel()
+    finally:
+        services.adapters.remove(port)
+        services.routes.unmount(port)
+
+
+def _report(ctx: Context[Message], error: BaseException) -> None:
+    ctx.remind(Fault(error))
+
+
+async def _connect(
+    adapter: Adapter, port: AdapterPort, shell: trio.CancelScope, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """Run ``connect``; if it returns, the shell ends with it, which its supervisor takes for the fault it is."""
+    await adapter.connect(port, task_status=task_status)
+    shell.cancel()
+
+
+async def _serve(ctx: Context[Message]) -> None:
+    """Read the lanes until told to stop."""
+    while True:
+        match message := await ctx.receive():
+            case Fault(error):
+                raise error
+            case Down():
+                pass  # an adapter watches nobody
+            case Stop():
+                return
+            case _:
+                assert_never(message)

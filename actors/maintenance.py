@@ -1,0 +1,79 @@
+"""Background upkeep, one small actor each.
+
+journal   supervision events into the store; the tree onto disk, for `hermes tree` after a crash
+pruner    what has outlived its purpose: dedupe keys, browser sessions
+"""
+
+import json
+from collections import deque
+from pathlib import Path
+
+import trio
+
+from actors.ports.overview import TreeOverview
+from actors.ports.services import Services
+from hermes.ops.files import write_private
+from hermes.store import ops
+from supervisors.cell import Down, Stop
+from supervisors.context import Context
+from supervisors.events import SupervisionEvent
+
+Message = Stop | Down
+
+JOURNAL_S = 1.0
+PRUNE_S = 3600.0
+DEDUPE_KEPT_S = 8 * 86_400.0
+"""A day more than the week in which a platform may deliver an event again."""
+
+BACKLOG_EVENTS = 1_000
+
+
+class EventQueue:
+    """Supervision events that are not in the store yet; belongs to root, so that a crash of the journal loses none."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[SupervisionEvent] = deque(maxlen=BACKLOG_EVENTS)
+
+
+async def journal(
+    ctx: Context[Message], services: Services, events: EventQueue, overview: TreeOverview, tree_file: Path
+) -> None:
+    """Write down what has happened since the last look, every second in which something has; and once at the end."""
+    ctx.ready()
+    stopping = False
+    while not stopping:
+        with trio.move_on_after(JOURNAL_S):
+            await ctx.stopping()
+            stopping = True
+        if events.waiting:
+            _post(services, events)
+            tree = json.dumps(overview.tree()).encode()
+            await trio.to_thread.run_sync(write_private, tree_file, tree)
+
+
+def _post(services: Services, events: EventQueue) -> None:
+    offset = services.clock.wall() - trio.current_time()
+    batch = tuple(
+        {
+            "at": event.at + offset,
+            "boot_id": services.boot_id,
+            "path": event.path,
+            "incarnation": event.incarnation,
+            "kind": event.kind,
+            **event.detail,
+        }
+        for event in events.waiting
+    )
+    events.waiting.clear()
+    services.store.post(ops.LogEvents(batch))
+
+
+async def pruner(ctx: Context[Message], services: Services) -> None:
+    """Delete what nobody will ask for again, at the start and every hour."""
+    ctx.ready()
+    while True:
+        now = services.clock.wall()
+        await services.store.write(ops.Prune(now - DEDUPE_KEPT_S, now))
+        with trio.move_on_after(PRUNE_S):
+            await ctx.stopping()
+            return

@@ -1,0 +1,1 @@
+"""The tree's side of the Protocols in ``hermes.types.ports`` and ``hermes.store.port``."""

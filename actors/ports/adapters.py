@@ -1,0 +1,213 @@
+"""The live adapters: the one place that holds the send capability, and what an adapter's incarnation may do.
+
+    adapter ──accept──▶ AdapterPort ──one commit──▶ inbox ──wake──▶ inbound
+    lane ────send─────▶ AdapterPort ──deadline────▶ adapter.send
+
+A port belongs to one incarnation. When that ends the port closes, every send in it is cut off (and may have arrived),
+and the adapter object can do nothing more.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+
+import trio
+
+from actors.ports.intake import Intake
+from hermes.store import feed, ops
+from hermes.store.port import Store
+from hermes.types import faults
+from hermes.types.content import Capabilities, Draft, Part, SendResult
+from hermes.types.errors import SEND_UNCONFIRMED, UNREACHABLE, Failure, SendError
+from hermes.types.events import InboundEvent
+from hermes.types.ids import BootId
+from hermes.types.origin import LaneKey, lane_key
+from hermes.types.ports import Accepted, Adapter, Drafts
+from hermes.types.records import FeedItem
+
+log = logging.getLogger(__name__)
+
+DRAFT_DEADLINE_S = 5.0
+
+
+class Borrowed:
+    """A cancel scope that its port can end; ``cut_short`` says that it, or the deadline, did."""
+
+    def __init__(self, scopes: set[trio.CancelScope], deadline_s: float) -> None:
+        self._scopes = scopes
+        self._scope = trio.CancelScope(deadline=trio.current_time() + deadline_s)
+
+    def __enter__(self) -> "Borrowed":
+        self._scopes.add(self._scope)
+        self._scope.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._scopes.discard(self._scope)
+        return bool(self._scope.__exit__(kind, error, trace))
+
+    @property
+    def cut_short(self) -> bool:
+        """True if what ran inside did not get to its end."""
+        return self._scope.cancelled_caught
+
+
+class AdapterPort:
+    """``AdapterIO`` for the adapter, and the lanes' way to it."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        *,
+        account: str,
+        boot_id: BootId,
+        incarnation: int,
+        store: Store,
+        intake: Intake,
+        wake_inbound: Callable[[LaneKey], None],
+        wake_lane: Callable[[LaneKey], None],
+        fault: Callable[[BaseException], None],
+    ) -> None:
+        self.account = account
+        self.boot_id = boot_id
+        self.incarnation = incarnation
+        self.up = False
+        self.beat_at: float | None = None
+        self._adapter = adapter
+        self._store = store
+        self._intake = intake
+        self._wake_inbound = wake_inbound
+        self._wake_lane = wake_lane
+        self._fault = fault
+        self._closed = False
+        self._scopes: set[trio.CancelScope] = set()
+
+    @property
+    def platform(self) -> str:
+        """Its platform."""
+        return self._adapter.platform
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What its platform can do."""
+        return self._adapter.capabilities
+
+    # --- AdapterIO -----------------------------------------------------------------------------------------------------
+
+    async def accept(self, events: Sequence[InboundEvent]) -> Sequence[Accepted]:
+        """See ``ports.AdapterIO``: one commit for all, then the wake-ups."""
+        self._check()
+        await self._intake.passage()
+        accepted = await self._store.write(ops.Accept(tuple(events)))
+        faults.point("after_inbox_commit")
+        for lane in {event.origin.lane for event in events}:
+            self._wake_inbound(lane)
+        return accepted
+
+    def beat(self) -> None:
+        """See ``ports.AdapterIO``."""
+        self.beat_at = trio.current_time()
+
+    def chat_up(self, chat_id: str) -> None:
+        """See ``ports.AdapterIO``."""
+        self._wake_lane(lane_key(self.platform, self.account, chat_id))
+
+    async def feed(self, chat_id: str, since: str | None, limit: int) -> Sequence[FeedItem]:
+        """See ``ports.AdapterIO``."""
+        return await self._store.read(feed.feed, self.platform, self.account, chat_id, since, limit)
+
+    # --- the lanes' side -----------------------------------------------------------------------------------------------
+
+    async def send(
+        self, chat_id: str, part: Part, *, reply_to: str | None, metadata: Mapping[str, str]
+    ) -> SendResult:
+        """Send one part under the platform's deadline. Raises ``SendError`` and nothing else.
+
+        A failure of the whole adapter, and whatever it has no name for, is also put before its actor.
+        """
+        if self._closed or not self.up:
+            raise SendError(Failure(UNREACHABLE, scope="adapter", detail="the adapter is not up"), "not_sent")
+        deadline_s = self.capabilities.send_timeout_s
+        try:
+            with self.borrowed(deadline_s) as call:
+                result = await self._adapter.send(chat_id, part, reply_to=reply_to, metadata=metadata)
+        except SendError as error:
+            if error.failure.scope == "adapter":
+                self._fault(error)
+            raise
+        except Exception as error:
+            log.exception("%s:%s: send failed in a way it has no name for", self.platform, self.account)
+            self._fault(error)
+            raise SendError(Failure(SEND_UNCONFIRMED, detail=type(error).__name__), "unknown") from error
+        if call.cut_short:
+            why = f"the adapter went away, or gave no answer within {deadline_s:g} s"
+            raise SendError(Failure(SEND_UNCONFIRMED, detail=why), "unknown")
+        return result
+
+    async def draft(self, chat_id: str, draft: Draft) -> None:
+        """Show the newest text of an answer where the platform can; losing it is harmless, so nothing is raised."""
+        if self._closed or not self.up or not isinstance(self._adapter, Drafts):
+            return
+        try:
+            with self.borrowed(DRAFT_DEADLINE_S):
+                await self._adapter.draft(chat_id, draft)
+        except Exception:
+            log.debug("%s:%s: a draft was not shown", self.platform, self.account, exc_info=True)
+
+    def borrowed(self, deadline_s: float) -> "Borrowed":
+        """A scope in which the caller's task runs the adapter's code: ends with the deadline or the incarnation."""
+        return Borrowed(self._scopes, deadline_s)
+
+    def report(self, error: BaseException) -> None:
+        """Put a failure of the adapter's own code before its actor."""
+        self._fault(error)
+
+    def close(self) -> None:
+        """The incarnation has ended."""
+        self._closed = True
+        self.up = False
+        for scope in self._scopes:
+            scope.cancel()
+
+    def _check(self) -> None:
+        if self._closed:
+            raise SendError(
+                Failure(UNREACHABLE, scope="adapter", detail="this incarnation has ended"), "not_sent"
+            )
+
+
+class AdapterTable:
+    """Which accounts of which platforms there are, and the live port of each."""
+
+    def __init__(self) -> None:
+        self._ports: dict[tuple[str, str], AdapterPort] = {}
+        self._capabilities: dict[str, Capabilities] = {}
+
+    def configure(self, platform: str, capabilities: Capabilities) -> None:
+        """Make a platform known before any adapter of it is up: decisions need its capabilities."""
+        self._capabilities[platform] = capabilities
+
+    def capabilities(self, platform: str) -> Capabilities:
+        """What ``platform`` can do; nothing special if it is not configured any more."""
+        return self._capabilities.get(platform, Capabilities())
+
+    @property
+    def platforms(self) -> Mapping[str, Capabilities]:
+        """All configured platforms."""
+        return self._capabilities
+
+    def add(self, port: AdapterPort) -> None:
+        """This is the live port of its account now."""
+        self._ports[port.platform, port.account] = port
+
+    def remove(self, port: AdapterPort) -> None:
+        """Close ``port``; a newer one of that account stays."""
+        port.close()
+        if self._ports.get((port.platform, port.account)) is port:
+            del self._ports[port.platform, port.account]
+
+    def find(self, platform: str, account: str) -> AdapterPort | None:
+        """The live port of an account, if its adapter runs."""
+        return self._ports.get((platform, account))

@@ -1,0 +1,61 @@
+"""How rows reach the actors that own them: wake-ups for inbound and for sessions, and the session's control lane."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hermes.types.ids import SessionKey
+from hermes.types.origin import LaneKey
+from supervisors.dynamic import SupervisorRef
+from supervisors.ref import ActorRef
+from supervisors.registry import Registry
+from supervisors.spec import ChildSpec, path_segment
+
+
+class Conversations:
+    """Knows where inbound and the sessions live, and how a session is started."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        inbound: str,
+        sessions: str,
+        spec_of: Callable[[SessionKey], ChildSpec],
+        inbound_wake: Callable[[LaneKey], object],
+        session_wake: object,
+        session_interrupt: object,
+    ) -> None:
+        self._registry = registry
+        self._inbound: ActorRef[Any] = registry.ref(inbound)
+        self._sessions = sessions
+        self._spec_of = spec_of
+        self._inbound_wake = inbound_wake
+        self._session_wake = session_wake
+        self._session_interrupt = session_interrupt
+        self._supervisor = SupervisorRef(registry.ref(sessions))
+
+    def path(self, key: SessionKey) -> str:
+        """Where the session of ``key`` lives in the tree."""
+        return f"{self._sessions}/{path_segment(key)}"
+
+    def wake_inbound(self, lane: LaneKey) -> None:
+        """A chat has rows to decide. A full mailbox loses nothing: the sweep asks the store."""
+        self._inbound.tell_nowait(self._inbound_wake(lane))
+
+    def wake(self, key: SessionKey) -> None:
+        """A session has rows to work on; start it if it sleeps."""
+        ref = self._registry.whereis(self.path(key))
+        if ref is None:
+            self._supervisor.start_child_soon(self._spec_of(key))
+        else:
+            ref.tell_nowait(self._session_wake)
+
+    def interrupt(self, key: SessionKey) -> None:
+        """The session's turn has been stopped in the store; end its task too."""
+        ref = self._registry.whereis(self.path(key))
+        if ref is not None:
+            ref.urge(self._session_interrupt)
+
+    def live(self) -> list[ActorRef[Any]]:
+        """Every session that is awake."""
+        return self._registry.below(self._sessions)

@@ -1,0 +1,60 @@
+"""How messages get onto their lanes: wake-ups for what is in the outbox, and drafts, which are in no table.
+
+A wake-up means "look". It is lost harmlessly: a lane reads its rows when it starts, and a sweep finds forgotten ones.
+"""
+
+from collections.abc import Callable
+
+from hermes.types.content import Draft
+from hermes.types.origin import LaneKey
+from supervisors.dynamic import SupervisorRef
+from supervisors.registry import Registry
+from supervisors.spec import ChildSpec, path_segment
+
+
+class Delivery:
+    """Knows where lanes live and how one is started. ``look`` is the message that wakes one."""
+
+    def __init__(
+        self, registry: Registry, lanes: str, spec_of: Callable[[LaneKey], ChildSpec], look: object
+    ) -> None:
+        self._registry = registry
+        self._lanes = lanes
+        self._spec_of = spec_of
+        self._look = look
+        self._supervisor = SupervisorRef(registry.ref(lanes))
+        self._drafts: dict[LaneKey, Draft] = {}
+
+    def wake(self, lane: LaneKey) -> None:
+        """Have ``lane`` look at its rows and drafts, starting it if it sleeps."""
+        ref = self._registry.whereis(f"{self._lanes}/{path_segment(lane)}")
+        if ref is None:
+            self._supervisor.start_child_soon(self._spec_of(lane))
+        else:
+            ref.tell_nowait(self._look)
+
+    def ensure(self, lane: LaneKey) -> None:
+        """Start ``lane`` if it sleeps; one that is awake knows its own business."""
+        if self._registry.whereis(f"{self._lanes}/{path_segment(lane)}") is None:
+            self._supervisor.start_child_soon(self._spec_of(lane))
+
+    def draft(self, lane: LaneKey, draft: Draft) -> None:
+        """Show ``draft``; only the newest one of a lane is kept."""
+        waiting = lane in self._drafts
+        self._drafts[lane] = draft
+        if not waiting:
+            self.wake(lane)
+
+    def take_draft(self, lane: LaneKey) -> Draft | None:
+        """The newest draft of ``lane``, once."""
+        return self._drafts.pop(lane, None)
+
+    def drop_draft(self, lane: LaneKey, draft_id: str) -> None:
+        """The answer is complete; its draft must not come after it."""
+        draft = self._drafts.get(lane)
+        if draft is not None and draft.draft_id == draft_id:
+            del self._drafts[lane]
+
+    def has_draft(self, lane: LaneKey) -> bool:
+        """True if ``take_draft`` would give one."""
+        return lane in self._drafts

@@ -1,0 +1,32 @@
+"""What the built-in agent knows of the past, from the store."""
+
+from collections.abc import Sequence
+
+from hermes.store import ops, queries
+from hermes.store.port import Store
+from hermes.types.ids import Clock
+from hermes.types.records import Note, SearchHit
+
+
+class StoreMemory:
+    """Implements ``agent.Memory``."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def search(self, query: str, limit: int) -> Sequence[SearchHit]:
+        """See ``agent.Memory``."""
+        return await self._store.read(queries.search, query, limit)
+
+    async def notes(self) -> Sequence[Note]:
+        """See ``agent.Memory``."""
+        return await self._store.read(queries.notes)
+
+    async def add_note(self, key: str, text: str) -> Note:
+        """See ``agent.Memory``."""
+        return await self._store.write(ops.AddNote(key, text, self._clock.wall()))
+
+    async def drop_note(self, note_id: int) -> bool:
+        """See ``agent.Memory``."""
+        return await self._store.write(ops.DropNote(note_id))

@@ -1,0 +1,59 @@
+"""The store's actor: one incarnation of the only SQLite writer. It takes no messages; its work comes through the port.
+
+A store that gives up over a damaged file leaves a marker; only then does the next start check the whole file, set it
+aside if it is damaged, and begin a new one, loudly.
+"""
+
+import logging
+import time
+from pathlib import Path
+
+import trio
+
+from actors.ports.store import StorePort
+from hermes.ops.files import write_private
+from hermes.store.schema import check_and_set_aside
+from hermes.types.errors import STORE_CORRUPT, GatewayError
+from supervisors.cell import Down, Stop
+from supervisors.context import Context
+
+log = logging.getLogger(__name__)
+
+Message = Stop | Down
+
+MARKER = "store-corrupt"
+
+
+async def run(ctx: Context[Message], port: StorePort, path: Path, run_dir: Path) -> None:
+    """Write until told to stop; raises what the writer died of."""
+    marker = run_dir / MARKER
+    await trio.to_thread.run_sync(_heal, path, marker)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_serve, port, path)
+            ctx.ready()
+            await ctx.stopping()
+            nursery.cancel_scope.cancel()
+    except* GatewayError as group:
+        if any(_is_corrupt(error) for error in group.exceptions):
+            await trio.to_thread.run_sync(write_private, marker, b"")
+        raise
+
+
+def _is_corrupt(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_corrupt(inner) for inner in error.exceptions)
+    return isinstance(error, GatewayError) and error.failure.code == STORE_CORRUPT
+
+
+def _heal(path: Path, marker: Path) -> None:
+    if not marker.exists():
+        return
+    aside = check_and_set_aside(path, time.strftime(".damaged-%Y%m%d-%H%M%S"))
+    if aside is not None:
+        log.error("the database was damaged; it is kept as %s and a new one begins", aside)
+    marker.unlink()
+
+
+async def _serve(port: StorePort, path: Path, *, task_status: trio.TaskStatus[None]) -> None:
+    await port.serve(path, task_status=task_status)

@@ -1,0 +1,54 @@
+"""The web server's actor: binds, serves, and tells the rest where it is."""
+
+import socket
+from collections.abc import Awaitable, Callable
+
+import trio
+from starlette.types import ASGIApp
+
+from actors.ports.overview import TreeOverview
+from actors.ports.services import Services
+from actors.ports.web import WebPort
+from hermes.web import server
+from hermes.web.app import build_app
+from supervisors.cell import Down, Stop
+from supervisors.context import Context
+
+Message = Stop | Down
+
+Announce = Callable[[str], Awaitable[None]]
+"""Told the one-time link, once a boot."""
+
+
+async def run(
+    ctx: Context[Message], services: Services, overview: TreeOverview, web: WebPort, announce: Announce
+) -> None:
+    """Serve until told to stop. A restart takes the same port again, so that open pages find their way back.
+
+    A configured port that is taken raises ``port_taken``: this child is disabled, and nothing else is touched.
+    """
+    host, configured = services.config.web.host, services.config.web.port
+    first = web.last_port is None
+    sock = server.bind(host, configured or web.last_port)
+    port: int = sock.getsockname()[1]
+    stop = trio.Event()
+    app = build_app(
+        routes=services.routes, overview=overview, auth=web.sessions, port=port, hosts=frozenset({host})
+    )
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_serve, app, sock, stop)
+            web.up(host, port)
+            ctx.ready()
+            if first:
+                await announce(await web.link())
+            await ctx.stopping()
+            stop.set()
+    finally:
+        web.down()
+
+
+async def _serve(
+    app: ASGIApp, sock: socket.socket, stop: trio.Event, *, task_status: trio.TaskStatus[None]
+) -> None:
+    await server.serve(app, sock, stop=stop, task_status=task_status)
