@@ -1,0 +1,43 @@
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+bin := if path_exists(".venv/bin") == "true" { ".venv/bin/" } else { "" }
+
+# List the recipes
+default:
+    @{{ quote(just_executable()) }} --list --unsorted
+
+# Run the gateway in the foreground
+run *options:
+    {{ bin }}hermes run {{ options }}
+
+# Run the tests
+test *options:
+    {{ bin }}pytest {{ options }}
+
+# Everything that needs no running gateway: style, types, layers, architecture
+check:
+    {{ bin }}ruff check
+    {{ bin }}ruff format --check
+    # Off: ASYNC106 and 9xx, which flake8 leaves off too; ASYNC127 (httpx2 for httpx: it has one door, the swap is ours to time).
+    find hermes actors supervisors -name '*.py' -exec {{ bin }}flake8-async --disable ASYNC106,ASYNC127,ASYNC9 --startable-in-context-manager connect {} +
+    {{ bin }}mypy
+    {{ bin }}lint-imports --no-cache --no-logo
+    {{ bin }}pytest -q tests/architecture
+
+# Bring the code into its format
+fmt:
+    {{ bin }}ruff check --fix
+    {{ bin }}ruff format
+
+# Write what is generated: the configuration's files and the references in docs/
+docs:
+    {{ bin }}python docs/generate.py
+
+# Measure, against the goals
+bench:
+    {{ bin }}python tests/bench/bench_store.py
+
+# The long proofs: kills under load, and a kill at every fault point
+proof:
+    {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 200 --kills 5
+    {{ bin }}python tests/e2e/faultpoints.py

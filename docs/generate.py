@@ -1,0 +1,135 @@
+"""Write what can be derived, so that it cannot rot: ``python docs/generate.py`` writes, ``--check`` only compares.
+
+From the configuration model: ``conf/default.yaml``, ``conf/schema.json``, ``docs/configuration.md``. From the commands:
+``docs/cli.md``.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import Field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import TypeAdapter
+
+from hermes.cli.commands import hermes
+from hermes.config.load import ENVIRONMENT
+from hermes.config.model import Config
+
+ROOT = Path(__file__).resolve().parent.parent
+HELP_WIDTH = 100
+
+Keys = tuple[Field[Any], ...]
+
+
+def schema() -> str:
+    """The configuration as a JSON schema, for editors."""
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | TypeAdapter(Config).json_schema()
+    return json.dumps(document, indent=2) + "\n"
+
+
+def default_yaml() -> str:
+    """Every key, commented out, with its meaning and its default."""
+    head = [
+        "# Every setting with its default. Copy what you want to change into config.yaml in your Hermes home.",
+        "# yaml-language-server: $schema=schema.json",
+    ]
+    return "\n".join([*head, *_yaml_lines(Config, "")]) + "\n"
+
+
+def _yaml_lines(model: type, indent: str) -> Iterator[str]:
+    for key in fields(model):
+        if not indent:
+            yield ""
+        yield f"# {indent}# {_meaning(key)}"
+        if is_dataclass(key.type) and isinstance(key.type, type):
+            yield f"# {key.name}:"
+            yield from _yaml_lines(key.type, indent + "  ")
+        else:
+            yield f"# {indent}{key.name}: {_default(key)}"
+
+
+def configuration() -> str:
+    """The reference of all keys."""
+    variables = {key: name for name, key in ENVIRONMENT.items()}
+    lines = [
+        "# Configuration",
+        "",
+        "Defaults < `config.yaml` in the Hermes home (or `--config FILE`) < environment < flags. Keys that are not",
+        "listed belong to somebody else and are left alone, unless they look like a misspelt one.",
+        "",
+        "| key | default | environment | meaning |",
+        "|---|---|---|---|",
+    ]
+    for path, key in _leaves(Config, ()):
+        variable = f"`{variables[path]}`" if path in variables else ""
+        lines.append(f"| `{'.'.join(path)}` | `{_default(key)}` | {variable} | {_meaning(key)} |")
+    lines += ["", "`HERMES_HOME` names the home itself; `--home` overrides it."]
+    return "\n".join(lines) + "\n"
+
+
+def _leaves(model: type, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Field[Any]]]:
+    for key in fields(model):
+        path = (*above, key.name)
+        if is_dataclass(key.type) and isinstance(key.type, type):
+            yield from _leaves(key.type, path)
+        else:
+            yield path, key
+
+
+def _meaning(key: Field[Any]) -> str:
+    return str(key.metadata["description"])
+
+
+def _default(key: Field[Any]) -> str:
+    return json.dumps(key.default)
+
+
+def command_line() -> str:
+    """The help of every command."""
+    blocks = ["# Command line", "", "As `hermes COMMAND --help` prints it.", ""]
+    for path, command, context in _commands(hermes, "hermes", None):
+        blocks += [f"## {path}", "", "```", command.get_help(context), "```", ""]
+    return "\n".join(blocks)
+
+
+def _commands(
+    command: click.Command, path: str, parent: click.Context | None
+) -> Iterator[tuple[str, click.Command, click.Context]]:
+    context = click.Context(
+        command, parent, path.rpartition(" ")[2], max_content_width=HELP_WIDTH, terminal_width=HELP_WIDTH
+    )
+    yield path, command, context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None:
+                yield from _commands(child, f"{path} {name}", context)
+
+
+FILES = {
+    "conf/default.yaml": default_yaml,
+    "conf/schema.json": schema,
+    "docs/configuration.md": configuration,
+    "docs/cli.md": command_line,
+}
+
+
+def main(check: bool) -> int:
+    """Write all files, or say which are stale."""
+    stale = [name for name, text in FILES.items() if _read(ROOT / name) != text()]
+    for name in stale:
+        if not check:
+            (ROOT / name).write_text(FILES[name](), encoding="utf-8")
+        print(f"{name} {'is stale: run `just docs`' if check else 'written'}")
+    return 1 if check and stale else 0
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv[1:]))

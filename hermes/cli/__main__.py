@@ -1,0 +1,7 @@
+"""``python -m hermes.cli``."""
+
+import sys
+
+from hermes.cli import main
+
+sys.exit(main())

@@ -1,0 +1,110 @@
+"""The commands as one table, each imported when it is used, and the one place where errors become words and exit codes."""
+
+import io
+import json
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from hermes.cli.version import line
+from hermes.ops.control.client import ControlError, NotRunning
+from hermes.types.errors import GatewayError
+
+FAILED, USAGE, NOT_RUNNING = 1, 2, 3
+
+
+class Commands(click.Group):
+    """A group whose commands are named in a table, ``name`` → ``module:attribute``, and loaded on demand."""
+
+    def __init__(self, name: str, table: dict[str, str], text: str) -> None:
+        super().__init__(name, help=text)
+        self._table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the table's order, which is the order of the help."""
+        return list(self._table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command, if there is one of that name."""
+        if cmd_name not in self._table:
+            return None
+        module, _, attribute = self._table[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"hermes.cli.{module}"), attribute)
+        return command
+
+
+web = Commands("web", {"link": "control:link"}, "Dashboard and web chat.")
+
+gateway = Commands(
+    "gateway",
+    {"run": "run:run", "status": "status:status", "stop": "control:stop", "restart": "control:restart"},
+    "The same commands by their longer names.",
+)
+
+hermes = Commands(
+    "hermes",
+    {
+        "run": "run:run",
+        "status": "status:status",
+        "tree": "tree:tree",
+        "restart": "control:restart",
+        "stop": "control:stop",
+        "web": "commands:web",
+        "gateway": "commands:gateway",
+        "version": "control:version",
+    },
+    "One AI agent, many chat platforms, one durable conversation.",
+)
+
+
+def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(line())
+        ctx.exit()
+
+
+hermes.params.append(
+    click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_version,
+        help="Show the version and exit.",
+    )
+)
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run the command that ``arguments`` name; errors go to stderr, as JSON where JSON was asked for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an ASCII terminal gets question marks, not a traceback
+    try:
+        # Commands end with ctx.exit(code) where it is not 0; outside click's standalone mode that comes back as a value.
+        code = hermes.main(list(arguments), prog_name="hermes", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as wrong:
+        if "--json" in arguments:
+            _say_json("usage", wrong.format_message(), "hermes --help")
+        else:
+            wrong.show()
+        return USAGE
+    except click.Abort:
+        return FAILED
+    except GatewayError as wrong:
+        hint = wrong.hint if isinstance(wrong, ControlError) else ""
+        if "--json" in arguments:
+            _say_json(wrong.failure.code, wrong.failure.detail, hint)
+        else:
+            click.echo(f"hermes: {wrong.failure.detail or wrong.failure.code}", err=True)
+            if hint:
+                click.echo(f"  {hint}", err=True)
+        return NOT_RUNNING if isinstance(wrong, NotRunning) else FAILED
+
+
+def _say_json(kind: str, message: str, hint: str) -> None:
+    error = {"type": kind, "message": message, "hint": hint}
+    click.echo(json.dumps({"ok": False, "error": error}), err=True)

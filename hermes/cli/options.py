@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from hermes.config.paths import resolve_home
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def home_option(command: Command) -> Command:
+    """``--home DIR``, handed over as the absolute path of the home that is meant."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        callback=lambda _ctx, _option, value: resolve_home(value, os.environ),
+        help="The Hermes home. Default: $HERMES_HOME, else ~/.hermes.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """``--json``: one document on stdout, errors as JSON on stderr."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def print_json(document: object) -> None:
+    """The document on stdout, readable and complete."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

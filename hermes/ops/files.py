@@ -1,0 +1,31 @@
+"""Private files: 0600 whatever the umask, and never through a symbolic link somebody planted."""
+
+import os
+from pathlib import Path
+
+
+def open_private(path: str | Path, flags: int) -> int:
+    """A descriptor of ``path`` that only this user can read, not inherited by children.
+
+    Fits as an ``opener``. A file that was there with wider permissions is narrowed. Raises ``OSError``; a
+    symbolic link is refused (``ELOOP``).
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` at once: a reader sees the old file or the new one. Raises ``OSError``.
+
+    Not synced to disk: for files that only inform (the last known tree), where the newest of two crashes may
+    win.
+    """
+    new = path.with_name(path.name + ".new")
+    with open(open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+        file.write(data)
+    new.replace(path)

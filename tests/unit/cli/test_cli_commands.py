@@ -1,0 +1,334 @@
+"""The command line in front of a gateway double: output, exit codes, errors as words and as JSON."""
+
+import json
+import sys
+import types
+
+import pytest
+from gateway_double import gateway_on
+
+from hermes.cli import main
+from hermes.ops.control import frames
+from hermes.ops.lock import prepare_home
+from hermes.types.errors import CONFIG_INVALID, HOME_HELD, HOME_UNUSABLE, STORE_NEWER, Failure, GatewayError
+
+
+def node(name, *children, path=None, **facts):
+    path = path or name
+    return {
+        "path": path,
+        "name": name.rpartition("/")[2],
+        "kind": "supervisor" if children else "worker",
+        "state": "running",
+        "incarnation": 1,
+        "restarts": 0,
+        "restarts_in_window": 0,
+        "uptime_s": 61.0,
+        "mailbox": None,
+        "last_error": None,
+        "next_start_in_s": None,
+        "policy": {},
+        "children": list(children),
+    } | facts
+
+
+TREE = {
+    "as_of": 1_800_000_000.0,
+    "boot_id": "b",
+    "live": True,
+    "root": node(
+        "root",
+        node("root/store", mailbox={"used": 2, "peak": 3, "capacity": 64, "control": 0}),
+        node(
+            "root/gateway",
+            node(
+                "root/gateway/web",
+                state="backoff",
+                restarts=2,
+                next_start_in_s=1.5,
+                last_error="OSError: \x1b[31mno",
+            ),
+        ),
+    ),
+}
+
+STATUS = {
+    "state": "running",
+    "pid": 42,
+    "boot_id": "b",
+    "version": "0.1.0",
+    "home": "/h",
+    "port": 8642,
+    "uptime_s": 7300.0,
+    "loop_lag_ms": 0.4,
+    "adapters": [
+        {
+            "platform": "webchat",
+            "account": "default",
+            "state": "connected",
+            "incarnation": 1,
+            "receive_age_s": None,
+            "failure": None,
+        },
+        {
+            "platform": "telegram",
+            "account": "work",
+            "state": "backoff",
+            "incarnation": 3,
+            "receive_age_s": 9.0,
+            "failure": {"code": "unreachable", "severity": "transient", "detail": "no route"},
+        },
+    ],
+    "counts": {"received": 1200, "answered": 1199, "pending": 1},
+    "outbox": {"prepared": 0, "sending": 0, "unknown": 2},
+    "sessions": {"known": 3, "active": 1, "busy": None},
+}
+
+
+def run(capsys, *arguments):
+    """Exit code, stdout, stderr."""
+    code = main(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_tree_shows_one_actor_a_line(tmp_path, capsys):
+    with gateway_on(tmp_path, {"tree": TREE}):
+        code, out, err = run(capsys, "tree", "--home", str(tmp_path))
+
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "root  running  #1, up 1 min",
+        "├── store  running  #1, up 1 min, mailbox 2/64",
+        "└── gateway  running  #1, up 1 min",
+        "    └── web  backoff  #1, up 1 min, 2 restarts, next start in 2 s  OSError: �[31mno",
+    ]
+
+
+def test_tree_as_json_is_the_document(tmp_path, capsys):
+    with gateway_on(tmp_path, {"tree": TREE}):
+        code, out, _ = run(capsys, "tree", "--json", "--home", str(tmp_path))
+
+    assert (code, json.loads(out)) == (0, TREE)
+
+
+def test_tree_of_a_path_is_that_part(tmp_path, capsys):
+    with gateway_on(tmp_path, {"tree": TREE}):
+        code, out, _ = run(capsys, "tree", "root/gateway", "--json", "--home", str(tmp_path))
+
+    assert code == 0
+    assert json.loads(out)["root"] == TREE["root"]["children"][1]
+
+
+def test_tree_of_an_unknown_path_fails_with_a_hint(tmp_path, capsys):
+    with gateway_on(tmp_path, {"tree": TREE}):
+        code, out, err = run(capsys, "tree", "root/nobody", "--home", str(tmp_path))
+
+    assert (code, out) == (1, "")
+    assert "root/nobody" in err
+    assert "hermes tree" in err
+
+
+def test_tree_of_a_gateway_that_has_none_yet(tmp_path, capsys):
+    with gateway_on(tmp_path, {"tree": TREE | {"root": None}}):
+        code, out, err = run(capsys, "tree", "--home", str(tmp_path))
+
+    assert (code, out) == (1, "")
+    assert "not up yet" in err
+
+
+def test_with_nothing_running_tree_shows_the_last_known_one_and_says_so(tmp_path, capsys):
+    prepare_home(tmp_path)
+    (tmp_path / "run" / "tree.json").write_text(json.dumps(TREE))
+
+    code, out, err = run(capsys, "tree", "--home", str(tmp_path))
+    assert code == 3
+    assert out.startswith("root  running")
+    assert "last known tree" in err
+    assert "no gateway runs" in err
+
+    code, out, err = run(capsys, "tree", "--json", "--home", str(tmp_path))
+    assert code == 3
+    assert json.loads(out) == TREE | {"live": False}
+    assert json.loads(err)["error"]["type"] == "not_running"
+
+
+@pytest.mark.parametrize("left", [None, "", "{", "[]", "{}", '{"root": null}', '{"root": {"path": "root"}}'])
+def test_without_a_readable_last_tree_it_just_says_not_running(tmp_path, capsys, left):
+    prepare_home(tmp_path)
+    if left is not None:
+        (tmp_path / "run" / "tree.json").write_text(left)
+
+    code, out, err = run(capsys, "tree", "--home", str(tmp_path))
+    assert (code, out) == (3, "")
+    assert "no gateway runs" in err
+
+
+def test_status_is_readable(tmp_path, capsys):
+    with gateway_on(tmp_path, {"status": STATUS}):
+        code, out, _ = run(capsys, "status", "--home", str(tmp_path))
+
+    assert code == 0
+    assert out.splitlines() == [
+        "running  version 0.1.0, process 42, port 8642",
+        "home      /h",
+        "up        2 h, loop lag 0.4 ms",
+        "adapter   webchat:default  connected",
+        "adapter   telegram:work  backoff  unreachable: no route",
+        "messages  1,200 received, 1,199 answered, 1 pending",
+        "outbox    0 prepared, 2 unknown",
+        "sessions  3 known, 1 active, – busy",
+    ]
+
+
+def test_status_of_a_gateway_that_is_only_starting(tmp_path, capsys):
+    starting = STATUS | {
+        "state": "starting",
+        "port": None,
+        "uptime_s": None,
+        "loop_lag_ms": None,
+        "adapters": [],
+    }
+    starting |= {"counts": None, "outbox": None, "sessions": None}
+    with gateway_on(tmp_path, {"status": starting}):
+        code, out, _ = run(capsys, "status", "--home", str(tmp_path))
+
+    assert code == 0
+    assert out.splitlines()[0] == "starting  version 0.1.0, process 42, no web server"
+    assert "messages  –" in out
+
+
+def test_status_as_json_is_the_document(tmp_path, capsys):
+    with gateway_on(tmp_path, {"status": STATUS}):
+        code, out, _ = run(capsys, "gateway", "status", "--json", "--home", str(tmp_path))
+
+    assert (code, json.loads(out)) == (0, STATUS)
+
+
+@pytest.mark.parametrize(("arguments", "path"), [([], "root/gateway"), (["root/store"], "root/store")])
+def test_restart_names_the_path_and_both_incarnations(tmp_path, capsys, arguments, path):
+    result = {"path": path, "old_incarnation": 3, "incarnation": 4}
+    with gateway_on(tmp_path, {"restart": result}) as asked:
+        code, out, _ = run(capsys, "restart", *arguments, "--home", str(tmp_path))
+
+    assert (code, out) == (0, f"{path}: incarnation 3 → 4\n")
+    assert asked[0].args == {"path": path}
+
+
+def test_web_link_prints_nothing_but_the_link(tmp_path, capsys):
+    with gateway_on(tmp_path, {"web_link": {"url": "http://127.0.0.1:1/#code"}}):
+        assert run(capsys, "web", "link", "--home", str(tmp_path)) == (0, "http://127.0.0.1:1/#code\n", "")
+
+
+@pytest.mark.parametrize("command", [["status"], ["stop"], ["restart"], ["web", "link"]])
+def test_with_nothing_running_the_exit_code_is_3(tmp_path, capsys, command):
+    code, out, err = run(capsys, *command, "--home", str(tmp_path))
+    assert (code, out) == (3, "")
+    assert str(tmp_path) in err
+
+    code, out, err = run(capsys, *command, "--json", "--home", str(tmp_path))
+    assert (code, out) == (3, "")
+    error = json.loads(err)
+    assert error["ok"] is False
+    assert error["error"].keys() == {"type", "message", "hint"}
+    assert error["error"]["type"] == "not_running"
+
+
+def test_a_refusal_is_exit_code_1_with_the_gateway_s_words(tmp_path, capsys):
+    refuse = {"restart": lambda _: frames.error(1, "starting", "the gateway is starting", "try again")}
+    with gateway_on(tmp_path, refuse):
+        code, _, err = run(capsys, "restart", "--json", "--home", str(tmp_path))
+
+    assert code == 1
+    assert json.loads(err)["error"] == {
+        "type": "starting",
+        "message": "the gateway is starting",
+        "hint": "try again",
+    }
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["tree", "--nonsense"], ["run", "--port", "x"], ["web"]])
+def test_wrong_usage_is_exit_code_2(capsys, arguments):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert "Usage" in err
+
+    code, out, err = run(capsys, *arguments, "--json")
+    assert (code, out) == (2, "")
+    assert json.loads(err)["error"]["type"] == "usage"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["tree", "--help"], ["gateway", "run", "--help"]])
+def test_help_is_exit_code_0(capsys, arguments):
+    code, out, _ = run(capsys, *arguments)
+
+    assert code == 0
+    assert out.startswith("Usage: hermes")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["version"]])
+def test_the_version_is_one_line(capsys, arguments):
+    from importlib.metadata import version
+
+    assert run(capsys, *arguments) == (0, f"hermes {version('hermes-trio')}\n", "")
+
+
+def test_the_home_comes_from_the_environment(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
+
+    assert str(tmp_path) in run(capsys, "status")[2]
+
+
+@pytest.fixture
+def app(monkeypatch):
+    """Stands in for the composition root: records how it was called, and ends as told."""
+    calls = []
+    ending = {"code": 0}
+
+    def run_gateway(**options):
+        calls.append(options)
+        if isinstance(ending["code"], GatewayError):
+            raise ending["code"]
+        return ending["code"]
+
+    module = types.ModuleType("hermes.app")
+    module.run = run_gateway
+    monkeypatch.setitem(sys.modules, "hermes.app", module)
+    return types.SimpleNamespace(calls=calls, ending=ending)
+
+
+@pytest.mark.parametrize(("options", "verbosity"), [([], 0), (["-v"], 1), (["-vv"], 2), (["-q"], -1)])
+def test_run_hands_over_home_settings_and_verbosity(tmp_path, capsys, app, options, verbosity):
+    (tmp_path / "other.yaml").write_text("web: {host: localhost}")
+    given = ["--home", str(tmp_path), "--config", str(tmp_path / "other.yaml"), "--port", "0", *options]
+
+    assert run(capsys, "gateway", "run", *given)[0] == 0
+    (call,) = app.calls
+    assert (call["home"], call["verbosity"]) == (tmp_path, verbosity)
+    assert (call["config"].web.host, call["config"].web.port) == ("localhost", 0)
+
+
+@pytest.mark.parametrize("code", [0, 1, 70, 75, 78, 130])
+def test_run_exits_with_the_code_of_the_gateway(tmp_path, capsys, app, code):
+    app.ending["code"] = code
+
+    assert run(capsys, "run", "--home", str(tmp_path))[0] == code
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(HOME_HELD, 1), (HOME_UNUSABLE, 78), (STORE_NEWER, 78), (CONFIG_INVALID, 78), ("other", 1)],
+)
+def test_run_maps_a_failure_to_its_exit_code(tmp_path, capsys, app, failure, code):
+    app.ending["code"] = GatewayError(Failure(failure, detail="words that help"))
+
+    assert run(capsys, "run", "--home", str(tmp_path)) == (code, "", "hermes: words that help\n")
+
+
+def test_run_with_a_wrong_configuration_starts_nothing_and_exits_with_78(tmp_path, capsys, app):
+    (tmp_path / "config.yaml").write_text("web: {port: x}")
+    code, _, err = run(capsys, "run", "--home", str(tmp_path))
+
+    assert code == 78
+    assert f"{tmp_path}/config.yaml, line 1: web.port" in err
+    assert app.calls == []
