@@ -1,0 +1,1 @@
+"""What travels between us and others: one module a protocol, no policy."""

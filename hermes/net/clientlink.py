@@ -1,0 +1,212 @@
+"""The protocol between a chat client and its adapter: one JSON object a text frame, its kind in ``t``.
+
+    client                                     server
+    hello{client, since?}           ──▶
+                                    ◀──        welcome{boot, cursor, items}   more than one after a long absence
+    send{id, text}                  ──▶
+                                    ◀──        accepted{id}   the message is durable │ refused{id, code, message}
+                                    ◀──        draft{draft_id, reply_to, html}       an answer while it is written
+                                    ◀──        message{item}  the answer
+    ack{item}                       ──▶                       the answer is on the screen: that is our receipt
+                                    ◀──        said{item}     the user, in another tab of this chat
+    ping                            ──▶
+                                    ◀──        pong │ error{code, message}
+
+The client names its messages itself, keeps each until it is accepted or refused, and sends it again under the same name
+after a reconnect; a second copy is accepted again and does nothing. The server may send an item twice; ``item_id`` says
+so. ``since`` is the cursor of the last welcome. Frames of one client are taken in order.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from hermes.types.errors import TOO_LARGE, Failure, GatewayError
+
+MAX_FRAME_BYTES = 1024 * 1024
+MAX_TEXT_CHARS = 100_000
+
+BAD_FRAME = "bad_frame"
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_MAX_WORD_CHARS = 512
+
+
+# --- client → server ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """First frame of every connection. ``client`` is a name for the log; ``since`` None asks for the newest messages."""
+
+    client: str
+    since: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A message of the user. ``id`` is the client's name for it, unique in its chat for ever."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The answer ``item`` (a delivery id) has been shown."""
+
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Are you there?"""
+
+
+ClientFrame = Hello | Send | Ack | Ping
+
+
+# --- server → client ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One message of the chat. ``html`` is ``text`` rendered safely, for the agent's messages; ``cursor`` is set in history."""
+
+    item_id: str
+    role: Literal["user", "agent"]
+    text: str
+    at: float
+    html: str | None = None
+    reply_to: str | None = None
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What the client missed, oldest first; ``cursor`` is what to ask with the next time."""
+
+    boot: str
+    cursor: str | None
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The message ``id`` is durable: the client may forget it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The message ``id`` will never be taken; ``message`` says why, for the user."""
+
+    id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An answer; wants an ack."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The newest text of an answer that is being written; replaced by the next one and by the message itself."""
+
+    draft_id: str
+    reply_to: str | None
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The user's message, typed elsewhere."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """I am."""
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The last frame could not be taken; the connection goes on unless it is closed after this."""
+
+    code: str
+    message: str
+
+
+ServerFrame = Welcome | Accepted | Refused | Message | Draft | Said | Pong | Error
+
+
+def encode(frame: ClientFrame | ServerFrame) -> str:
+    """``frame`` as the text of one web-socket message."""
+    return json.dumps({"t": type(frame).__name__.lower(), **asdict(frame)}, separators=(",", ":"))
+
+
+def decode_client(text: str) -> ClientFrame:
+    """The frame a client sent. Unknown keys are ignored; half surrogates, which no store can hold, become "?".
+
+    Raises ``GatewayError``: ``too_large`` above ``MAX_FRAME_BYTES`` (close the connection: nobody sends that by mistake
+    twice), ``bad_frame`` for everything else that is not a frame.
+    """
+    if len(text) > MAX_FRAME_BYTES or len(text.encode("utf-8", "replace")) > MAX_FRAME_BYTES:
+        raise GatewayError(Failure(TOO_LARGE, detail=f"a frame may have {MAX_FRAME_BYTES:,} bytes"))
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _bad("not a JSON document") from None
+    if not isinstance(fields, dict):
+        raise _bad("not a JSON object")
+    match fields.get("t"):
+        case "hello":
+            since = fields.get("since")
+            return Hello(_word(fields, "client"), None if since is None else _word(fields, "since"))
+        case "send":
+            return Send(_id(fields, "id"), _text(fields, "text"))
+        case "ack":
+            return Ack(_word(fields, "item"))
+        case "ping":
+            return Ping()
+        case _:
+            raise _bad("'t' names no frame of a client")
+
+
+def _string(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str):
+        raise _bad(f"'{name}' is not a string")
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _id(fields: dict[str, Any], name: str) -> str:
+    value = _string(fields, name)
+    if not _ID.fullmatch(value):
+        raise _bad(f"'{name}' is not 1 to 128 letters, digits and . _ : -")
+    return value
+
+
+def _word(fields: dict[str, Any], name: str) -> str:
+    value = _string(fields, name)
+    if len(value) > _MAX_WORD_CHARS:
+        raise _bad(f"'{name}' has more than {_MAX_WORD_CHARS} characters")
+    return value
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = _string(fields, name)
+    if not value.strip():
+        raise _bad(f"'{name}' is empty")
+    return value
+
+
+def _bad(detail: str) -> GatewayError:
+    return GatewayError(Failure(BAD_FRAME, detail=detail))

@@ -1,0 +1,1 @@
+"""One package a platform: its adapter, and its wire errors mapped once."""

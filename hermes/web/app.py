@@ -1,0 +1,258 @@
+"""Our own routes, and one catch-all that looks every other path up in the live route table.
+
+Door ─▶ Starlette ─┬─ /health /ready /startup      open to all, and say nothing but their state
+                   ├─ / /static/* /login           the page, and the way in
+                   ├─ /logout /api/*               a browser session
+                   └─ everything else              Routes.find, per request; its own kind of auth
+"""
+
+import json
+import math
+from http import HTTPStatus
+from typing import Any, assert_never
+
+import trio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from hermes.types import ports
+from hermes.types.errors import GatewayError
+from hermes.web.auth import LOGIN_LOCKED, LOGIN_REFUSED, SESSION_TTL_S, BrowserSessions
+from hermes.web.door import REQUEST_DEADLINE_S, SAFE_METHODS, Door, JSONAnswer, refusal, same_origin
+from hermes.web.page import Page
+from hermes.web.socket import AcceptedSocket
+
+RESTART_WAIT_S = 0.5
+"""Shorter than the server's grace: the actor may be the web server itself, which ends only once it has answered this
+request; and a browser that gets no answer on a kept connection posts a second time."""
+
+NO_SESSION = "This browser is not logged in; run hermes web link and open what it prints."
+
+
+def build_app(
+    *,
+    routes: ports.Routes,
+    overview: ports.Overview,
+    auth: BrowserSessions,
+    port: int,
+    hosts: frozenset[str] = frozenset(),
+) -> ASGIApp:
+    """The whole web edge as one ASGI application.
+
+    ``port`` is the one it is served on: browsers keep cookies per host, not per port, so two gateways on one machine
+    would log each other out under one cookie name. ``hosts`` are names that a Host header may carry
+    besides those of this machine. Starting and stopping it costs nothing; it holds no task.
+    """
+    edge = _Edge(routes, overview, auth, f"hermes_session_{port}")
+    page = Page()
+    app = Starlette(
+        routes=[
+            Route("/health", edge.health),
+            Route("/ready", edge.ready),
+            Route("/startup", edge.startup),
+            Route("/", page.index),
+            Route("/static/{name}", page.static),
+            Route("/login", edge.login, methods=["POST"]),
+            Route("/logout", edge.logout, methods=["POST"]),
+            Route("/api/tree", edge.tree),
+            Route("/api/status", edge.status),
+            Route("/api/restart", edge.restart, methods=["POST"]),
+            Route("/{path:path}", _Raw(edge.call)),
+            WebSocketRoute("/{path:path}", edge.open),
+        ],
+        exception_handlers={HTTPException: edge.http_error, GatewayError: edge.gateway_error},
+    )
+    return Door(app, hosts)
+
+
+class _Raw:
+    """An endpoint that takes every method: Starlette gives a function only those it names."""
+
+    def __init__(self, endpoint: Any) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._endpoint(Request(scope, receive))
+        await response(scope, receive, send)
+
+
+class _Edge:
+    """The endpoints; every dependency is handed in."""
+
+    def __init__(
+        self, routes: ports.Routes, overview: ports.Overview, auth: BrowserSessions, cookie: str
+    ) -> None:
+        self._routes = routes
+        self._overview = overview
+        self._auth = auth
+        self._cookie = cookie
+
+    # --- open to all ---
+
+    async def health(self, _request: Request) -> Response:
+        """The process answers."""
+        return JSONAnswer({"status": "alive"})
+
+    async def ready(self, _request: Request) -> Response:
+        """Messages are taken."""
+        waiting = list(self._overview.waiting())
+        return (
+            JSONAnswer({"ready": False, "waiting": waiting}, 503) if waiting else JSONAnswer({"ready": True})
+        )
+
+    async def startup(self, _request: Request) -> Response:
+        """The gateway has been ready once in this boot."""
+        started = self._overview.was_ready()
+        return JSONAnswer({"started": started}, 200 if started else 503)
+
+    async def login(self, request: Request) -> Response:
+        """A one-time code for a cookie."""
+        if not same_origin(request.headers):
+            return _not_from_here()
+        code = await _string_field(request, "code")
+        try:
+            token = await self._auth.redeem(code)
+        except GatewayError as error:
+            if error.failure.code == LOGIN_REFUSED:
+                return refusal(401, LOGIN_REFUSED, "That link is used up or too old; a new one is needed.")
+            if error.failure.code == LOGIN_LOCKED:
+                wait = str(math.ceil(error.failure.retry_after or 1))
+                words = f"Too many wrong codes; try again in {wait} seconds."
+                return refusal(429, LOGIN_LOCKED, words, retry_after=wait)
+            raise
+        response = JSONAnswer({"ok": True})
+        response.set_cookie(
+            self._cookie, token, max_age=int(SESSION_TTL_S), path="/", httponly=True, samesite="strict"
+        )
+        return response
+
+    async def logout(self, request: Request) -> Response:
+        """Make this browser forget its session."""
+        if refused := await self._no_session(request):
+            return refused
+        response = JSONAnswer({"ok": True})
+        response.delete_cookie(self._cookie, path="/", httponly=True, samesite="strict")
+        return response
+
+    # --- a browser session ---
+
+    async def tree(self, request: Request) -> Response:
+        """The live actor tree."""
+        return await self._no_session(request) or JSONAnswer(self._overview.tree())
+
+    async def status(self, request: Request) -> Response:
+        """The gateway in numbers."""
+        return await self._no_session(request) or JSONAnswer(await self._overview.status())
+
+    async def restart(self, request: Request) -> Response:
+        """Restart one actor, named by its path in the body."""
+        if refused := await self._no_session(request):
+            return refused
+        path = await _string_field(request, "path")
+        with trio.move_on_after(RESTART_WAIT_S):
+            try:
+                return JSONAnswer(await self._overview.restart(path))
+            except GatewayError as error:
+                return refusal(404, error.failure.code, error.failure.detail or "There is no such actor.")
+        return JSONAnswer({"path": path, "pending": True}, 202)
+
+    # --- everything else ---
+
+    async def call(self, request: Request) -> Response:
+        """Whatever an adapter has mounted here."""
+        route = self._routes.find(request.method, request.scope["path"])
+        if route is None:
+            raise HTTPException(404)
+        if refused := await self._denied(request, route.auth):
+            return refused
+        answer = await route.call(_translated(request, request.method, await request.body()))
+        return Response(answer.body, answer.status, dict(answer.headers), answer.media_type)
+
+    async def open(self, socket: WebSocket) -> None:
+        """Whatever an adapter has mounted here, for a web socket. Refused before the upgrade, or not at all."""
+        route = self._routes.find(None, socket.scope["path"])
+        with trio.move_on_after(REQUEST_DEADLINE_S) as deadline:
+            refused = (
+                refusal(404, "not_found", "There is nothing here.")
+                if route is None
+                else await self._denied(socket, route.auth)
+            )
+        if deadline.cancelled_caught:
+            refused = refusal(503, "too_slow", "This took too long; please try again.", retry_after="5")
+        if refused or route is None:
+            await socket.send_denial_response(refused or Response(status_code=404))
+            return
+        await socket.accept()
+        await route.open(_translated(socket, "GET", b""), AcceptedSocket(socket))
+
+    # --- what went wrong, in our one shape ---
+
+    async def http_error(self, _request: Request, error: Exception) -> Response:
+        """A refusal that was raised."""
+        if not isinstance(error, HTTPException):
+            raise error
+        status = HTTPStatus(error.status_code)
+        code = status.phrase.lower().replace(" ", "_")
+        sentence = error.detail if error.detail != status.phrase else f"{status.phrase}."
+        named = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
+        return refusal(status, code, sentence, **named)
+
+    async def gateway_error(self, _request: Request, error: Exception) -> Response:
+        """A part of the gateway that cannot serve right now."""
+        if not isinstance(error, GatewayError):
+            raise error
+        return refusal(
+            503, error.failure.code, error.failure.detail or "Not now; please try again.", retry_after="5"
+        )
+
+    async def _denied(self, connection: HTTPConnection, auth: ports.Auth) -> Response | None:
+        match auth:
+            case "token":
+                return await self._no_session(connection)
+            case "key":
+                return refusal(401, "no_key", "This needs the API key, and none is set.")
+            case "own":
+                return None
+            case _:
+                assert_never(auth)
+
+    async def _no_session(self, connection: HTTPConnection) -> Response | None:
+        """Why this request does not come from a page of ours in a browser that is logged in; None if it does."""
+        reads_only = connection.scope["type"] == "http" and connection.scope["method"] in SAFE_METHODS
+        if not reads_only and not same_origin(connection.headers):
+            return _not_from_here()
+        if not await self._auth.check(connection.cookies.get(self._cookie)):
+            return refusal(401, "no_session", NO_SESSION)
+        return None
+
+
+def _not_from_here() -> Response:
+    return refusal(403, "wrong_origin", "Only this server's own page may do this.")
+
+
+def _translated(connection: HTTPConnection, method: str, body: bytes) -> ports.Request:
+    return ports.Request(
+        method=method,
+        path=connection.scope["path"],
+        query=dict(connection.query_params),
+        headers=dict(connection.headers),
+        body=body,
+        peer=connection.client.host if connection.client else "",
+    )
+
+
+async def _string_field(request: Request, name: str) -> str:
+    """The one field a body of ours has. By hand: a model library would cost more start-up time than it saves lines."""
+    try:
+        fields = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        fields = None
+    value = fields.get(name) if isinstance(fields, dict) else None
+    if not isinstance(value, str):
+        raise HTTPException(400, f"The body has to be a JSON object with a string '{name}'.")
+    return value
