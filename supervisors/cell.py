@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import trio
 
 from supervisors.mailbox import ActorDownError, Envelope, Mailbox
-from supervisors.reasons import ExitReason, Shutdown
+from supervisors.reasons import ExitReason, Normal, Shutdown
 from supervisors.spec import ChildSpec
 
 
@@ -89,7 +89,7 @@ class Cell:
         if self.life is life:
             self.life = None
             self.last_reason = reason
-            self.mailbox.let_go(ActorDownError(self.path, reason))
+            self.mailbox.let_go(ActorDownError(self.path, reason), handled=isinstance(reason, Normal))
         watches, self.watches = self.watches, []
         for watch in watches:
             watch.watcher.cell.notify(watch.watcher, Down(self.path, life.incarnation, reason))

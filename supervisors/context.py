@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import trio
 
 from supervisors.cell import Cell, Down, Life, Stop, Watch
+from supervisors.mailbox import Envelope
 from supervisors.reasons import ExitReason, Normal
 from supervisors.ref import ActorRef
 from supervisors.spec import ChildSpec
@@ -49,14 +50,17 @@ class Context(Generic[M]):
             self._life.ready_at = trio.current_time()
             self._life.on_ready(self._life)
 
+    def remind(self, message: M) -> None:
+        """Put ``message`` into this life's own control lane; a later life never sees it."""
+        self._cell.mailbox.urge(Envelope(message, fence=self.incarnation))
+
     async def receive(self) -> M | Stop | Down:
         """The next message: kit signals and urgent messages first, then the user lane in order.
 
         Having asked for the next one, the actor has handled the one before. Cancelled: no message was taken.
         """
         while True:
-            self._life.check_fence()
-            envelope = await self._cell.mailbox.take()
+            envelope = await self._cell.mailbox.take(self._life.check_fence)
             if envelope.fence is None or envelope.fence == self.incarnation:
                 self._cell.current_since = trio.current_time()
                 return envelope.body  # type: ignore[no-any-return]

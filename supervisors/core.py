@@ -139,6 +139,11 @@ class SupervisorCore:
             heapq.heappop(self._deadlines)
         return None
 
+    @property
+    def ending(self) -> bool:
+        """True once the supervisor stops: from then on no child is started (law S3)."""
+        return self.phase in {Phase.STOPPING, Phase.DONE}
+
     def step(self, event: Event, now: float) -> list[Action]:
         """Take one event; return what to do, in order. ``UnknownChildError`` leaves everything as it was."""
         self._actions = []
@@ -162,7 +167,7 @@ class SupervisorCore:
             case Disable(name):
                 self._command(self._child(name), "disable", now)
             case Enable(name):
-                if (child := self._child(name)).state is State.DISABLED:
+                if (child := self._child(name)).state is State.DISABLED and not self.ending:
                     self._launch(self._fresh(child), now)
             case Stop(reason):
                 self._shut_down(reason, now)
@@ -176,11 +181,9 @@ class SupervisorCore:
     def _boot(self, now: float) -> None:
         """Launch children in order up to the first sync one that is not ready yet."""
         for child in self.children.values():
-            if child.state is not State.STARTING:
-                continue
-            if not child.launched:
+            if child.state is State.STARTING and not child.launched:
                 self._launch(child, now)
-            if child.spec.start_mode == "sync":
+            if child.spec.start_mode == "sync" and child.alive and child.ready_at is None:
                 return
         self.phase = Phase.RUNNING
         self._actions.append(Booted())
@@ -199,6 +202,8 @@ class SupervisorCore:
         child = self.children.get(name)
         if child is None or child.incarnation != incarnation or child.state is not State.STARTING:
             return
+        if not child.launched:
+            return  # a life from before this supervisor's own
         child.ready_at = now
         child.deadline = None
         self._enter(child, State.RUNNING)
@@ -213,7 +218,7 @@ class SupervisorCore:
             return
         if self.phase is Phase.RUNNING:
             self._launch(child, now)
-        elif self.phase in {Phase.STOPPING, Phase.DONE}:
+        elif self.ending:
             self._forget(child, Shutdown())
 
     # --- ends ----------------------------------------------------------------------------------------------------------
@@ -232,7 +237,13 @@ class SupervisorCore:
 
     def _judge(self, child: Child, reason: ExitReason, waiting: bool, now: float) -> None:
         """A child ended by itself: restart it, let it go, disable it, or give up."""
-        booting = self.phase is Phase.BOOTING and child.spec.start_mode == "sync" and child.ready_at is None
+        # A first start only: a failed restart is an end like any other, also while later children still boot.
+        booting = (
+            self.phase is Phase.BOOTING
+            and child.spec.start_mode == "sync"
+            and child.ready_at is None
+            and not child.history
+        )
         child.launched = False
         child.remember(reason)
         match reason:
@@ -245,22 +256,18 @@ class SupervisorCore:
             case Failed(verdict="disable"):
                 self._record(child, reason, "disable", now)
                 self._enter(child, State.DISABLED)
-                if booting:
-                    self._boot(now)
             case _ if booting:
                 self._record(child, reason, "escalate", now)
                 self._enter(child, State.STOPPED)
                 self._shut_down(StartFailed(child.spec.id, reason), now)
+            case Normal() if waiting and child.spec.restart == "transient":
+                # It left while a message came in. With a delay: one that never reads would otherwise spin.
+                self._back_off(child, reason, now)
             case _ if child.spec.restart == "temporary" or (
                 child.spec.restart == "transient" and is_clean(reason)
             ):
-                if waiting and isinstance(reason, Normal):
-                    self._record(child, reason, "restart", now, delay=0.0)
-                    child.restarts += 1
-                    self._launch(child, now)
-                else:
-                    self._record(child, reason, "remove" if self.dynamic else "stop", now)
-                    self._rest(child, reason)
+                self._record(child, reason, "remove" if self.dynamic else "stop", now)
+                self._rest(child, reason)
             case Failed(retry_after=retry_after):
                 self._back_off(child, reason, now, retry_after)
             case _ if is_clean(reason):
@@ -269,6 +276,8 @@ class SupervisorCore:
                 self._back_off(child, reason, now)
             case _:
                 self._over_budget(child, reason, now)
+        if self.phase is Phase.BOOTING:
+            self._boot(now)
 
     def _back_off(self, child: Child, reason: ExitReason, now: float, at_least: float | None = None) -> None:
         if child.ready_at is not None and now - child.ready_at >= child.spec.backoff.reset_after:
@@ -304,13 +313,14 @@ class SupervisorCore:
     def _command(self, child: Child, then: Then, now: float) -> None:
         """Stop ``child`` by order, now or as soon as it has ended."""
         if child.alive:
-            self._stop(child, then, now)
+            if not self.ending:  # else its turn comes, in order
+                self._stop(child, then, now)
         elif child.state is not State.STOPPED or then != "stop":
             child.deadline = None
             self._settle(child, then, Shutdown(), now)
 
     def _restart(self, child: Child, now: float) -> None:
-        if self.phase in {Phase.STOPPING, Phase.DONE}:
+        if self.ending:
             return
         if child.alive:
             self._stop(child, "restart", now)
@@ -324,10 +334,11 @@ class SupervisorCore:
         child.fault = None
         if child.state is State.STOPPING:
             return
-        unready = child.state is State.STARTING
+        # A worker that is not ready does not read its lanes yet: asking first would only wait out a deadline. A
+        # supervisor reads from its first moment, and only it can stop its own children in order.
+        deaf = child.state is State.STARTING and child.spec.kind == "worker"
         self._enter(child, State.STOPPING)
-        if unready or child.spec.shutdown == 0:
-            # It does not read its lanes yet, or has no say: asking first would only wait out a deadline.
+        if deaf or child.spec.shutdown == 0:
             self._cancel(child, now)
         else:
             self._arm(child, now + child.spec.shutdown)
@@ -400,7 +411,7 @@ class SupervisorCore:
     # --- stopping everything -------------------------------------------------------------------------------------------
 
     def _shut_down(self, reason: ExitReason, now: float) -> None:
-        if self.phase in {Phase.STOPPING, Phase.DONE}:
+        if self.ending:
             return
         self.phase = Phase.STOPPING
         self._end = reason

@@ -87,7 +87,7 @@ class Envelope:
 class MailboxStats:
     """``accepted`` = ``taken`` + ``used`` + ``discarded``, always: no message is lost unaccounted (law M1).
 
-    ``dropped_in_flight`` counts those of ``taken`` that a crash cut short.
+    Those are about the user lane. ``dropped_in_flight`` counts the messages of both lanes that a crash cut short.
     """
 
     used: int
@@ -112,7 +112,7 @@ class Mailbox:
         self._since_checkpoint = 0
         self._peak = self._accepted = self._taken = self._discarded = self._dropped_in_flight = 0
         self.current: Envelope | None = None
-        """The user message being handled: taken, and no later one asked for yet."""
+        """The message being handled: taken, and no later one asked for yet."""
         self.open = True
         """False while nobody will read: writers are refused."""
 
@@ -166,12 +166,16 @@ class Mailbox:
 
     # --- reading -------------------------------------------------------------------------------------------------------
 
-    async def take(self) -> Envelope:
+    async def take(self, check: Callable[[], None]) -> Envelope:
         """The next message, control lane first. A checkpoint when it has to wait, and at least every few messages.
 
-        If cancelled, no message was taken.
+        ``check`` is called before every look into the lanes; it raises if the reader may no longer read. If it did, or
+        if the reader is cancelled, no message was taken.
         """
+        check()
         self.current = None
+        # Without this a cancelled reader would go on for as long as mail comes in.
+        await trio.lowlevel.checkpoint_if_cancelled()
         self._since_checkpoint += 1
         if self._since_checkpoint >= FAIRNESS_BATCH:
             self._since_checkpoint = 0
@@ -182,18 +186,24 @@ class Mailbox:
             self._reader = trio.lowlevel.current_task()
             self._since_checkpoint = 0
             await trio.lowlevel.wait_task_rescheduled(self._reader_gone)
+            check()
         if self._control:
-            return self._control.popleft()
-        envelope = self._user.popleft()
+            self.current = self._control.popleft()
+            return self.current
+        self.current = self._user.popleft()
         self._taken += 1
         self._writers.unpark()
-        self.current = envelope
-        return envelope
+        return self.current
 
-    def let_go(self, reason_for_asker: BaseException) -> None:
-        """The reader has ended: what it was handling is dropped, and its asker is told."""
+    def let_go(self, reason_for_asker: BaseException, *, handled: bool) -> None:
+        """The reader has ended, or was given up and may still wait here: then its ``check`` turns it away.
+
+        What it was handling is dropped unless it is ``handled``; who asked for it is told.
+        """
+        self._ring()
         if self.current is not None:
-            self._dropped_in_flight += 1
+            if not handled and self.current.fence is None:
+                self._dropped_in_flight += 1
             if self.current.reply is not None:
                 self.current.reply.fail(reason_for_asker)
             self.current = None

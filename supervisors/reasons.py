@@ -184,6 +184,13 @@ def exception_of(reason: ExitReason) -> BaseException | None:
             return None
 
 
+def _first_line(exc: BaseException) -> str:
+    try:
+        return next(iter(str(exc).splitlines()), "")
+    except Exception:  # foreign code, run inside the supervisor
+        return "its text cannot be made"
+
+
 def describe(reason: ExitReason) -> str:
     """One line for people: what happened, and through whom."""
     match reason:
@@ -195,7 +202,7 @@ def describe(reason: ExitReason) -> str:
             where = f" in {'/'.join(path)}" if path else ""
             return f"{code}{where}" + (f": {detail}" if detail else "")
         case Crash(exc=exc):
-            text = str(exc).splitlines()[0] if str(exc) else ""
+            text = _first_line(exc)
             return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
         case StartFailed(child=child, cause=cause):
             return f"{child} did not start: {describe(cause)}"

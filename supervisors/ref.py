@@ -75,6 +75,12 @@ class ActorRef(Generic[M_contra]):
             cell.notify(cell.life, Stop(reason))
 
     @property
+    def takes_mail(self) -> bool:
+        """True if somebody lives there or will again; False after a final end and while disabled."""
+        cell = self._registry.cell(self.path)
+        return cell is not None and cell.mailbox.open
+
+    @property
     def incarnation(self) -> int | None:
         """The number of the life that is live now, if one is."""
         cell = self._registry.cell(self.path)

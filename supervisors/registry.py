@@ -43,5 +43,12 @@ class Registry:
         """A reference to ``path`` if it is taken."""
         return self.ref(path) if path in self._cells else None
 
+    def below(self, parent: str) -> list[ActorRef[Any]]:
+        """References to the actors right below ``parent``."""
+        head = f"{parent}/"
+        return [
+            self.ref(path) for path in self._cells if path.startswith(head) and "/" not in path[len(head) :]
+        ]
+
     def __len__(self) -> int:
         return len(self._cells)

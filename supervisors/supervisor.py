@@ -95,6 +95,8 @@ Message = StartChild | RestartChild | EnableChild | TerminateChild | DisableChil
 
 _UP = frozenset({State.RUNNING})
 _DOWN = frozenset({State.STOPPED, State.DISABLED})
+_GONE = _DOWN | {State.STARTING}
+"""An order to stop is carried out, and another one may have started the child again since."""
 _FAILED = frozenset({State.BACKOFF, State.STOPPED, State.DISABLED})
 
 
@@ -168,7 +170,8 @@ class Supervisor:
             raise Exit(self._end)
         finally:
             await self._reap()
-            self._system.supervisors.pop(self._ctx.path, None)
+            if self._system.supervisors.get(self._ctx.path) is self:
+                del self._system.supervisors[self._ctx.path]
 
     def _handle(self, message: Message | Stop | Down) -> None:
         match message:
@@ -281,7 +284,7 @@ class Supervisor:
             elif state is State.RUNNING:
                 self._system.publish("ready", cell.path, cell.last_incarnation)
         for waiter in self._waiting_for(child):
-            if state in (_UP if waiter.up else _DOWN):
+            if state in (_UP if waiter.up else _GONE):
                 self._answer(waiter, state)
             elif waiter.up and state in _FAILED:
                 self._fail(waiter, state, self._last_reason(child))
@@ -307,7 +310,7 @@ class Supervisor:
         """Law O1: exactly one structured record for every exit."""
         path = f"{self._ctx.path}/{path_segment(record.child)}"
         wait = "" if record.delay is None else f" in {record.delay:.1f} s"
-        level = logging.INFO if is_clean(record.reason) else logging.WARNING
+        level = logging.DEBUG if is_clean(record.reason) else logging.WARNING
         exc = exception_of(record.reason) if isinstance(record.reason, Crash) else None
         log.log(
             level,
@@ -337,6 +340,12 @@ class Supervisor:
 
     async def _reap(self) -> None:
         """However this supervisor ends, its children end with it; those that do not are given up."""
+        for waiter in list(self._waiters):
+            self._fail(waiter, State.STOPPED, None)
+        if self._core.dynamic:
+            # Our next life starts them only when asked to: until then nobody reads.
+            for cell in self._cells.values():
+                cell.mailbox.refuse_new()
         lives = [cell.life for cell in self._cells.values() if cell.life is not None]
         for life in lives:
             life.scope.cancel()

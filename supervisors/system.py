@@ -25,7 +25,17 @@ from supervisors.core import Child
 from supervisors.dump import stack_of
 from supervisors.escalation import GIVE_UP, ExitTable
 from supervisors.events import EventLog, SupervisionEvent
-from supervisors.reasons import Cancelled, Crash, ExitReason, Normal, describe, flatten, is_clean, reason_for
+from supervisors.reasons import (
+    Cancelled,
+    Crash,
+    ExitReason,
+    Normal,
+    Stuck,
+    describe,
+    flatten,
+    is_clean,
+    reason_for,
+)
 from supervisors.registry import Registry
 from supervisors.spec import ChildSpec
 from supervisors.step import State
@@ -154,8 +164,11 @@ class System:
         request = self._request
         assert request is not None  # noqa: S101 - set before the event
         if self._drain is not None:
-            with self._hurry:
-                await self._drain(request)
+            try:
+                with self._hurry:
+                    await self._drain(request)
+            except Exception:
+                log.exception("the drain failed; stopping without it")
         if self._root is not None:
             self.registry.ref(self._root.cell.path).stop(request.why)
 
@@ -227,7 +240,9 @@ class System:
             return
         for child in linked:
             child.scope.cancel()
-        with trio.CancelScope(shield=True), trio.move_on_after(LINKED_GRACE_S):
+        # Sooner than our own grace, else we were given up for what is theirs.
+        within = min(LINKED_GRACE_S, life.cell.spec.grace / 2)
+        with trio.CancelScope(shield=True), trio.move_on_after(within):
             for child in linked:
                 await child.done.wait()
         for child in linked:
@@ -236,15 +251,24 @@ class System:
                 self.registry.release(child.cell)
 
     def abandon(self, life: Life) -> None:
-        """Give a life up: it may run on, but it can no longer act, and nobody waits for it."""
+        """Give a life up, with all that lives below it: it may run on, but it can no longer act, and nobody waits for it."""
+        if life.fenced:
+            return
         life.fenced = True
         life.scope.cancel()
         self.zombies.add(life)
-        if life.cell.life is life:
-            life.cell.life = None
+        life.cell.ended(life, Stuck())
         stack = "" if life.task is None else "\n  ".join(["", *stack_of(life.task)])
         log.error("%s#%d is stuck and has been given up%s", life.cell.path, life.incarnation, stack)
         self.publish("stuck", life.cell.path, life.incarnation)
+        for child in life.linked.values():
+            self.abandon(child)
+            self.registry.release(child.cell)
+        life.linked.clear()
+        supervisor = self.supervisors.get(life.cell.path)
+        for cell, _ in [] if supervisor is None else supervisor.family():
+            if cell.life is not None:
+                self.abandon(cell.life)
 
     # --- looking at it -------------------------------------------------------------------------------------------------
 
@@ -312,6 +336,8 @@ class System:
             elif count == 2:
                 token.run_sync_soon(self.hurry, FORCED_EXIT)
             else:
+                if self._watchdog is not None:  # from here: a frozen loop never comes to the request
+                    self._watchdog.arm_exit(self._stop_deadline, codes[number] or GIVE_UP)
                 name = signal.Signals(number).name
                 token.run_sync_soon(self.request_stop, StopRequest(codes[number], name))
 

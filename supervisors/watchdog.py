@@ -4,8 +4,8 @@ It is a thread because a task on a frozen loop cannot tell anybody that the loop
 """
 
 import faulthandler
-import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -13,9 +13,8 @@ from typing import IO
 
 import trio
 
-log = logging.getLogger(__name__)
-
 PERIOD_S = 0.25
+LAST_RESORT_S = 2
 
 
 class Watchdog:
@@ -27,7 +26,7 @@ class Watchdog:
         self._lag_limit_s = lag_limit_s
         self._stacks = stacks if stacks is not None else sys.stderr
         self._token: trio.lowlevel.TrioToken | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come upon its own thread holding it
         self._asked_at: float | None = None
         self._lag_s = 0.0
         self._exit_at: float | None = None
@@ -75,6 +74,8 @@ class Watchdog:
                 exit_at, code, asked_at = self._exit_at, self._exit_code, self._asked_at
             now = time.monotonic()
             if exit_at is not None and now >= exit_at:
+                # Should even the dump hang (a full pipe, with the interpreter's lock held), the kernel ends us.
+                signal.alarm(LAST_RESORT_S)
                 self._dump("the stop has passed its deadline; ending the process hard")
                 self.exit_now(code)
             if asked_at is None:
@@ -100,5 +101,6 @@ class Watchdog:
                 self._asked_at = None
 
     def _dump(self, why: str) -> None:
-        log.error("%s; stacks of all threads follow", why)
+        # Not through logging: the loop's thread may hold a handler's lock for ever.
+        os.write(self._stacks.fileno(), f"{why}; stacks of all threads follow\n".encode())
         faulthandler.dump_traceback(self._stacks, all_threads=True)
