@@ -101,7 +101,7 @@ class _Lane:
                 await self._deliver(row)
                 idle_since = trio.current_time()
                 continue
-            if row is None and trio.current_time() - idle_since >= IDLE_S:
+            if row is None and trio.current_time() >= idle_since + IDLE_S:
                 return  # no checkpoint since the look: a message that came meanwhile starts the next incarnation
             for reply in self._flushes:
                 reply.send(None)

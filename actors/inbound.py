@@ -18,7 +18,7 @@ from hermes.sessions.keys import build_session_key
 from hermes.store import ops, queries
 from hermes.types import faults, texts
 from hermes.types.content import Outbound
-from hermes.types.ids import DeliveryId
+from hermes.types.ids import DeliveryId, SessionKey
 from hermes.types.origin import LaneKey, lane_key
 from hermes.types.records import InboxRow
 from supervisors.cell import Down, Stop
@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
 BATCH_ROWS = 64
+REST_S = 600.0
+"""How long a disabled session with open rows rests before it gets another chance."""
+
+SESSION_DISABLED = "session_disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class _Dispatcher:
         self._services = services
         self._busy: dict[str, LaneKey] = {}
         self._again: set[LaneKey] = set()
+        self._resting: dict[SessionKey, float] = {}
+        """Since when a disabled session with open rows has been seen."""
         self._draining = False
 
     async def run(self) -> None:
@@ -97,9 +103,7 @@ class _Dispatcher:
             self._again.add(lane)
             return
         platform, account, chat_id = lane.split(":", 2)
-        spec = ChildSpec(
-            lane.replace("/", "%2F"), _decide_all, (self._services, (platform, account, chat_id))
-        )
+        spec = ChildSpec(lane, _decide_all, (self._services, (platform, account, chat_id)))
         self._busy[self._ctx.spawn_child(spec).path] = lane
 
     async def _sweep(self) -> None:
@@ -109,8 +113,16 @@ class _Dispatcher:
         store = self._services.store
         for chat in await store.read(queries.accepted_chats):
             self._dispatch(lane_key(*chat))
+        conversations = self._services.conversations
+        resting = set()
         for key in await store.read(queries.open_sessions):
-            self._services.conversations.wake(key)
+            if not conversations.rests(key):
+                conversations.wake(key)
+            elif trio.current_time() < self._resting.setdefault(key, trio.current_time()) + REST_S:
+                resting.add(key)
+            else:
+                conversations.revive(key)
+        self._resting = {key: since for key, since in self._resting.items() if key in resting}
 
 
 async def _decide_all(ctx: Context[Message], services: Services, chat: Chat) -> None:
@@ -131,7 +143,11 @@ async def _decide(services: Services, row: InboxRow) -> None:
     )
     decision = pipeline.decide(row.event, context)
     now = services.clock.wall()
+    log.info("%s row %d: %s", origin.lane, row.row_id, decision.rule)
     match decision:
+        case pipeline.ToSession(key) if services.conversations.rests(key):
+            reply = _reply(services, row, texts.SESSION_DISABLED)
+            await _close(services, row, ops.Close(row.row_id, "failed", SESSION_DISABLED, now, reply))
         case pipeline.ToSession(key, rule):
             session_id = new_session_id(now, services.ids)
             await services.store.write(ops.Route(row.row_id, key, session_id, rule, now))
@@ -153,6 +169,8 @@ async def _decide(services: Services, row: InboxRow) -> None:
             )
             await _close(services, row, close)
             services.conversations.interrupt(key)
+            if name == "new" and services.conversations.rests(key):
+                services.conversations.revive(key)
         case pipeline.Drop(state, rule, keep_text, reply):
             outbound = () if reply is None else _reply(services, row, reply)
             await _close(services, row, ops.Close(row.row_id, state, rule, now, outbound, keep_text))

@@ -49,12 +49,12 @@ def classify(error: BaseException) -> ExitReason:
     return Failed(failure.code, verdict, failure.retry_after, failure.detail, error)
 
 
-async def drain(system: System, services: Services, lanes: str) -> None:
+async def drain(system: System, services: Services, lanes: str, why: str) -> None:
     """Let what is under way end well, within the configured time; then return, whatever is left.
 
     Turns that do not finish stay ``in_turn`` and go on in the next boot; messages that are not sent stay in the outbox.
     """
-    log.info("stopping: letting turns and messages under way finish")
+    log.info("stopping (%s): letting turns and messages under way finish", why)
     services.intake.shut_down()
     system.registry.ref("root/gateway/inbound").urge(inbound.Drain())
     with trio.move_on_after(services.config.drain_timeout_s) as limit:

@@ -6,7 +6,7 @@ wake ─▶ read open rows ─▶ turn child ─▶ Down ─▶ read open rows �
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import trio
@@ -14,7 +14,7 @@ import trio
 from actors import turn
 from actors.ports.services import Services
 from hermes.sessions.ids import new_turn_id
-from hermes.store import queries
+from hermes.store import ops, queries
 from hermes.types.ids import SessionKey
 from hermes.types.records import InboxRow
 from supervisors.cell import Down, Stop
@@ -29,7 +29,7 @@ IDLE_S = 600.0
 """How long a session with nothing to do stays awake."""
 
 TURN_GRACE_S = 10.0
-"""How long past its own deadlines a turn may take to end before its session gives it up."""
+"""How long past its own deadlines, or its stop, a turn may take to end before its session gives it up."""
 
 MAX_CRASHES = 2
 MAX_BOOTS = 3
@@ -47,7 +47,7 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Begin no further turn; the reply comes when none runs."""
+    """Intake is shut, so no further turn begins; the reply comes when none runs."""
 
     reply: Reply[None]
 
@@ -77,34 +77,44 @@ async def run(ctx: Context[Message], services: Services, key: SessionKey) -> Non
     await _Session(ctx, services, key).run()
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The turn child: what it answers, and until when it may live."""
+
+    batch: turn.Batch
+    until: float
+
+
 class _Session:
     def __init__(self, ctx: Context[Message], services: Services, key: SessionKey) -> None:
         self._ctx = ctx
         self._services = services
         self._key = key
-        self._turn_until: float | None = None
+        self._turn: _Running | None = None
         self._draining: list[Reply[None]] = []
 
     async def run(self) -> None:
         self._ctx.ready()
         idle_since = trio.current_time()
         while True:
-            if self._turn_until is None and not self._draining:
-                if rows := await self._services.store.read(queries.open_rows, self._key):
+            resting = self._services.intake.shut  # what begins during a drain would only be cut short
+            if self._turn is None and not resting:
+                if rows := await self._open_rows():
                     await self._begin(rows)
                     idle_since = trio.current_time()
-                elif trio.current_time() - idle_since >= IDLE_S:
+                elif trio.current_time() >= idle_since + IDLE_S:
                     return  # no checkpoint since the look: a message that came meanwhile starts the next incarnation
+            deadline = math.inf if resting else idle_since + IDLE_S
             message: Message | None = None
-            with trio.move_on_at(self._turn_until or (math.inf if self._draining else idle_since + IDLE_S)):
+            with trio.move_on_at(deadline if self._turn is None else self._turn.until):
                 message = await self._ctx.receive()
             match message:
-                case None if self._turn_until is not None:
+                case None if self._turn is not None:
                     raise TurnStuckError(f"the turn of {self._key} does not end")
                 case None | Wake():
                     pass
                 case Interrupt():
-                    self._ctx.cancel_child(turn.NAME)
+                    await self._interrupt()
                 case Drain(reply):
                     self._draining.append(reply)
                     self._drained()
@@ -112,25 +122,28 @@ class _Session:
                     self._turn_ended(message)
                     idle_since = trio.current_time()
                 case Stop():
+                    await self._leave()
                     return
                 case _:
                     assert_never(message)
 
+    async def _open_rows(self) -> Sequence[InboxRow]:
+        return await self._services.store.read(queries.open_rows, self._key)
+
     async def _begin(self, rows: Sequence[InboxRow]) -> None:
-        """Start the next turn: an interrupted one with all its rows, else the oldest row. Set a poisonous one aside."""
+        """Start the next turn: one that was begun before with all its rows, else the oldest row. Set poison aside."""
         first = rows[0]
-        if first.state == "in_turn" and first.turn_id is not None:
-            batch = turn.Batch(
-                self._key, first.turn_id, tuple(row for row in rows if row.turn_id == first.turn_id)
-            )
+        if first.turn_id is not None:
+            begun = tuple(row for row in rows if row.turn_id == first.turn_id)
+            batch = turn.Batch(self._key, first.turn_id, begun)
         else:
             batch = turn.Batch(self._key, new_turn_id(self._services.ids), (first,))
         if self._poisonous(first):
             await turn.set_aside(self._services, batch, self._ctx.incarnation)
             self._ctx.me.tell_nowait(Wake())
             return
-        agent = self._services.config.agent
-        self._turn_until = trio.current_time() + agent.turn_timeout_s + TURN_GRACE_S
+        limit_s = self._services.config.agent.turn_timeout_s + TURN_GRACE_S
+        self._turn = _Running(batch, trio.current_time() + limit_s)
         self._ctx.spawn_child(ChildSpec(turn.NAME, turn.run, (self._services, batch, self._ctx.incarnation)))
 
     def _poisonous(self, row: InboxRow) -> bool:
@@ -141,13 +154,31 @@ class _Session:
             return row.crashes + 1 >= MAX_CRASHES
         return row.boots + 1 >= MAX_BOOTS
 
+    async def _interrupt(self) -> None:
+        """End the turn if it is the one that was stopped: the next one may have begun since the stop was committed."""
+        if self._turn is None:
+            return
+        mine = self._turn.batch.row_ids
+        if not any(row.row_id in mine for row in await self._open_rows()):
+            self._ctx.cancel_child(turn.NAME)
+            self._turn = replace(self._turn, until=min(self._turn.until, trio.current_time() + TURN_GRACE_S))
+
+    async def _leave(self) -> None:
+        """Told to stop: what the turn has begun goes on later, and that counts as nobody's death."""
+        if self._turn is None:
+            return
+        self._ctx.cancel_child(turn.NAME)
+        while not isinstance(await self._ctx.receive(), Down):
+            pass  # rows and drains are the next incarnation's, or the next boot's
+        await self._services.store.write(ops.Release(self._key, self._turn.batch.turn_id))
+
     def _turn_ended(self, down: Down) -> None:
-        self._turn_until = None
+        self._turn = None
         if not is_clean(down.reason):
             log.error("%s: %s", down.path, describe(down.reason), exc_info=exception_of(down.reason))
         self._drained()
 
     def _drained(self) -> None:
-        if self._turn_until is None:
+        if self._turn is None:
             for reply in self._draining:
                 reply.send(None)

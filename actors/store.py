@@ -36,6 +36,7 @@ async def run(ctx: Context[Message], port: StorePort, path: Path, run_dir: Path)
             nursery.cancel_scope.cancel()
     except* GatewayError as group:
         if any(_is_corrupt(error) for error in group.exceptions):
+            log.error("%s is damaged; the next start keeps it aside and begins a new one", path)
             await trio.to_thread.run_sync(write_private, marker, b"")
         raise
 

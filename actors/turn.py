@@ -55,6 +55,29 @@ class _End:
 async def run(ctx: Context[None], services: Services, batch: Batch, incarnation: int) -> None:
     """Answer ``batch``; what the agent raises is raised here, and crashes this turn only."""
     ctx.ready()
+    try:
+        await _answer(services, batch, incarnation)
+    finally:
+        _let_go(services, batch)
+
+
+async def set_aside(services: Services, batch: Batch, incarnation: int) -> None:
+    """Quarantine rows that keep killing whoever works on them: they end ``failed`` and the user is told."""
+    record = await _take(services, batch, incarnation)
+    if record is not None:
+        log.error("rows %s of %s are set aside: they end every turn", batch.row_ids, batch.session_key)
+        await _finish(services, batch, record, _End("failed", POISON, texts.POISONED))
+    _let_go(services, batch)
+
+
+def _let_go(services: Services, batch: Batch) -> None:
+    """However a turn ends: no draft of it may follow, and an answer whose commit it did not see any more goes out."""
+    lane = batch.rows[-1].event.origin.lane
+    services.delivery.drop_draft(lane, batch.turn_id)
+    services.delivery.wake(lane)
+
+
+async def _answer(services: Services, batch: Batch, incarnation: int) -> None:
     record = await _take(services, batch, incarnation)
     if record is None:
         return  # stopped or answered since the session looked
@@ -73,14 +96,6 @@ async def run(ctx: Context[None], services: Services, batch: Batch, incarnation:
     end = _end_of(await _ask(services, question), services)
     faults.point("before_turn_commit")
     await _finish(services, batch, record, end)
-
-
-async def set_aside(services: Services, batch: Batch, incarnation: int) -> None:
-    """Quarantine rows that keep killing whoever works on them: they end ``failed`` and the user is told."""
-    record = await _take(services, batch, incarnation)
-    if record is not None:
-        log.error("rows %s of %s are set aside: they end every turn", batch.row_ids, batch.session_key)
-        await _finish(services, batch, record, _End("failed", POISON, texts.POISONED))
 
 
 async def _take(services: Services, batch: Batch, incarnation: int) -> SessionRecord | None:
@@ -153,9 +168,8 @@ async def _finish(services: Services, batch: Batch, record: SessionRecord, end: 
     )
     committed = await services.store.write(finish)
     faults.point("after_turn_commit")
-    services.delivery.drop_draft(origin.lane, batch.turn_id)
     if committed:
-        services.delivery.wake(origin.lane)
+        log.info("%s rows %s: %s", batch.session_key, list(batch.row_ids), end.rule)
     else:
         log.info("the answer of turn %s came after its stop and is dropped", batch.turn_id)
 

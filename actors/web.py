@@ -1,5 +1,6 @@
 """The web server's actor: binds, serves, and tells the rest where it is."""
 
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -13,6 +14,8 @@ from hermes.web import server
 from hermes.web.app import build_app
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
+
+log = logging.getLogger(__name__)
 
 Message = Stop | Down
 
@@ -29,7 +32,7 @@ async def run(
     """
     host, configured = services.config.web.host, services.config.web.port
     first = web.last_port is None
-    sock = server.bind(host, configured or web.last_port)
+    sock = server.bind(host, configured if first else web.last_port)
     port: int = sock.getsockname()[1]
     stop = trio.Event()
     app = build_app(
@@ -39,6 +42,7 @@ async def run(
         async with trio.open_nursery() as nursery:
             await nursery.start(_serve, app, sock, stop)
             web.up(host, port)
+            log.info("listening on %s port %d", host, port)
             ctx.ready()
             if first:
                 await announce(await web.link())

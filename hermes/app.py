@@ -62,10 +62,12 @@ def run(*, home: Path, config: Config, verbosity: int) -> int:
             backups=config.logging.backup_count,
         ),
     ):
+        log.info("hermes %s on %s", version("hermes-trio"), home)
         outcome = trio.run(_main, home, config, boot_id)
         if outcome.code in (GIVE_UP, root.EXIT_CONFIG):
             path = "/".join(path_of(outcome.reason))
             log.error("the gateway gives up%s: %s", f" at {path}" if path else "", describe(outcome.reason))
+        log.info("stopped, exit code %d", outcome.code)
         return outcome.code
 
 
@@ -78,8 +80,8 @@ async def _run(home: Path, config: Config, boot_id: BootId, watchdog: Watchdog) 
     clock, ids = SystemClock(), SystemIds()
     store, adapters, events = StorePort(), AdapterTable(), EventQueue()
 
-    async def drain(_request: StopRequest) -> None:
-        await root.drain(system, services, tree.LANES)
+    async def drain(request: StopRequest) -> None:
+        await root.drain(system, services, tree.LANES, request.why)
 
     system = System(
         rng=random.Random(),  # noqa: S311 - jitter, not secrets
@@ -121,7 +123,7 @@ async def _run(home: Path, config: Config, boot_id: BootId, watchdog: Watchdog) 
         adapters=adapters,
         routes=RouteTable(),
         conversations=Conversations(
-            system.registry,
+            system,
             inbound=tree.INBOUND,
             sessions=tree.SESSIONS,
             spec_of=session_spec,

@@ -36,6 +36,10 @@ class SupervisorRef:
         """Start child ``spec.id`` if it is not there, without waiting."""
         self._ref.urge(StartChild(spec, Reply()))
 
+    def enable_child_soon(self, child: str) -> None:
+        """Start a disabled child with a fresh budget, without waiting; one that is up stays as it is."""
+        self._ref.urge(EnableChild(child, Reply()))
+
     async def restart_child(self, child: str, timeout_s: float) -> ActorRef[Any]:
         """Stop and start a child; no budget is spent."""
         return await self._ref.ask(lambda reply: RestartChild(child, reply), timeout_s, urgent=True)

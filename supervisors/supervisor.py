@@ -338,6 +338,10 @@ class Supervisor:
             (self._cells[name], child) for name, child in self._core.children.items() if name in self._cells
         ]
 
+    def child(self, name: str) -> Child | None:
+        """What is known of one child."""
+        return self._core.children.get(name)
+
     async def _reap(self) -> None:
         """However this supervisor ends, its children end with it; those that do not are given up."""
         for waiter in list(self._waiters):

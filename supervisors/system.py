@@ -59,6 +59,9 @@ class Supervising(Protocol):
     def family(self) -> Sequence[tuple[Cell, Child | None]]:
         """Its children in order, each with what the supervisor knows of it."""
 
+    def child(self, name: str) -> Child | None:
+        """What it knows of one child."""
+
 
 @dataclass(frozen=True, slots=True)
 class StopRequest:
@@ -153,6 +156,11 @@ class System:
         self._hurry.cancel()
         if self._root is not None:
             self._root.scope.cancel()
+
+    @property
+    def ready(self) -> bool:
+        """True once every sync child has been ready."""
+        return self._root is not None and self._root.ready_at is not None
 
     @property
     def stopping(self) -> StopRequest | None:
@@ -275,6 +283,12 @@ class System:
     def publish(self, kind: str, path: str, incarnation: int, **detail: Any) -> None:
         """Write a supervision event."""
         self.events.publish(SupervisionEvent(trio.current_time(), kind, path, incarnation, detail))
+
+    def state(self, path: str) -> State | None:
+        """The state of the child at ``path`` as its supervisor sees it; None if no live supervisor knows it."""
+        cell, supervisor = self.registry.cell(path), self.supervisors.get(path.rpartition("/")[0])
+        child = None if cell is None or supervisor is None else supervisor.child(cell.spec.id)
+        return None if child is None else child.state
 
     def snapshot(self) -> ActorSnapshot | None:
         """The whole tree, consistent, without a checkpoint in any actor; None before the start."""

@@ -135,11 +135,11 @@ class AdapterPort:
                 result = await self._adapter.send(chat_id, part, reply_to=reply_to, metadata=metadata)
         except SendError as error:
             if error.failure.scope == "adapter":
-                self._fault(error)
+                self.report(error)
             raise
         except Exception as error:
             log.exception("%s:%s: send failed in a way it has no name for", self.platform, self.account)
-            self._fault(error)
+            self.report(error)
             raise SendError(Failure(SEND_UNCONFIRMED, detail=type(error).__name__), "unknown") from error
         if call.cut_short:
             why = f"the adapter went away, or gave no answer within {deadline_s:g} s"
@@ -161,7 +161,8 @@ class AdapterPort:
         return Borrowed(self._scopes, deadline_s)
 
     def report(self, error: BaseException) -> None:
-        """Put a failure of the adapter's own code before its actor."""
+        """Put a failure of the adapter's own code before its actor; until that has a new life, nothing goes through."""
+        self.up = False
         self._fault(error)
 
     def close(self) -> None:
@@ -199,7 +200,10 @@ class AdapterTable:
         return self._capabilities
 
     def add(self, port: AdapterPort) -> None:
-        """This is the live port of its account now."""
+        """This is the live port of its account now; one that is still there belongs to a life that was given up."""
+        given_up = self._ports.get((port.platform, port.account))
+        if given_up is not None:
+            given_up.close()
         self._ports[port.platform, port.account] = port
 
     def remove(self, port: AdapterPort) -> None:

@@ -7,8 +7,9 @@ from hermes.types.ids import SessionKey
 from hermes.types.origin import LaneKey
 from supervisors.dynamic import SupervisorRef
 from supervisors.ref import ActorRef
-from supervisors.registry import Registry
 from supervisors.spec import ChildSpec, path_segment
+from supervisors.step import State
+from supervisors.system import System
 
 
 class Conversations:
@@ -16,7 +17,7 @@ class Conversations:
 
     def __init__(
         self,
-        registry: Registry,
+        system: System,
         *,
         inbound: str,
         sessions: str,
@@ -25,14 +26,15 @@ class Conversations:
         session_wake: object,
         session_interrupt: object,
     ) -> None:
-        self._registry = registry
-        self._inbound: ActorRef[Any] = registry.ref(inbound)
+        self._system = system
+        self._registry = system.registry
+        self._inbound: ActorRef[Any] = system.registry.ref(inbound)
         self._sessions = sessions
         self._spec_of = spec_of
         self._inbound_wake = inbound_wake
         self._session_wake = session_wake
         self._session_interrupt = session_interrupt
-        self._supervisor = SupervisorRef(registry.ref(sessions))
+        self._supervisor = SupervisorRef(system.registry.ref(sessions))
 
     def path(self, key: SessionKey) -> str:
         """Where the session of ``key`` lives in the tree."""
@@ -44,17 +46,22 @@ class Conversations:
 
     def wake(self, key: SessionKey) -> None:
         """A session has rows to work on; start it if it sleeps."""
-        ref = self._registry.whereis(self.path(key))
-        if ref is None:
+        ref = self._registry.ref(self.path(key))
+        if not ref.takes_mail:
             self._supervisor.start_child_soon(self._spec_of(key))
-        else:
-            ref.tell_nowait(self._session_wake)
+        ref.tell_nowait(self._session_wake)
+
+    def rests(self, key: SessionKey) -> bool:
+        """True while the session is disabled after repeated trouble: nobody will work on its rows."""
+        return self._system.state(self.path(key)) is State.DISABLED
+
+    def revive(self, key: SessionKey) -> None:
+        """Give a disabled session another chance, with a fresh budget."""
+        self._supervisor.enable_child_soon(key)
 
     def interrupt(self, key: SessionKey) -> None:
         """The session's turn has been stopped in the store; end its task too."""
-        ref = self._registry.whereis(self.path(key))
-        if ref is not None:
-            ref.urge(self._session_interrupt)
+        self._registry.ref(self.path(key)).urge(self._session_interrupt)
 
     def live(self) -> list[ActorRef[Any]]:
         """Every session that is awake."""

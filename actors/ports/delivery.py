@@ -4,10 +4,12 @@ A wake-up means "look". It is lost harmlessly: a lane reads its rows when it sta
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from hermes.types.content import Draft
 from hermes.types.origin import LaneKey
 from supervisors.dynamic import SupervisorRef
+from supervisors.ref import ActorRef
 from supervisors.registry import Registry
 from supervisors.spec import ChildSpec, path_segment
 
@@ -27,16 +29,16 @@ class Delivery:
 
     def wake(self, lane: LaneKey) -> None:
         """Have ``lane`` look at its rows and drafts, starting it if it sleeps."""
-        ref = self._registry.whereis(f"{self._lanes}/{path_segment(lane)}")
-        if ref is None:
-            self._supervisor.start_child_soon(self._spec_of(lane))
-        else:
-            ref.tell_nowait(self._look)
+        self.ensure(lane)
+        self._ref(lane).tell_nowait(self._look)
 
     def ensure(self, lane: LaneKey) -> None:
         """Start ``lane`` if it sleeps; one that is awake knows its own business."""
-        if self._registry.whereis(f"{self._lanes}/{path_segment(lane)}") is None:
+        if not self._ref(lane).takes_mail:
             self._supervisor.start_child_soon(self._spec_of(lane))
+
+    def _ref(self, lane: LaneKey) -> ActorRef[Any]:
+        return self._registry.ref(f"{self._lanes}/{path_segment(lane)}")
 
     def draft(self, lane: LaneKey, draft: Draft) -> None:
         """Show ``draft``; only the newest one of a lane is kept."""

@@ -1,5 +1,6 @@
 """The running gateway for people and monitors: one place that computes tree, status and readiness."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,6 +21,8 @@ from supervisors.supervisor import ChildNotUpError
 from supervisors.system import System
 from supervisors.tree import ActorSnapshot
 from supervisors.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
 
 NO_SUCH_ACTOR = "no_such_actor"
 NOT_RESTARTED = "not_restarted"
@@ -54,7 +57,6 @@ class TreeOverview:
         self._home = home
         self.version = version
         self._started_at = clock.mono()
-        self._was_ready = False
 
     def waiting(self) -> Sequence[str]:
         """See ``ports.Overview``: sync children that have not been ready in this boot, a degraded store, a drain."""
@@ -62,17 +64,11 @@ class TreeOverview:
             return ("drain",)
         if self._store.degraded is not None:
             return ("store",)
-        if not self._was_ready:
-            root = self._system.snapshot()
-            if root is None or root.state != "running":
-                return tuple(_not_running(root))
-            self._was_ready = True
-        return ()
+        return () if self._system.ready else tuple(_not_running(self._system.snapshot()))
 
     def was_ready(self) -> bool:
         """See ``ports.Overview``."""
-        self.waiting()
-        return self._was_ready
+        return self._system.ready
 
     def tree(self) -> Mapping[str, Any]:
         """See ``ports.Overview``; the shape of ``hermes tree --json``."""
@@ -122,7 +118,9 @@ class TreeOverview:
         cell = registry.cell(path)
         parent = path.rpartition("/")[0]
         if cell is None:
-            raise GatewayError(Failure(NO_SUCH_ACTOR, detail=f"there is no actor at {path}"))
+            raise GatewayError(
+                Failure(NO_SUCH_ACTOR, detail=f"there is no actor at {path}; `hermes tree` shows all paths")
+            )
         if parent not in self._system.supervisors:
             raise GatewayError(
                 Failure(
@@ -131,6 +129,7 @@ class TreeOverview:
                 )
             )
         before = cell.last_incarnation
+        log.info("restart of %s asked for", path)
         try:
             await SupervisorRef(registry.ref(parent)).restart_child(cell.spec.id, RESTART_DEADLINE_S)
         except (ChildNotUpError, ActorDownError, LookupError, trio.TooSlowError) as error:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from hermes.types.records import Note, SearchHit
 
 NO_MODEL = """\
-No language model is configured, so I cannot hold a free conversation. To give me one, add this to \
-`config.yaml` in the gateway's home and start the gateway again:
+No language model is configured, so I cannot hold a free conversation. A model is named in `config.yaml` in the \
+gateway's home:
 
 ```yaml
 model:
@@ -16,7 +16,9 @@ model:
   base_url: https://your-server/v1
   api_key: your-key
   default: name-of-the-model
-```"""
+```
+
+This version cannot talk to one yet; the version that can will read just that."""
 
 ABILITIES = """\
 What I can do without a model:

@@ -17,7 +17,7 @@ def home_option(command: Command) -> Command:
     """``--home DIR``, handed over as the absolute path of the home that is meant."""
     return click.option(
         "--home",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=click.Path(path_type=Path),
         metavar="DIR",
         callback=lambda _ctx, _option, value: resolve_home(value, os.environ),
         help="The Hermes home. Default: $HERMES_HOME, else ~/.hermes.",

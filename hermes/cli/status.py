@@ -31,6 +31,8 @@ def summary(status: Mapping[str, Any]) -> Iterator[str]:
     yield plain(f"{status['state']}  version {status['version']}, process {status['pid']}, {place}")
     yield plain(f"home      {status['home']}")
     yield f"up        {duration(status['uptime_s'])}, loop lag {_figure(status['loop_lag_ms'])} ms"
+    if status["store"]:
+        yield plain(f"store     {status['store']}")
     for adapter in status["adapters"]:
         failure = adapter["failure"]
         reason = f"  {failure['code']}: {failure['detail']}" if failure else ""

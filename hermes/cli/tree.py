@@ -126,7 +126,7 @@ def _label(node: Mapping[str, Any]) -> "Text":
     state = str(node["state"])
     facts = [f"#{node['incarnation']}", f"up {duration(node['uptime_s'])}"]
     if node["restarts"]:
-        facts.append(f"{node['restarts']:,} restarts")
+        facts.append(f"{node['restarts']:,} restart{'s' if node['restarts'] != 1 else ''}")
     if mailbox := node["mailbox"]:
         facts.append(f"mailbox {mailbox['used']}/{mailbox['capacity']}")
     if node["next_start_in_s"] is not None:

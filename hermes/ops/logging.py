@@ -61,7 +61,9 @@ def logging_to(
     except OSError as wrong:
         detail = f"{logs / LOG_NAME}: {wrong.strerror or wrong}"
         raise GatewayError(Failure(HOME_UNUSABLE, "fatal", "gateway", detail=detail)) from wrong
-    file.setFormatter(_Line("{asctime}.{msecs:03.0f} {levelname:<7} {actor}  {message}", style="{"))
+    file.setFormatter(
+        _Line("{asctime}.{msecs:03.0f} {levelname:<7} {actor}  {message}", "%Y-%m-%d %H:%M:%S", style="{")
+    )
     for handler in (screen, file):
         handler.addFilter(redaction)
     lines: SimpleQueue[Any] = SimpleQueue()

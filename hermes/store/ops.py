@@ -15,11 +15,11 @@ from hermes.types.ids import BootId, SessionId, SessionKey, TurnId
 from hermes.types.ports import Accepted
 from hermes.types.records import InboxState, Note, SessionRecord, TranscriptLine
 
-R = TypeVar("R", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Op(Generic[R]):
-    """A write whose result is an ``R``."""
+class Op(Generic[R_co]):
+    """A write whose result is an ``R_co``."""
 
     rank: ClassVar[int] = 50
     __slots__ = ()
@@ -67,7 +67,8 @@ class Route(Op[int | None]):
 class Close(Op[bool]):
     """Inbox row ``accepted`` → a terminal state, together with what is said about it. False if it was not ``accepted``.
 
-    ``keep_text`` False erases the text (a message that was not meant for us).
+    ``keep_text`` False erases the text (a message that was not meant for us). ``effect`` is what the row, a command,
+    does to its session; it happens with the row's end or not at all.
     """
 
     rank: ClassVar[int] = 20
@@ -77,6 +78,7 @@ class Close(Op[bool]):
     at: float
     outbound: tuple[Outbound, ...] = ()
     keep_text: bool = True
+    effect: "StopTurn | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,19 @@ class FinishTurn(Op[bool]):
     transcript: tuple[TranscriptLine, ...]
     outbound: tuple[Outbound, ...]
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Release(Op[int]):
+    """Rows ``in_turn`` of ``turn_id`` → ``routed``, keeping the turn's name and steps; returns how many rows that were.
+
+    For a turn that was ended on purpose (a stop, an operator's restart) and is to go on later: that counts as no crash
+    and no boot.
+    """
+
+    rank: ClassVar[int] = 41
+    session_key: SessionKey
+    turn_id: TurnId
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +209,7 @@ class Unsent(Op[bool]):
 
 @dataclass(frozen=True, slots=True)
 class Expire(Op[int]):
-    """Rows of ``platform`` past their ``expires_at``: → ``sent`` with failure ``stored`` if ``stored``, else ``dead``. How many."""
+    """Rows of ``platform`` past their ``expires_at``: → ``sent`` (failure ``stored``) if ``stored``, else ``dead``. How many."""
 
     rank: ClassVar[int] = 70
     platform: str
@@ -204,7 +219,7 @@ class Expire(Op[int]):
 
 @dataclass(frozen=True, slots=True)
 class LogEvents(Op[None]):
-    """Append supervision events (each a CBOR-able mapping with at, boot_id, path, incarnation, kind); keeps the newest ``keep``."""
+    """Append supervision events (mappings with at, boot_id, path, incarnation, kind); keeps the newest ``keep``."""
 
     rank: ClassVar[int] = 80
     events: tuple[dict[str, object], ...]
@@ -248,6 +263,14 @@ class RedeemLoginCode(Op[bool]):
     session_hash: bytes
     at: float
     session_expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CloseBrowserSession(Op[bool]):
+    """Forget a browser session; False if there was none."""
+
+    rank: ClassVar[int] = 52
+    session_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)

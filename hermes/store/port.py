@@ -25,5 +25,7 @@ class Store(Protocol):
     def post(self, op: Op[Any]) -> None:
         """Hand in ``op`` without waiting; a failure is logged by the store."""
 
-    async def read(self, query: Callable[Concatenate[Reader, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read(
+        self, query: Callable[Concatenate[Reader, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Run a function of ``hermes.store.queries`` beside the writer; sees every write that has been awaited."""

@@ -225,19 +225,19 @@ class FakeAdapter:
 
         ``event_id`` names it for the sake of a redelivery; new ones are counted up.
         """
-        await self._up.wait()
-        assert self._io is not None  # noqa: S101 - set before the event
+        while (io := self._io) is None:
+            await self._up.wait()
         self._received += 1
         name = event_id or f"e{self._received}"
         event = InboundEvent(
             event_id=name,
-            origin=Origin(self.platform, chat_id, account=self._io.account, user_id="u1"),
+            origin=Origin(self.platform, chat_id, account=io.account, user_id="u1"),
             text=text,
             received_at=EPOCH_S + trio.current_time(),
             trace=TraceId(f"trace-{name}"),
             message_id=name,
         )
-        return (await self._io.accept((event,)))[0]
+        return (await io.accept((event,)))[0]
 
     def crash(self, error: Exception) -> None:
         """Make the present ``connect`` raise ``error``."""

@@ -1,6 +1,6 @@
 """Protocols between the domain and the tree: implemented in ``actors.ports``, injected by ``hermes.app``.
 
-    adapter ──io.accept──▶ store        lane ──send──▶ adapter        web ──route──▶ adapter
+adapter ──io.accept──▶ store        lane ──send──▶ adapter        web ──route──▶ adapter
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

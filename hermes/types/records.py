@@ -7,8 +7,18 @@ from hermes.types.content import Outbound, OutboxState
 from hermes.types.events import InboundEvent
 from hermes.types.ids import BootId, SessionId, SessionKey, TurnId
 
-InboxState = Literal["accepted", "routed", "in_turn", "answered", "merged", "refused", "denied", "ignored", "stopped", "failed"]
-TERMINAL_INBOX_STATES: tuple[InboxState, ...] = ("answered", "merged", "refused", "denied", "ignored", "stopped", "failed")
+InboxState = Literal[
+    "accepted", "routed", "in_turn", "answered", "merged", "refused", "denied", "ignored", "stopped", "failed"
+]
+TERMINAL_INBOX_STATES: tuple[InboxState, ...] = (
+    "answered",
+    "merged",
+    "refused",
+    "denied",
+    "ignored",
+    "stopped",
+    "failed",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +129,13 @@ class Counts:
     @property
     def unaccounted(self) -> int:
         """``received`` minus everything that has an end or is still open."""
-        ended = self.answered + self.merged + self.refused + self.denied + self.ignored + self.stopped + self.failed
+        ended = (
+            self.answered
+            + self.merged
+            + self.refused
+            + self.denied
+            + self.ignored
+            + self.stopped
+            + self.failed
+        )
         return self.received - ended - self.pending

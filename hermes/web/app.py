@@ -132,9 +132,10 @@ class _Edge:
         return response
 
     async def logout(self, request: Request) -> Response:
-        """Make this browser forget its session."""
+        """End this browser's session."""
         if refused := await self._no_session(request):
             return refused
+        await self._auth.close(request.cookies[self._cookie])
         response = JSONAnswer({"ok": True})
         response.delete_cookie(self._cookie, path="/", httponly=True, samesite="strict")
         return response

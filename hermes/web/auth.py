@@ -85,6 +85,12 @@ class BrowserSessions:
                 self._expiry.popitem(last=False)
         return self._clock.wall() < expiry
 
+    async def close(self, token: str) -> None:
+        """End the session of ``token``, wherever else its cookie was copied to."""
+        key = _hash(token)
+        self._expiry.pop(key, None)
+        await self._store.write(ops.CloseBrowserSession(key))
+
 
 def login_url(host: str, port: int, code: str) -> str:
     """The link that logs a browser on this machine in, for a server bound to ``host``."""

@@ -94,7 +94,11 @@ def _exchange(connection: socket.socket, verb: str, args: Mapping[str, Any], dea
             connection.settimeout(max(0.001, deadline - time.monotonic()))
             data = connection.recv(_CHUNK_BYTES)
             if not data:
-                raise ControlError(UNREACHABLE, f"the gateway hung up before it answered {verb!r}")
+                raise ControlError(
+                    UNREACHABLE,
+                    f"the gateway hung up before it answered {verb!r}",
+                    "it may have done it all the same; look with `hermes tree`",
+                )
             for frame in decoder.feed(data):
                 return _result(frame)
     except TimeoutError as late:

@@ -108,6 +108,16 @@ async def test_logout_takes_the_cookie_back(edge: Edge) -> None:
     assert (answer.status_code, cookie.key, cookie.value, cookie["max-age"]) == (200, COOKIE, "", "0")
 
 
+async def test_logout_ends_the_session_for_every_copy_of_its_cookie(edge: Edge) -> None:
+    async with await edge.browser() as client:
+        copied = {"Cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
+        await client.post("/logout")
+    async with edge.client() as thief:
+        answer = await thief.get("/api/tree", headers=copied)
+
+    assert answer.status_code == 401
+
+
 async def test_S32_a_token_counts_in_the_cookie_alone_and_reaches_no_log(
     edge: Edge, caplog: pytest.LogCaptureFixture
 ) -> None:

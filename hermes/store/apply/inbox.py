@@ -1,0 +1,144 @@
+"""Accepting and deciding: a message's way from the wire to a session."""
+
+# ruff: noqa: S608 - only constants of this module are joined into SQL; every value is a parameter
+
+import sqlite3
+from collections.abc import Sequence
+from functools import cache
+from itertools import chain
+
+from hermes.store.apply.outbox import put
+from hermes.store.apply.turns import stop_turn
+from hermes.store.codec import encode_event
+from hermes.store.ops import Accept, Close, Route, Undecodable
+from hermes.types.events import InboundEvent
+from hermes.types.ports import Accepted
+
+_ROWS_PER_STATEMENT = 256
+
+_Key = tuple[str, str, str]
+
+
+def accept(connection: sqlite3.Connection, run: Sequence[Accept]) -> list[tuple[Accepted, ...]]:
+    """All events of all operations; the trigger on inbox adds their dedupe keys and counts them."""
+    rows: dict[_Key, int] = {}
+    fresh: set[_Key] = set()
+    events: dict[_Key, InboundEvent] = {}
+    for op in run:
+        for event in op.events:
+            events.setdefault(_key(event), event)
+    keys = list(events)
+    for start in range(0, len(keys), _ROWS_PER_STATEMENT):
+        some = keys[start : start + _ROWS_PER_STATEMENT]
+        cursor = connection.execute(
+            _insert_sql(_padded(len(some))), _parameters([_columns(key, events[key]) for key in some])
+        )
+        first = (cursor.lastrowid or 0) - cursor.rowcount + 1
+        if cursor.rowcount == len(some):  # row ids ascend within one INSERT
+            rows.update(zip(some, range(first, first + len(some)), strict=True))
+            fresh.update(some)
+            continue
+        for key in some:
+            rows[key] = _known(connection, key)
+            if cursor.rowcount and rows[key] >= first:
+                fresh.add(key)
+    return [tuple(_accepted(_key(event), rows, fresh) for event in op.events) for op in run]
+
+
+def undecodable(connection: sqlite3.Connection, op: Undecodable) -> Accepted:
+    """Terminal at once: nobody can do anything with it but look."""
+    key = (op.platform, op.account, op.event_id)
+    cursor = connection.execute(
+        "INSERT INTO inbox (platform, account, chat_id, event_id, trace, received_at, state, rule, raw)"
+        " SELECT ?1, ?2, '', ?3, '', ?4, 'failed', 'undecodable', ?5"
+        " WHERE NOT EXISTS (SELECT 1 FROM dedupe WHERE platform = ?1 AND account = ?2 AND event_id = ?3)",
+        (*key, op.at, op.raw),
+    )
+    return Accepted(_known(connection, key), duplicate=cursor.rowcount == 0)
+
+
+def route(connection: sqlite3.Connection, op: Route) -> int | None:
+    """First the row, because its state decides whether there is a session to make."""
+    moved = connection.execute(
+        "UPDATE inbox SET state = 'routed', rule = ?2, session_key = ?3,"
+        " seq = 1 + ifnull((SELECT last_seq FROM sessions WHERE session_key = ?3), 0)"
+        " WHERE row_id = ?1 AND state = 'accepted'",
+        (op.row_id, op.rule, op.session_key),
+    )
+    if not moved.rowcount:
+        return None
+    ((seq,),) = connection.execute(
+        "INSERT INTO sessions (session_key, session_id, last_seq, created_at, last_active_at) VALUES (?, ?, 1, ?, ?)"
+        " ON CONFLICT (session_key) DO UPDATE SET last_seq = last_seq + 1, last_active_at = excluded.last_active_at"
+        " RETURNING last_seq",
+        (op.session_key, op.new_session_id, op.at, op.at),
+    ).fetchall()
+    return int(seq)
+
+
+def close(connection: sqlite3.Connection, op: Close) -> bool:
+    """A decision that needs no session."""
+    moved = connection.execute(
+        "UPDATE inbox SET state = ?2, rule = ?3, text = iif(?4, text, '') WHERE row_id = ?1 AND state = 'accepted'",
+        (op.row_id, op.state, op.rule, op.keep_text),
+    )
+    if not moved.rowcount:
+        return False
+    put(connection, op.outbound, op.at)
+    if op.effect is not None:
+        stop_turn(connection, op.effect)
+    return True
+
+
+def _key(event: InboundEvent) -> _Key:
+    return event.origin.platform, event.origin.account, event.event_id
+
+
+def _columns(key: _Key, event: InboundEvent) -> tuple[object, ...]:
+    return (*key, event.origin.chat_id, event.trace, event.received_at, event.text, encode_event(event))
+
+
+_WIDTH = 8
+
+
+def _padded(count: int) -> int:
+    """The next power of two, so that nine statements, compiled once, serve every size of a run."""
+    return 1 << (count - 1).bit_length()
+
+
+def _parameters(rows: list[tuple[object, ...]]) -> list[object]:
+    flat = list(chain.from_iterable(rows))
+    flat.extend([None] * (_WIDTH * (_padded(len(rows)) - len(rows))))
+    return flat
+
+
+@cache
+def _insert_sql(count: int) -> str:
+    """One INSERT for ``count`` rows, the padding skipped.
+
+    Measured beside a thread that never yields, 64 rows: one statement 21 ms, executemany 268 ms. VALUES and not
+    json_each(?): as fast, but blobs stay blobs and a NUL in an id stays a NUL (SQLite's JSON would cut it there, and
+    two ids might become one).
+    """
+    row = "(" + ", ".join("?" * _WIDTH) + ")"
+    return (
+        "INSERT INTO inbox (platform, account, event_id, chat_id, trace, received_at, text, event, state)"
+        " WITH new (platform, account, event_id, chat_id, trace, received_at, text, event) AS (VALUES "
+        + ", ".join([row] * count)
+        + ") SELECT *, 'accepted' FROM new WHERE platform IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dedupe"
+        " WHERE dedupe.platform = new.platform AND dedupe.account = new.account AND dedupe.event_id = new.event_id)"
+    )
+
+
+def _known(connection: sqlite3.Connection, key: _Key) -> int:
+    ((row_id,),) = connection.execute(
+        "SELECT row_id FROM dedupe WHERE platform = ? AND account = ? AND event_id = ?", key
+    ).fetchall()
+    return int(row_id)
+
+
+def _accepted(key: _Key, rows: dict[_Key, int], fresh: set[_Key]) -> Accepted:
+    """Only the first of several equal events in one run is new."""
+    duplicate = key not in fresh
+    fresh.discard(key)
+    return Accepted(rows[key], duplicate)

@@ -1,0 +1,82 @@
+"""Payload columns: frozen dataclasses to CBOR maps and back.
+
+Maps by field name without what equals its default (half the bytes), so that a row written before a field existed still
+decodes. The text is not among them: it has a column of its own, where it can be erased.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+import cbor2
+
+from hermes.types.agent import Step
+from hermes.types.content import Outbound
+from hermes.types.events import Attachment, InboundEvent
+from hermes.types.origin import Origin
+
+_Fields = tuple[tuple[str, object], ...]
+"""Names of fields with their defaults."""
+
+
+def _fields(kind: type[Any], *elsewhere: str) -> _Fields:
+    return tuple(
+        (field.name, field.default if field.default_factory is MISSING else field.default_factory())
+        for field in fields(kind)
+        if field.name not in elsewhere
+    )
+
+
+_EVENT = _fields(InboundEvent, "text", "origin", "attachments")
+_ORIGIN = _fields(Origin)
+_ATTACHMENT = _fields(Attachment)
+_OUTBOUND = _fields(Outbound, "text")
+_STEP = _fields(Step)
+
+
+def _map(value: object, names: _Fields) -> dict[str, object]:
+    return {name: field for name, default in names if (field := getattr(value, name)) != default}
+
+
+def _plain(encoder: cbor2.CBOREncoder, value: object) -> None:
+    """For mappings that are no dict (frozen ones)."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"cannot store a {type(value).__name__}")
+    encoder.encode(dict(value))
+
+
+def encode_event(event: InboundEvent) -> bytes:
+    """``event`` without its text. Raises ``ValueError`` or ``TypeError`` if a field is not what its type says."""
+    payload = _map(event, _EVENT)
+    payload["origin"] = _map(event.origin, _ORIGIN)
+    if event.attachments:
+        payload["attachments"] = [_map(attachment, _ATTACHMENT) for attachment in event.attachments]
+    return cbor2.dumps(payload)
+
+
+def decode_event(payload: bytes, text: str) -> InboundEvent:
+    """The event that ``encode_event`` wrote."""
+    values: dict[str, Any] = cbor2.loads(payload)
+    origin = Origin(**values.pop("origin"))
+    attachments = tuple(Attachment(**attachment) for attachment in values.pop("attachments", ()))
+    return InboundEvent(origin=origin, attachments=attachments, text=text, **values)
+
+
+def encode_outbound(message: Outbound) -> bytes:
+    """``message`` without its text."""
+    return cbor2.dumps(_map(message, _OUTBOUND), default=_plain)
+
+
+def decode_outbound(payload: bytes, text: str) -> Outbound:
+    """The message that ``encode_outbound`` wrote."""
+    return Outbound(text=text, **cbor2.loads(payload))
+
+
+def encode_step(step: Step) -> bytes:
+    """One step of a turn."""
+    return cbor2.dumps(_map(step, _STEP))
+
+
+def decode_step(payload: bytes) -> Step:
+    """The step that ``encode_step`` wrote."""
+    return Step(**cbor2.loads(payload))

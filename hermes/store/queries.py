@@ -1,0 +1,198 @@
+"""Every read there is: functions over a read-only connection, handed to ``Store.read``.
+
+Each sees one moment of the database. Lists are complete and in the order their owner works in.
+"""
+
+# ruff: noqa: S608 - only constants of this module are joined into SQL; every value is a parameter
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import cbor2
+
+from hermes.store.codec import decode_event, decode_outbound, decode_step
+from hermes.store.port import Reader
+from hermes.types.agent import Step
+from hermes.types.content import OutboxState
+from hermes.types.ids import SessionKey, TraceId, TurnId
+from hermes.types.records import Counts, InboxRow, Note, OutboxRow, SearchHit, SessionRecord, TranscriptLine
+
+Chat = tuple[str, str, str]
+"""(platform, account, chat_id): what a lane and an inbound worker stand for."""
+
+_INBOX = "row_id, state, event, text, rule, session_key, seq, turn_id, boot_id, incarnation, crashes, boots"
+_OUTBOX = "row_id, state, message, text, parts_sent, attempts, not_before, failure, boot_id, created_at"
+_OPEN = "state IN ('prepared', 'sending', 'retry', 'unknown')"  # as in the partial index, to the letter
+_WORD = re.compile(r"\w+")
+
+
+def _inbox_row(row: tuple[Any, ...]) -> InboxRow:
+    row_id, state, event, text, *rest = row
+    return InboxRow(row_id, state, decode_event(event, text), *rest)
+
+
+def _outbox_row(row: tuple[Any, ...]) -> OutboxRow:
+    row_id, state, message, text, *rest = row
+    return OutboxRow(row_id, state, decode_outbound(message, text), *rest)
+
+
+# --- inbound -----------------------------------------------------------------------------------------------------------
+
+
+def accepted_chats(reader: Reader) -> Sequence[Chat]:
+    """Chats with rows nobody has decided yet."""
+    return reader.execute(
+        "SELECT DISTINCT platform, account, chat_id FROM inbox WHERE state = 'accepted'"
+    ).fetchall()
+
+
+def accepted_rows(
+    reader: Reader, platform: str, account: str, chat_id: str, limit: int = 100
+) -> Sequence[InboxRow]:
+    """The oldest rows of a chat that nobody has decided yet, in order."""
+    rows = reader.execute(
+        f"SELECT {_INBOX} FROM inbox WHERE platform = ? AND account = ? AND chat_id = ? AND state = 'accepted'"
+        " ORDER BY row_id LIMIT ?",
+        (platform, account, chat_id, limit),
+    )
+    return [_inbox_row(row) for row in rows]
+
+
+def open_sessions(reader: Reader) -> Sequence[SessionKey]:
+    """Sessions that have rows to answer."""
+    rows = reader.execute("SELECT DISTINCT session_key FROM inbox WHERE state IN ('routed', 'in_turn')")
+    return [SessionKey(key) for (key,) in rows]
+
+
+# --- a session ---------------------------------------------------------------------------------------------------------
+
+
+def session(reader: Reader, session_key: SessionKey) -> SessionRecord | None:
+    """The session's record, if there ever was one."""
+    found = reader.execute(
+        "SELECT session_key, session_id, generation, last_seq, created_at, last_active_at FROM sessions"
+        " WHERE session_key = ?",
+        (session_key,),
+    ).fetchall()
+    return SessionRecord(*found[0]) if found else None
+
+
+def open_rows(reader: Reader, session_key: SessionKey) -> Sequence[InboxRow]:
+    """What the session has to answer: rows of an interrupted turn first, then the others, each in the order of ``seq``."""
+    rows = reader.execute(
+        f"SELECT {_INBOX} FROM inbox WHERE session_key = ? AND state IN ('routed', 'in_turn')"
+        " ORDER BY state <> 'in_turn', seq",
+        (session_key,),
+    )
+    return [_inbox_row(row) for row in rows]
+
+
+def history(reader: Reader, session_key: SessionKey, limit: int) -> Sequence[TranscriptLine]:
+    """The newest ``limit`` lines of the session's current stretch, oldest first."""
+    rows = reader.execute(
+        "SELECT role, text, at, turn_id, seq FROM transcript JOIN sessions USING (session_key, session_id)"
+        " WHERE session_key = ? ORDER BY line_id DESC LIMIT ?",
+        (session_key, limit),
+    ).fetchall()
+    return [TranscriptLine(*row) for row in reversed(rows)]
+
+
+def steps(reader: Reader, turn_id: TurnId) -> Sequence[Step]:
+    """What an unfinished turn has done so far, in order."""
+    rows = reader.execute("SELECT step FROM turn_steps WHERE turn_id = ? ORDER BY n", (turn_id,))
+    return [decode_step(step) for (step,) in rows]
+
+
+# --- delivery ----------------------------------------------------------------------------------------------------------
+
+
+def open_lanes(reader: Reader) -> Sequence[Chat]:
+    """Chats with messages that have not arrived."""
+    return reader.execute(f"SELECT DISTINCT platform, account, chat_id FROM outbox WHERE {_OPEN}").fetchall()
+
+
+def next_open_row(reader: Reader, platform: str, account: str, chat_id: str) -> OutboxRow | None:
+    """The oldest message of a lane that has not arrived; its ``not_before`` may lie ahead: order goes before speed."""
+    found = reader.execute(
+        f"SELECT {_OUTBOX} FROM outbox WHERE platform = ? AND account = ? AND chat_id = ? AND {_OPEN}"
+        " ORDER BY row_id LIMIT 1",
+        (platform, account, chat_id),
+    ).fetchall()
+    return _outbox_row(found[0]) if found else None
+
+
+def outbox_counts(reader: Reader) -> dict[OutboxState, int]:
+    """How many messages are in each state but ``sent``."""
+    counts: dict[OutboxState, int] = {"prepared": 0, "sending": 0, "retry": 0, "unknown": 0, "dead": 0}
+    counts.update(
+        reader.execute(f"SELECT state, count(*) FROM outbox WHERE {_OPEN} GROUP BY state").fetchall()
+    )
+    ((counts["dead"],),) = reader.execute("SELECT count(*) FROM outbox WHERE state = 'dead'").fetchall()
+    return counts
+
+
+# --- the gateway as a whole --------------------------------------------------------------------------------------------
+
+
+def counts(reader: Reader) -> Counts:
+    """The counters, and beside them the rows that really are open: two sources, so that they can disagree."""
+    values: dict[str, int] = dict(reader.execute("SELECT name, value FROM counters").fetchall())
+    ((pending,),) = reader.execute(
+        "SELECT (SELECT count(*) FROM inbox WHERE state = 'accepted')"
+        " + (SELECT count(*) FROM inbox WHERE state IN ('routed', 'in_turn'))"
+    ).fetchall()
+    return Counts(**values, pending=pending)
+
+
+def sessions_known(reader: Reader) -> int:
+    """How many sessions there ever were."""
+    ((known,),) = reader.execute("SELECT count(*) FROM sessions").fetchall()
+    return int(known)
+
+
+def last_events(reader: Reader, limit: int) -> Sequence[dict[str, object]]:
+    """The newest ``limit`` supervision events, oldest first."""
+    rows = reader.execute("SELECT body FROM events ORDER BY event_id DESC LIMIT ?", (limit,)).fetchall()
+    return [cbor2.loads(body) for (body,) in reversed(rows)]
+
+
+def trace(reader: Reader, trace_id: TraceId) -> tuple[Sequence[InboxRow], Sequence[OutboxRow]]:
+    """What came in and went out under one trace id; secret messages are left out. Scans: for a person who asks."""
+    inbox = reader.execute(
+        f"SELECT {_INBOX} FROM inbox WHERE trace = ? AND event IS NOT NULL ORDER BY row_id", (trace_id,)
+    )
+    outbox = reader.execute(
+        f"SELECT {_OUTBOX} FROM outbox WHERE trace = ? AND NOT secret ORDER BY row_id", (trace_id,)
+    )
+    return [_inbox_row(row) for row in inbox], [_outbox_row(row) for row in outbox]
+
+
+# --- what people ask for -----------------------------------------------------------------------------------------------
+
+
+def search(reader: Reader, text: str, limit: int) -> Sequence[SearchHit]:
+    """Lines that hold all words of ``text``, newest first. The text is words and nothing else: no query syntax."""
+    words = _WORD.findall(text)
+    if not words:
+        return []
+    rows = reader.execute(
+        "SELECT session_key, role, snippet(transcript_fts, 0, '[', ']', '…', 24), at"
+        " FROM transcript_fts JOIN transcript ON line_id = transcript_fts.rowid"
+        " WHERE transcript_fts MATCH ? ORDER BY transcript_fts.rowid DESC LIMIT ?",
+        (" ".join(f'"{word}"' for word in words), limit),
+    )
+    return [SearchHit(*row) for row in rows]
+
+
+def notes(reader: Reader) -> Sequence[Note]:
+    """All notes, oldest first."""
+    return [Note(*row) for row in reader.execute("SELECT note_id, text, at FROM notes ORDER BY note_id")]
+
+
+def browser_session_expiry(reader: Reader, session_hash: bytes) -> float | None:
+    """Until when the browser session of that hash is good, in epoch seconds; None if there is none."""
+    found = reader.execute(
+        "SELECT expires_at FROM browser_sessions WHERE session_hash = ?", (session_hash,)
+    ).fetchall()
+    return float(found[0][0]) if found else None

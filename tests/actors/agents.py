@@ -1,0 +1,68 @@
+"""Agents that do what no script of ``FakeAgent`` says."""
+
+import trio
+
+from hermes.types.agent import AgentIO, Delta, Final, Step, Turn
+
+
+class Worker:
+    """Does one step for each message and writes its answer in pieces; ``done`` are the steps it really took."""
+
+    name = "worker"
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    async def run(self, turn: Turn, io: AgentIO) -> Final:
+        """Go on after the steps of an earlier attempt."""
+        text = turn.events[-1].text
+        if not turn.steps:
+            self.done.append(text)
+            await io.step(Step("result", "look", text))
+        for _ in range(3):
+            await io.emit(Delta("."))
+            await trio.sleep(0.1)
+        return Final(f"re: {text}")
+
+
+class Typist:
+    """Writes ``pieces`` pieces, one every ``every_s`` seconds, and then ends as ``end`` says."""
+
+    name = "typist"
+
+    def __init__(self, pieces: int, every_s: float, end: Exception | None = None) -> None:
+        self._pieces, self._every_s, self._end = pieces, every_s, end
+
+    async def run(self, turn: Turn, io: AgentIO) -> Final:
+        """The answer is the pieces joined."""
+        for n in range(self._pieces):
+            await io.emit(Delta(f"{n} "))
+            await trio.sleep(self._every_s)
+        if self._end is not None:
+            raise self._end
+        return Final("".join(f"{n} " for n in range(self._pieces)))
+
+
+class Deaf:
+    """Hears no cancellation until it is released (or for two hours); then it answers, too late. Later turns it
+    answers after ``then_s``.
+    """
+
+    name = "deaf"
+
+    def __init__(self, deaf_turns: int = 1, then_s: float = 0.0) -> None:
+        self.released = trio.Event()
+        self.late = 0
+        self._deaf_turns = deaf_turns
+        self._then_s = then_s
+
+    async def run(self, turn: Turn, io: AgentIO) -> Final:
+        """Hang, or echo."""
+        if self._deaf_turns == 0:
+            await trio.sleep(self._then_s)
+            return Final(turn.events[-1].text)
+        self._deaf_turns -= 1
+        with trio.move_on_after(7200, shield=True):
+            await self.released.wait()
+        self.late += 1
+        return Final("too late")

@@ -1,0 +1,36 @@
+"""A world for each test, ended with it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+from world import World
+
+from hermes.types import faults
+
+OpenWorld = Callable[..., Awaitable[World]]
+
+
+@pytest.fixture
+async def open_world(nursery: trio.Nursery) -> AsyncIterator[OpenWorld]:
+    """Make a ``World`` and wait until it is up; every message in it must be accounted for at the end.
+
+    The test itself has to ask for ``autojump_clock``: pytest-trio takes the clock from its arguments alone.
+    """
+    assert isinstance(trio.lowlevel.current_clock(), MockClock)
+    worlds = []
+
+    async def start(*args: Any, wait: bool = True, **kwargs: Any) -> World:
+        world = World(*args, **kwargs)
+        worlds.append(world)
+        nursery.start_soon(world.keep)
+        if wait:
+            await world.up()
+        return world
+
+    yield start
+    faults.arm(None)
+    for world in worlds:
+        assert world.counts.unaccounted == 0

@@ -1,0 +1,141 @@
+"""Agents that fail: the turn ends in words, the conversation goes on, and nothing is done twice."""
+
+from typing import Any
+
+import pytest
+import trio
+from agents import Deaf, Typist, Worker
+from world import World
+
+from hermes.config import model
+from hermes.testing.fakes import Crash, FakeAgent, GiveUp, Hang, Reply
+from hermes.types import texts
+from hermes.types.errors import AGENT_CRASHED, Failure
+
+IMPATIENT = model.Config(agent=model.Agent(turn_timeout_s=20.0, no_progress_s=5.0))
+
+
+async def answers(world: World, *said: str) -> list[str]:
+    for text in said:
+        await world.say(text)
+    await world.settle()
+    return world.heard()
+
+
+async def test_an_agent_that_raises_once_is_tried_again(open_world, autojump_clock):
+    world = await open_world(FakeAgent(Crash(ValueError("a bug"))))
+
+    assert await answers(world, "one", "two") == ["one", "two"]
+    assert world.rows("state, crashes") == [("answered", 1), ("answered", 0)]
+
+
+async def test_a_row_that_crashes_two_turns_is_set_aside_and_the_next_one_is_answered(
+    open_world, autojump_clock
+):
+    bug = Crash(ValueError("a bug"))
+    world = await open_world(FakeAgent(bug, bug))
+    before = world.incarnations()
+
+    assert await answers(world, "poison", "two") == [texts.POISONED, "two"]
+    assert world.rows("state, rule") == [("failed", "poison"), ("answered", "answered")]
+    assert len(world.agent.turns) == 3
+    assert before.items() <= world.incarnations().items()
+
+
+class WrongType:
+    name = "wrong"
+
+    async def run(self, turn: Any, io: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+
+
+async def test_an_agent_that_returns_something_else_is_a_crash(open_world, autojump_clock):
+    world = await open_world(WrongType())
+
+    assert await answers(world, "hello") == [texts.POISONED]
+
+
+async def test_an_agent_that_says_nothing_is_excused(open_world, autojump_clock):
+    world = await open_world(FakeAgent(Reply(lambda _: " \n")))
+
+    assert await answers(world, "one", "two") == [texts.AGENT_EMPTY, "two"]
+    assert world.rows("state, rule")[0] == ("answered", "empty_answer")
+
+
+async def test_an_agent_that_gives_up_ends_the_turn_in_words(open_world, autojump_clock):
+    world = await open_world(FakeAgent(GiveUp(Failure(AGENT_CRASHED, detail="internal"))))
+
+    assert await answers(world, "one", "two") == [texts.AGENT_CRASHED, "two"]
+    assert world.rows("state, rule")[0] == ("failed", AGENT_CRASHED)
+
+
+@pytest.mark.parametrize(
+    ("agent", "seconds"),
+    [(FakeAgent(Hang()), 5), (Typist(1000, every_s=4.0), 20)],
+    ids=["no sign of life", "no end"],
+)
+async def test_a_turn_past_its_deadline_ends_in_words(agent, seconds, open_world, autojump_clock):
+    world = await open_world(agent, config=IMPATIENT)
+    began = trio.current_time()
+
+    assert await answers(world, "hello") == [texts.AGENT_DEADLINE.format(seconds=seconds)]
+    assert trio.current_time() - began < seconds + 1
+    assert world.rows("state, rule") == [("failed", "turn_deadline")]
+
+
+async def test_an_agent_that_hears_no_cancellation_is_given_up_by_its_session(open_world, autojump_clock):
+    agent = Deaf()
+    world = await open_world(agent, config=IMPATIENT)
+
+    assert await answers(world, "hello") == ["hello"]
+    assert world.tree()[world.session()].incarnation == 2
+    (zombie,) = world.boot.system.zombies
+    assert zombie.cell.path == f"{world.session()}/turn"
+
+    agent.released.set()
+    await trio.sleep(10)
+    assert (agent.late, world.heard(), world.boot.system.zombies) == (1, ["hello"], set())
+
+
+async def test_an_answer_of_a_turn_that_was_given_up_does_not_end_its_successor(open_world, autojump_clock):
+    agent = Deaf(then_s=4.0)
+    world = await open_world(agent, config=IMPATIENT)
+    await world.say("hello")
+    await world.until(lambda: world.rows("crashes") == [1])
+
+    agent.released.set()
+    await world.settle()
+
+    assert agent.late == 1
+    assert world.heard() == ["hello"]
+
+
+async def test_an_agent_that_never_hears_is_set_aside_and_the_next_message_is_answered(
+    open_world, autojump_clock
+):
+    agent = Deaf(deaf_turns=2)
+    world = await open_world(agent, config=IMPATIENT)
+
+    assert await answers(world, "poison", "two") == [texts.POISONED, "two"]
+    agent.released.set()
+    await trio.sleep(10)
+    assert world.heard() == [texts.POISONED, "two"]
+
+
+async def test_drafts_of_an_agent_that_dies_are_not_shown_after_the_words(open_world, autojump_clock):
+    world = await open_world(Typist(5, every_s=0.1, end=ValueError("a bug")))
+
+    assert await answers(world, "hello") == [texts.POISONED]
+    drafts = len(world.platform.drafts)
+    await trio.sleep(5)
+    assert len(world.platform.drafts) == drafts
+
+
+async def test_steps_of_a_turn_that_dies_are_not_taken_again(open_world, autojump_clock):
+    worker = Worker()
+    world = await open_world(worker)
+    world.crash_at("after_step")
+
+    assert await answers(world, "hello") == ["re: hello"]
+    assert worker.done == ["hello"]
+    assert world.rows("crashes") == [1]

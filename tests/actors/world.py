@@ -1,0 +1,370 @@
+"""The real tree without its edges: on the store's double, fake platforms and a virtual clock, and it can be killed.
+
+    person ─ say ─▶ FakeAdapter ─▶ delivery · sessions · inbound · adapters (as in ``actors.tree``) ─▶ FakeAdapter ─ heard
+
+A kill fences the store, cancels the tree, and lets a new boot begin on the same data a second later.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+import trio
+
+from actors import delivery, inbound, root, session, tree
+from actors.ports.adapters import AdapterTable
+from actors.ports.conversations import Conversations
+from actors.ports.delivery import Delivery
+from actors.ports.intake import Intake
+from actors.ports.overview import TreeOverview
+from actors.ports.routes import RouteTable
+from actors.ports.services import Services
+from actors.ports.store import StorePort
+from actors.ports.web import WebPort
+from hermes.config.model import Config
+from hermes.sessions.keys import build_session_key
+from hermes.store import queries
+from hermes.store.memory import MemoryStore
+from hermes.testing.fakes import FakeAdapter, FakeAgent, FakeIds, TrioClock
+from hermes.testing.run_with_faults import InjectedFault
+from hermes.types import faults
+from hermes.types.agent import Agent
+from hermes.types.content import Capabilities
+from hermes.types.errors import Failure, GatewayError
+from hermes.types.ids import BootId, SessionKey
+from hermes.types.origin import DEFAULT_ACCOUNT, LaneKey, Origin, lane_key
+from hermes.types.records import Counts
+from supervisors.spec import ChildSpec, path_segment
+from supervisors.system import Outcome, StopRequest, System
+from supervisors.tree import ActorSnapshot
+from supervisors.watchdog import Watchdog
+
+EDGES = frozenset({"control", "store", "web", "maintenance"})
+"""Children that need threads or sockets; everything else runs as it is."""
+
+REBOOT_S = 1.0
+OUTBOX = "root/gateway/delivery/outbox"
+ADAPTER = "root/gateway/adapters/fake:default"
+
+IDEMPOTENT = Capabilities(authenticated=True, idempotent_send=True)
+PLAIN = Capabilities(authenticated=True)
+
+
+class Killed(BaseException):
+    """Ends the code that ran into the kill; nothing after it counts."""
+
+
+class Figures:
+    """The store as ``TreeOverview`` sees it."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.read = store.read
+        self.degraded: Failure | None = None
+
+
+@dataclass
+class Boot:
+    """One life of the process."""
+
+    store: MemoryStore
+    system: System
+    services: Services
+    figures: Figures
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    ended: trio.Event = field(default_factory=trio.Event)
+    outcome: Outcome | None = None
+    wires: set[trio.CancelScope] = field(default_factory=set)
+
+    def kill(self) -> None:
+        """As SIGKILL: from here on nothing is written and nobody acts."""
+        self.store.fence()
+        self.scope.cancel()
+
+
+class World:
+    """A gateway that people write to. ``start`` runs it until its nursery ends; it comes back after every kill."""
+
+    def __init__(
+        self,
+        agent: Agent | None = None,
+        *,
+        capabilities: Capabilities = IDEMPOTENT,
+        platform: FakeAdapter | None = None,
+        others: Sequence[FakeAdapter] = (),
+        config: Config | None = None,
+    ) -> None:
+        self.agent = agent if agent is not None else FakeAgent()
+        self.platform = platform if platform is not None else FakeAdapter(capabilities=capabilities)
+        self.config = config if config is not None else Config()
+        self.boots: list[Boot] = []
+        self._platforms = (self.platform, *others)
+        self._store = MemoryStore()
+        self._names = count(1)
+
+    # --- the process ---------------------------------------------------------------------------------------------------
+
+    async def keep(self) -> None:
+        """Boot, and boot again after each kill; return when a boot has ended by itself."""
+        while True:
+            boot = self._make()
+            self.boots.append(boot)
+            with boot.scope:
+                boot.outcome = await boot.system.run(self._tree(boot), signals=None)
+            boot.ended.set()
+            for wire in boot.wires:
+                wire.cancel()
+            if boot.outcome is not None:
+                return
+            await trio.sleep(REBOOT_S)
+
+    @property
+    def boot(self) -> Boot:
+        """The present life of the process."""
+        return self.boots[-1]
+
+    @property
+    def services(self) -> Services:
+        """What its actors are handed."""
+        return self.boot.services
+
+    async def up(self, within_s: float = 60.0) -> None:
+        """Wait until the present boot, or the next, is ready and its adapters are connected."""
+        paths = [f"root/gateway/adapters/{platform.platform}:default" for platform in self._platforms]
+        await self.until(lambda: all(self.state(path) == "running" for path in paths), within_s)
+
+    async def kill(self) -> None:
+        """Kill the process now and wait until it is up again; what it sends after its death is a fault of the double."""
+        boot, sent = self.boot, len(self.platform.sent)
+        boot.kill()
+        await boot.ended.wait()
+        assert len(self.platform.sent) == sent
+        await self.until(lambda: self.boot is not boot)
+        await self.up()
+
+    async def stop(self) -> Outcome:
+        """Stop in good order."""
+        self.boot.system.request_stop(StopRequest(0, "the test"))
+        await self.boot.ended.wait()
+        assert self.boot.outcome is not None
+        return self.boot.outcome
+
+    # --- its people ----------------------------------------------------------------------------------------------------
+
+    async def say(self, text: str, chat: str = "1", *, event_id: str | None = None) -> None:
+        """Write to it by way of a platform that delivers an event again until it is acked."""
+        name = event_id or f"e{next(self._names)}"
+        while True:
+            boot = self.boot
+            attempt = trio.CancelScope()
+            boot.wires.add(attempt)
+            try:
+                with attempt:
+                    faults.point("after_decode")
+                    await self.platform.receive(text, chat, event_id=name)
+                    faults.point("before_ack")
+                    return
+            except InjectedFault as error:
+                self.platform.crash(error)
+            except (Killed, GatewayError):
+                pass
+            finally:
+                boot.wires.discard(attempt)
+            await trio.sleep(0.1)
+
+    def heard(self, chat: str = "1") -> list[str]:
+        """What the person in ``chat`` reads; a platform that drops second copies shows each part once."""
+        seen = set()
+        texts = []
+        for sent in self.platform.sent:
+            name = (sent.part.delivery_id, sent.part.index)
+            again = self.platform.capabilities.idempotent_send and name in seen
+            seen.add(name)
+            if sent.chat_id == chat and not again:
+                texts.append(sent.part.text)
+        return texts
+
+    # --- looking at it -------------------------------------------------------------------------------------------------
+
+    async def until(self, holds: Callable[[], bool], within_s: float = 600.0, every_s: float = 0.05) -> None:
+        """Wait, in virtual time."""
+        with trio.fail_after(within_s):
+            while not holds():
+                await trio.sleep(every_s)
+
+    async def settle(self, within_s: float = 600.0) -> None:
+        """Wait until every message has its end and every answer has arrived."""
+        await self.until(self.quiet, within_s)
+
+    def quiet(self) -> bool:
+        """True if nothing is open."""
+        return not self.counts.pending and not self.look(queries.open_lanes)
+
+    def look(self, query: Callable[..., Any], *args: Any) -> Any:
+        """What the database says, whoever lives."""
+        return query(self._store._connection, *args)
+
+    def rows(self, columns: str, table: str = "inbox") -> list[Any]:
+        """All rows of a table, oldest first: values where one column is asked for, else tuples."""
+        found = self._store._connection.execute(
+            f"SELECT {columns} FROM {table} ORDER BY 1 * row_id"
+        ).fetchall()
+        return [row[0] if len(row) == 1 else row for row in found]
+
+    @property
+    def counts(self) -> Counts:
+        """The counters and the open rows."""
+        return cast("Counts", self.look(queries.counts))
+
+    def tree(self) -> dict[str, ActorSnapshot]:
+        """Every actor by path."""
+        snapshot = self.boot.system.snapshot() if self.boots else None
+        return {} if snapshot is None else {node.path: node for node in snapshot.walk()}
+
+    def state(self, path: str) -> str | None:
+        """The state of the actor at ``path``, if there is one."""
+        node = self.tree().get(path)
+        return None if node is None else node.state
+
+    def incarnations(self) -> dict[str, int]:
+        """How often each actor has lived."""
+        return {path: node.incarnation for path, node in self.tree().items()}
+
+    def key(self, chat: str = "1") -> SessionKey:
+        """The session of a chat."""
+        return build_session_key(Origin("fake", chat, user_id="u1"))
+
+    def session(self, chat: str = "1") -> str:
+        """The path of a chat's session."""
+        return f"{tree.SESSIONS}/{path_segment(self.key(chat))}"
+
+    def lane(self, chat: str = "1") -> str:
+        """The path of a chat's lane."""
+        return f"{tree.LANES}/{path_segment(lane_key('fake', DEFAULT_ACCOUNT, chat))}"
+
+    # --- how it is put together (as ``hermes.app`` does) -----------------------------------------------------------------
+
+    def _make(self) -> Boot:
+        number = len(self.boots) + 1
+        store = self._store = self._store.reopen()
+        store.read = _late(store.read)  # type: ignore[method-assign]
+        clock, ids, adapters = TrioClock(), FakeIds(number), AdapterTable()
+
+        async def drain(request: StopRequest) -> None:
+            await root.drain(system, services, tree.LANES, request.why)
+
+        def session_spec(key: SessionKey) -> ChildSpec:
+            return session.spec(services, key)
+
+        def lane_spec(lane: LaneKey) -> ChildSpec:
+            return delivery.lane_spec(services, lane)
+
+        system = System(rng=random.Random(number), exits=root.EXITS, drain=drain)
+        for platform in self._platforms:
+            adapters.configure(platform.platform, platform.capabilities)
+        figures = Figures(store)
+        overview = TreeOverview(
+            system=system,
+            store=cast("StorePort", figures),
+            adapters=adapters,
+            web=WebPort(store, clock, ids),
+            watchdog=Watchdog(),
+            clock=clock,
+            boot_id=BootId(f"boot{number}"),
+            home=Path("home"),
+            version="0",
+        )
+        services = Services(
+            boot_id=BootId(f"boot{number}"),
+            booted_at=clock.wall(),
+            config=self.config,
+            clock=clock,
+            ids=ids,
+            store=store,
+            agent=self.agent,
+            overview=overview,
+            intake=Intake(),
+            adapters=adapters,
+            routes=RouteTable(),
+            conversations=Conversations(
+                system,
+                inbound=tree.INBOUND,
+                sessions=tree.SESSIONS,
+                spec_of=session_spec,
+                inbound_wake=inbound.Wake,
+                session_wake=session.Wake(),
+                session_interrupt=session.Interrupt(),
+            ),
+            delivery=Delivery(system.registry, tree.LANES, lane_spec, delivery.Look()),
+        )
+        return Boot(store, system, services, figures)
+
+    def _tree(self, boot: Boot) -> ChildSpec:
+        edge = cast("Any", None)
+        accounts = [
+            tree.Account(platform.platform, DEFAULT_ACCOUNT, lambda platform=platform: platform)
+            for platform in self._platforms
+        ]
+        parts = tree.Parts(
+            services=boot.services,
+            store_port=edge,
+            overview=boot.services.overview,
+            web_port=edge,
+            control_door=edge,
+            events=edge,
+            accounts=accounts,
+            announce=edge,
+            home=Path("home"),
+        )
+        return _without_edges(tree.build(parts))
+
+    # --- making it fail --------------------------------------------------------------------------------------------------
+
+    def crash_at(self, point: str, nth: int = 1) -> None:
+        """Raise at the ``nth`` passage of a fault point, once."""
+        self._strike(point, nth, self._raise)
+
+    def kill_at(self, point: str, nth: int = 1) -> None:
+        """Kill the process at the ``nth`` passage of a fault point, once."""
+        self._strike(point, nth, self._kill)
+
+    def crash(self, path: str) -> None:
+        """Make the actor at ``path`` raise, by a message that it has no case for."""
+        self.boot.system.registry.ref(path).urge(object())
+
+    def _strike(self, point: str, nth: int, act: Callable[[], None]) -> None:
+        passed = count(1)
+
+        def handler(name: str) -> None:
+            if name == point and next(passed) == nth:
+                act()
+
+        faults.arm(handler)
+
+    def _raise(self) -> None:
+        raise InjectedFault("injected")
+
+    def _kill(self) -> None:
+        self.boot.kill()
+        raise Killed
+
+
+def _late(read: Callable[..., Any]) -> Callable[..., Any]:
+    """What was read is old by the time it is seen, as it is when a thread has read it."""
+
+    async def late(query: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        found = await read(query, *args, **kwargs)
+        await trio.sleep(0.001)
+        return found
+
+    return late
+
+
+def _without_edges(spec: ChildSpec) -> ChildSpec:
+    if spec.kind == "worker":
+        return spec
+    children, *rest = spec.args
+    kept = tuple(_without_edges(child) for child in children if child.id not in EDGES)
+    return replace(spec, args=(kept, *rest))
