@@ -28,23 +28,11 @@ async def run(ctx: Context[Message], port: StorePort, path: Path, run_dir: Path)
     """Write until told to stop; raises what the writer died of."""
     marker = run_dir / MARKER
     await trio.to_thread.run_sync(_heal, path, marker)
-    try:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(_serve, port, path)
-            ctx.ready()
-            await ctx.stopping()
-            nursery.cancel_scope.cancel()
-    except* GatewayError as group:
-        if any(_is_corrupt(error) for error in group.exceptions):
-            log.error("%s is damaged; the next start keeps it aside and begins a new one", path)
-            await trio.to_thread.run_sync(write_private, marker, b"")
-        raise
-
-
-def _is_corrupt(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return any(_is_corrupt(inner) for inner in error.exceptions)
-    return isinstance(error, GatewayError) and error.failure.code == STORE_CORRUPT
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_serve, port, path, marker)
+        ctx.ready()
+        await ctx.stopping()
+        nursery.cancel_scope.cancel()
 
 
 def _heal(path: Path, marker: Path) -> None:
@@ -56,5 +44,11 @@ def _heal(path: Path, marker: Path) -> None:
     marker.unlink()
 
 
-async def _serve(port: StorePort, path: Path, *, task_status: trio.TaskStatus[None]) -> None:
-    await port.serve(path, task_status=task_status)
+async def _serve(port: StorePort, path: Path, marker: Path, *, task_status: trio.TaskStatus[None]) -> None:
+    try:
+        await port.serve(path, task_status=task_status)
+    except GatewayError as error:
+        if error.failure.code == STORE_CORRUPT:
+            log.error("%s is damaged; the next start keeps it aside and begins a new one", path)
+            write_private(marker, b"")
+        raise

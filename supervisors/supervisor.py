@@ -169,7 +169,7 @@ class Supervisor:
                 self._step(step.Tick())
             raise Exit(self._end)
         finally:
-            await self._reap()
+            await self._reap()  # noqa: ASYNC102 - shields itself, for as long as its children's grace
             if self._system.supervisors.get(self._ctx.path) is self:
                 del self._system.supervisors[self._ctx.path]
 

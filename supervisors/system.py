@@ -209,7 +209,7 @@ class System:
                 await spec.start(Context[Any](self, life), *spec.args)
             if life.scope.cancelled_caught:
                 reason = Cancelled(life.cell.path)
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: ASYNC103 - every way to end becomes an exit reason; Cancelled is raised below
             outer = _only(trio.Cancelled, exc)
             failure = flatten(exc, trio.Cancelled)
             reason = Cancelled("the run") if failure is None else self._reason(failure, spec)

@@ -96,7 +96,7 @@ class WriterThread:
         error: BaseException | None = None
         try:
             self._live()
-        except BaseException as caught:  # the report is how it leaves this thread
+        except BaseException as caught:  # noqa: ASYNC103 - a thread, not a task: the report is how it leaves
             error = caught
         self._report(Ended(error))
 

@@ -2,6 +2,7 @@
 
 import threading
 
+import pytest
 import trio
 
 from actors.ports.thread_calls import ThreadCalls
@@ -24,26 +25,31 @@ async def test_calls_of_a_thread_run_on_the_loop_in_order() -> None:
     assert ran == [(n, threading.get_ident()) for n in range(100)]
 
 
-async def test_calls_run_before_the_tick_so_what_they_wake_runs_in_it() -> None:
-    """The reason this exists: ``run_sync_soon`` alone would run them inside the tick, as part of a task."""
-    inside: list[bool] = []
+class Silent:
+    """A token whose bell nobody hears, so that only the shortcut is left."""
 
-    def note() -> None:
-        try:
-            trio.lowlevel.current_task()
-            inside.append(True)
-        except RuntimeError:
-            inside.append(False)
+    def run_sync_soon(self, *_: object, **__: object) -> None:
+        pass
 
+
+async def test_calls_run_between_ticks_and_not_in_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason this exists: what they wake runs in the tick that follows, not in the one after."""
     with ThreadCalls() as calls, trio.fail_after(WAIT_S):
-        for n in range(10):
-            calls.post(note)
-            while len(inside) <= n:
-                await trio.lowlevel.checkpoint()
-        trio.lowlevel.current_trio_token().run_sync_soon(note)
-        while len(inside) <= 10:
-            await trio.lowlevel.checkpoint()
-    assert inside == [False] * 10 + [True]
+        monkeypatch.setattr(calls, "_token", Silent())
+        in_task: list[bool] = []
+
+        def note() -> None:
+            try:
+                trio.lowlevel.current_task()
+            except RuntimeError:
+                in_task.append(False)
+            else:
+                in_task.append(True)
+
+        calls.post(note)
+        assert in_task == []
+        await trio.lowlevel.checkpoint()
+        assert in_task == [False]
 
 
 async def test_a_thread_that_outlives_the_with_is_still_heard() -> None:

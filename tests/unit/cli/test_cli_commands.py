@@ -82,6 +82,7 @@ STATUS = {
     "counts": {"received": 1200, "answered": 1199, "pending": 1},
     "outbox": {"prepared": 0, "sending": 0, "unknown": 2},
     "sessions": {"known": 3, "active": 1, "busy": None},
+    "store": None,
 }
 
 

@@ -1,0 +1,94 @@
+"""Kill -9 under load: ``python tests/e2e/load_kill9.py [--clients 8] [--messages 200] [--kills 5] [--seed N]``.
+
+Web chat clients send while the process is killed and started again on the way. Each message must be answered exactly
+once, in its client's order, as the clients, a reloaded page, ``hermes status`` and the database see it. Exits 1 and says
+what is wrong otherwise.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+from harness import Gateway
+from harness_fleet import Fleet, check_store
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a campaign has seen; times are in seconds."""
+
+    messages: int
+    answered: int
+    kills: int
+    reconnects: int
+    first_ready_s: float
+    slowest_ready_s: float
+    took_s: float
+    violations: tuple[str, ...]
+
+    def __str__(self) -> str:
+        verdict = (
+            "\n".join(f"  VIOLATION {line}" for line in self.violations) or "  0 lost, 0 doubled, order kept"
+        )
+        return (
+            f"{self.messages} messages, {self.answered} answered, {self.kills} kills, "
+            f"{self.reconnects} reconnects, {self.took_s:.1f} s\n"
+            f"  ready in {self.first_ready_s:.2f} s, after a kill in {self.slowest_ready_s:.2f} s at most\n{verdict}"
+        )
+
+
+async def campaign(home: Path, *, clients: int, messages: int, kills: int, seed: int) -> Report:
+    """Run one campaign on a fresh home; the kills are spread evenly over the answers."""
+    gateway = Gateway(home)
+    moments = random.Random(seed)
+    began = trio.current_time()
+    try:
+        ready = [await gateway.start()]
+        fleet = Fleet(gateway, await gateway.log_in(), clients=clients, messages=messages, seed=seed)
+        async with fleet.talking():
+            for kill in range(1, kills + 1):
+                await fleet.until_answered(messages * kill // (kills + 1))
+                await trio.sleep(moments.uniform(0, 0.05))
+                await gateway.kill9()
+                ready.append(await gateway.start())
+            await fleet.until_answered(messages)
+            violations = await fleet.violations()
+        exit_code = await gateway.stop()
+        violations += [f"hermes stop: exit code {exit_code}"] if exit_code else []
+        violations += check_store(home, messages)
+    finally:
+        gateway.close()
+    return Report(
+        messages=messages,
+        answered=fleet.answered,
+        kills=kills,
+        reconnects=sum(client.connects - 1 for client in fleet.clients),
+        first_ready_s=ready[0],
+        slowest_ready_s=max(ready),
+        took_s=trio.current_time() - began,
+        violations=tuple(violations),
+    )
+
+
+def main() -> None:
+    """Run a campaign as the arguments say, in a temporary home."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--messages", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="hermes-kill9-") as directory:
+        report = trio.run(lambda: campaign(Path(directory) / "home", **vars(options)))
+    print(report)
+    sys.exit(bool(report.violations))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+import sqlite3
+
+import pytest
+from store_kit import CHAT, KEY, accept, do, event, finish, in_turn, outbound, route
+
+from hermes.store import queries
+from hermes.store.ops import Close, Enqueue
+from hermes.types.ids import SessionKey, TraceId, TurnId
+from hermes.types.records import TranscriptLine
+
+
+def _said(db: sqlite3.Connection, *texts: str) -> None:
+    for n, text in enumerate(texts):
+        turn = TurnId(f"turn-{n}-{text}")
+        rows = accept(db, event(f"said-{n}-{text}"))
+        do(db, route(rows[0]))
+        record = queries.session(db, KEY)
+        assert record is not None
+        line = TranscriptLine("user", text, 100.0 + n, turn)
+        assert do(db, finish(record.generation, turn_id=turn, transcript=(line,), outbound=()))
+
+
+def test_accepted_rows_are_found_by_chat_in_order(db: sqlite3.Connection) -> None:
+    accept(db, event("a"), event("b", chat_id="bob"), event("c"), event("d"))
+    do(db, route(3))
+    assert sorted(queries.accepted_chats(db)) == [CHAT, ("webchat", "default", "bob")]
+    assert [row.row_id for row in queries.accepted_rows(db, *CHAT)] == [1, 4]
+    assert [row.row_id for row in queries.accepted_rows(db, *CHAT, limit=1)] == [1]
+    assert queries.open_sessions(db) == [KEY]
+
+
+def test_rows_of_an_interrupted_turn_come_first(db: sqlite3.Connection) -> None:
+    rows = accept(db, event("a"), event("b"))
+    for row in rows:
+        do(db, route(row))
+    taken, _ = in_turn(db, event("c"))
+    assert [row.row_id for row in queries.open_rows(db, KEY)] == [*taken, *rows]
+    assert queries.open_rows(db, SessionKey("other")) == []
+
+
+def test_history_is_the_newest_oldest_first(db: sqlite3.Connection) -> None:
+    _said(db, "one", "two", "three")
+    assert [line.text for line in queries.history(db, KEY, 2)] == ["two", "three"]
+
+
+def test_search_finds_all_words_newest_first(db: sqlite3.Connection) -> None:
+    _said(db, "Grüße aus Kairo", "a red fox", "the red house of the fox")
+    assert [hit.excerpt for hit in queries.search(db, "fox RED", 10)] == [
+        "the [red] house of the [fox]",
+        "a [red] [fox]",
+    ]
+    assert [hit.excerpt for hit in queries.search(db, "grusse", 10)] == []
+    assert [hit.excerpt for hit in queries.search(db, "kairo", 1)] == ["Grüße aus [Kairo]"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", '"', "a OR", "NEAR(", "text:", "fox*", "-fox", "'; DROP", "(", "\0", "^", "ö ß _"]
+)
+def test_no_text_is_query_syntax(db: sqlite3.Connection, text: str) -> None:
+    _said(db, "a red fox")
+    assert len(queries.search(db, text, 10)) <= 1
+
+
+def test_counts_of_an_empty_store(db: sqlite3.Connection) -> None:
+    counts = queries.counts(db)
+    assert (counts.received, counts.pending, counts.unaccounted, queries.sessions_known(db)) == (0, 0, 0, 0)
+
+
+def test_a_lost_row_shows_as_unaccounted(db: sqlite3.Connection) -> None:
+    accept(db, event("a"), event("b"))
+    db.execute("DELETE FROM inbox WHERE row_id = 1")
+    assert queries.counts(db).unaccounted == 1
+
+
+def test_a_trace_shows_both_ways_without_secrets(db: sqlite3.Connection) -> None:
+    accept(db, event("a"), event("b"))
+    do(db, Enqueue(outbound("open", trace=TraceId("trace-a")), 100.0))
+    do(db, Enqueue(outbound("code", trace=TraceId("trace-a"), secret=True), 100.0))
+    came, went = queries.trace(db, TraceId("trace-a"))
+    assert [row.event.event_id for row in came] == ["a"]
+    assert [row.message.delivery_id for row in went] == ["open"]
+
+
+def test_hot_reads_scan_no_table(db: sqlite3.Connection) -> None:
+    asked: list[str] = []
+    accept(db, event())
+    do(db, Close(1, "denied", "", 1.0))
+    db.set_trace_callback(asked.append)
+    queries.accepted_chats(db)
+    queries.accepted_rows(db, *CHAT)
+    queries.open_sessions(db)
+    queries.open_rows(db, KEY)
+    queries.history(db, KEY, 5)
+    queries.open_lanes(db)
+    queries.next_open_row(db, *CHAT)
+    queries.outbox_counts(db)
+    db.set_trace_callback(None)
+    assert len(asked) == 9
+    for statement in asked:
+        plan = [detail for *_, detail in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+        assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], (
+            statement,
+            plan,
+        )
