@@ -12,11 +12,10 @@ live here; the shell sleeps until ``next_deadline`` and sends ``Tick``.
 import heapq
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from typing import assert_never
 
 from supervisors import backoff
-from supervisors.intensity import Window
+from supervisors.child import Child, Then
 from supervisors.reasons import (
     Crash,
     ExitReason,
@@ -56,44 +55,6 @@ from supervisors.step import (
     Terminate,
     Tick,
 )
-
-HISTORY = 8
-"""How many last reasons of a child are kept for ``IntensityExceeded``."""
-
-
-Then = Literal["restart", "stop", "disable", "remove"]
-"""What follows when a stopping incarnation has ended."""
-
-
-@dataclass(slots=True)
-class Child:
-    """Everything the supervisor knows of one child, across its incarnations."""
-
-    spec: ChildSpec
-    state: State = State.STARTING
-    launched: bool = False
-    """False while a starting child waits for its turn."""
-    incarnation: int = 0
-    deadline: float | None = None
-    cancelled: bool = False
-    then: Then = "stop"
-    fault: ExitReason | None = None
-    """Why a stopping child is stopped, if it is for a fault of its own: it is judged by this, not by ``then``."""
-    restarts: int = 0
-    streak: int = 0
-    window: Window = field(default_factory=Window)
-    ready_at: float | None = None
-    history: list[ExitReason] = field(default_factory=list)
-
-    @property
-    def alive(self) -> bool:
-        """True while an incarnation exists that has not ended."""
-        return self.launched and self.state in {State.STARTING, State.RUNNING, State.STOPPING}
-
-    def remember(self, reason: ExitReason) -> None:
-        """Keep the newest reasons."""
-        self.history.append(reason)
-        del self.history[:-HISTORY]
 
 
 class UnknownChildError(LookupError):

@@ -16,8 +16,9 @@ import trio
 
 from supervisors import step
 from supervisors.cell import Cell, Down, Life, Stop
+from supervisors.child import Child
 from supervisors.context import Context
-from supervisors.core import Child, SupervisorCore, UnknownChildError
+from supervisors.core import SupervisorCore, UnknownChildError
 from supervisors.mailbox import Envelope, Reply
 from supervisors.reasons import Crash, Exit, ExitReason, Shutdown, describe, exception_of, is_clean
 from supervisors.ref import ActorRef

@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import trio
 
 from supervisors.cell import Cell, Life
+from supervisors.child import Child
 from supervisors.context import Context
-from supervisors.core import Child
 from supervisors.dump import stack_of
 from supervisors.escalation import GIVE_UP, ExitTable
 from supervisors.events import EventLog, SupervisionEvent

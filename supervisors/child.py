@@ -1,0 +1,46 @@
+"""What a supervisor knows of one child, across all its incarnations."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from supervisors.intensity import Window
+from supervisors.reasons import ExitReason
+from supervisors.spec import ChildSpec
+from supervisors.step import State
+
+HISTORY = 8
+"""How many last reasons of a child are kept for ``IntensityExceeded``."""
+
+Then = Literal["restart", "stop", "disable", "remove"]
+"""What follows when a stopping incarnation has ended."""
+
+
+@dataclass(slots=True)
+class Child:
+    """Everything the supervisor knows of one child, across its incarnations."""
+
+    spec: ChildSpec
+    state: State = State.STARTING
+    launched: bool = False
+    """False while a starting child waits for its turn."""
+    incarnation: int = 0
+    deadline: float | None = None
+    cancelled: bool = False
+    then: Then = "stop"
+    fault: ExitReason | None = None
+    """Why a stopping child is stopped, if it is for a fault of its own: it is judged by this, not by ``then``."""
+    restarts: int = 0
+    streak: int = 0
+    window: Window = field(default_factory=Window)
+    ready_at: float | None = None
+    history: list[ExitReason] = field(default_factory=list)
+
+    @property
+    def alive(self) -> bool:
+        """True while an incarnation exists that has not ended."""
+        return self.launched and self.state in {State.STARTING, State.RUNNING, State.STOPPING}
+
+    def remember(self, reason: ExitReason) -> None:
+        """Keep the newest reasons."""
+        self.history.append(reason)
+        del self.history[:-HISTORY]
