@@ -29,6 +29,9 @@ from supervisors.spec import ChildSpec
 log = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
+RETRY_S = 1.0
+"""How soon the sweep comes after a worker has failed: not at once, or a row that fails every worker would spin."""
+
 BATCH_ROWS = 64
 REST_S = 600.0
 """How long a disabled session with open rows rests before it gets another chance."""
@@ -87,7 +90,8 @@ class _Dispatcher:
                 case Down(path, _, reason):
                     lane = self._busy.pop(path)
                     if not is_clean(reason):
-                        log.error("deciding for %s failed: %s; the sweep tries again", lane, describe(reason))
+                        log.error("deciding for %s failed: %s; it is tried again", lane, describe(reason))
+                        sweep_at = min(sweep_at, trio.current_time() + RETRY_S)
                     elif lane in self._again:
                         self._dispatch(lane)
                     self._again.discard(lane)

@@ -81,7 +81,11 @@ def prepare_home(home: Path) -> None:
     """
     directory = home
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for missing in reversed([one for one in home.parents if not one.exists()]):
+            missing.mkdir(
+                mode=0o755, exist_ok=True
+            )  # nobody else may write above the home, whatever the umask
+        directory.mkdir(mode=0o700, exist_ok=True)
         for directory in (home / "logs", home / "run"):
             directory.mkdir(mode=0o700, exist_ok=True)
         run = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

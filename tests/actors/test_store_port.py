@@ -19,7 +19,7 @@ from hermes.store.backlog import Flight
 from hermes.store.errors import OperationRefused
 from hermes.store.ops import Accept, Enqueue, Op, Probe
 from hermes.store.schema import SCHEMA_VERSION, open_writer
-from hermes.store.writer import WriterThread
+from hermes.store.writer import Committed, Report, WriterThread
 from hermes.types.content import Outbound
 from hermes.types.errors import STORE_CORRUPT, STORE_DEGRADED, STORE_GONE, STORE_NEWER, GatewayError
 from hermes.types.events import InboundEvent
@@ -208,7 +208,18 @@ class DiesAfterCommit(WriterThread):
         raise SystemExit("after COMMIT")
 
 
-@pytest.mark.parametrize("kind", [DiesBeforeCommit, DiesAfterCommit])
+class DiesAfterReport(WriterThread):
+    def _tell(self, news: Report) -> None:
+        self._tell_port(news)
+        if isinstance(news, Committed):
+            raise SystemExit("after the report")
+
+    def start(self) -> None:
+        self._tell_port, self._report = self._report, self._tell
+        super().start()
+
+
+@pytest.mark.parametrize("kind", [DiesBeforeCommit, DiesAfterCommit, DiesAfterReport])
 async def test_a_crash_around_commit_is_only_latency(
     path: Path, kind: type[WriterThread], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,10 +237,11 @@ async def test_a_crash_around_commit_is_only_latency(
                 patch.setattr(module, "WriterThread", kind)
                 with pytest.raises(SystemExit):
                     await port.serve(path)
-            assert done == []
             async with serving(port, path):
+                await port.wait_healthy()
                 await _until(lambda: bool(done))
     assert done == [True], "False would mean that it ran twice"
+    assert port.pending == 0, "settled once, however often it was reported"
     port.close()
 
 
@@ -350,6 +362,31 @@ async def test_a_writer_that_hangs_is_given_up(
     assert "did not end" in caplog.text
     released.set()
     await _until(lambda: port.pending == 0)
+    port.close()
+
+
+class SlowToOpen(WriterThread):
+    last: "SlowToOpen"
+
+    def _open(self) -> tuple[sqlite3.Connection, int]:
+        type(self).last = self
+        released.wait(WAIT_S)
+        return super()._open()
+
+
+async def test_what_a_given_up_writer_says_of_its_health_counts_no_more(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WriterThread", SlowToOpen)
+    monkeypatch.setattr(module, "STOP_S", 0.01)
+    released.clear()
+    port = StorePort()
+    with trio.move_on_after(0.01):
+        await port.serve(path)
+    released.set()
+    await trio.to_thread.run_sync(SlowToOpen.last._thread.join, WAIT_S)
+    await trio.testing.wait_all_tasks_blocked()
+    assert port._health is None
     port.close()
 
 

@@ -94,14 +94,16 @@ def test_a_child_does_not_keep_the_lock(home):
 def test_S41_everything_is_private_under_umask_000(tmp_path):
     before = os.umask(0)
     try:
-        prepare_home(tmp_path / "home")
-        with HomeLock.acquire(tmp_path / "home", "boot"):
+        prepare_home(tmp_path / "above" / "home")
+        with HomeLock.acquire(tmp_path / "above" / "home", "boot"):
             pass
     finally:
         os.umask(before)
 
-    assert mode(tmp_path / "home" / LOCK_NAME) == 0o600
-    assert {mode(tmp_path / "home" / name) for name in (".", "run", "logs")} == {0o700}
+    home = tmp_path / "above" / "home"
+    assert mode(home / LOCK_NAME) == 0o600
+    assert {mode(home / name) for name in (".", "run", "logs")} == {0o700}
+    assert mode(home.parent) == 0o755
 
 
 def test_a_wide_lock_file_is_narrowed(home):

@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 import resource
 import stat
 import threading
@@ -39,7 +40,9 @@ def test_a_line_has_time_level_actor_and_message(tmp_path):
     )
 
     assert console[8:] == " INFO    root/gateway/web  listening on 8642\n"
-    assert file.endswith(" INFO    root/gateway/web  listening on 8642\n")
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO    root/gateway/web  listening on 8642\n", file
+    )
 
 
 def test_without_an_actor_the_logger_is_named(tmp_path):

@@ -5,7 +5,16 @@ from store_kit import do
 
 from hermes.store import ops, queries
 from hermes.store.apply import _RUNS
-from hermes.store.ops import AddNote, DropNote, LogEvents, Probe, Prune, PutLoginCode, RedeemLoginCode
+from hermes.store.ops import (
+    AddNote,
+    CloseBrowserSession,
+    DropNote,
+    LogEvents,
+    Probe,
+    Prune,
+    PutLoginCode,
+    RedeemLoginCode,
+)
 from hermes.types.records import Note
 
 
@@ -47,6 +56,13 @@ def test_a_login_code_opens_one_session(db: sqlite3.Connection) -> None:
     assert do(db, RedeemLoginCode(b"code", b"s2", 110.0, 900.0)) is False
     assert queries.browser_session_expiry(db, b"s1") == 900.0
     assert queries.browser_session_expiry(db, b"s2") is None
+
+
+def test_a_closed_browser_session_is_gone(db: sqlite3.Connection) -> None:
+    do(db, PutLoginCode(b"code", 160.0, 100.0))
+    do(db, RedeemLoginCode(b"code", b"s1", 110.0, 900.0))
+    assert [do(db, CloseBrowserSession(b"s1")), do(db, CloseBrowserSession(b"s1"))] == [True, False]
+    assert queries.browser_session_expiry(db, b"s1") is None
 
 
 def test_an_expired_code_opens_nothing(db: sqlite3.Connection) -> None:

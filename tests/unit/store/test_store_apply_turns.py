@@ -4,7 +4,7 @@ import pytest
 from store_kit import BOOT, CHAT, KEY, TURN, accept, do, event, finish, in_turn, outbound, route, states, take
 
 from hermes.store import queries
-from hermes.store.ops import AddStep, StopTurn
+from hermes.store.ops import AddStep, Release, StopTurn
 from hermes.types.agent import Step
 from hermes.types.ids import BootId, SessionId, SessionKey, TurnId
 
@@ -124,6 +124,18 @@ def test_a_delivery_id_that_is_there_already_is_skipped(db: sqlite3.Connection) 
     rows, record = in_turn(db)
     assert do(db, finish(record.generation, *rows, outbound=(outbound("d1"), outbound("d1"), outbound("d2"))))
     assert states(db, "outbox") == ["prepared", "prepared"]
+
+
+def test_a_released_turn_goes_on_later_and_counts_against_nobody(db: sqlite3.Connection) -> None:
+    rows, record = in_turn(db, event("a"), event("b"))
+    do(db, _step(record.generation, 0))
+    assert do(db, Release(KEY, TurnId("another"))) == 0
+    assert do(db, Release(KEY, TURN)) == 2
+    assert states(db) == ["routed", "routed"]
+    assert do(db, finish(record.generation, *rows)) is False
+    assert do(db, take(*rows)) is not None
+    assert _crashes(db) == [(0, 0), (0, 0)]
+    assert [step.text for step in queries.steps(db, TURN)] == ["step 0"]
 
 
 def test_stop_wins_over_a_later_finish(db: sqlite3.Connection) -> None:

@@ -106,6 +106,7 @@ _operations: st.SearchStrategy[ops.Op[Any]] = st.one_of(
         _rows,
     ),
     st.builds(lambda g, row, t: finish(g, row, turn_id=t), st.integers(0, 3), _rows, _turns),
+    st.builds(ops.Release, st.just(KEY), _turns),
     st.builds(ops.StopTurn, st.just(KEY), st.just("stop"), _at, st.sampled_from([None, SessionId("s2")])),
     st.builds(ops.Enqueue, st.builds(outbound, _ids, expires_at=_at), _at),
     st.builds(ops.Sending, _rows, _boots, st.just(1), _at),
