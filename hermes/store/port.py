@@ -19,7 +19,8 @@ class Store(Protocol):
     async def write(self, op: Op[T]) -> T:
         """Return when ``op`` is committed. Cancelling the caller does not withdraw it.
 
-        Raises ``GatewayError`` with ``store_degraded`` if the disk refuses it (full, read-only), ``store_gone`` at the end.
+        Does not return while the store is away or its disk refuses writes: whoever cannot wait has a deadline. Raises
+        ``GatewayError`` with ``store_gone`` at the end, ``errors.OperationRefused`` if ``op`` itself cannot be carried out.
         """
 
     def post(self, op: Op[Any]) -> None:
