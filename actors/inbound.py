@@ -18,7 +18,7 @@ from hermes.sessions.keys import build_session_key
 from hermes.store import ops, queries
 from hermes.types import faults, texts
 from hermes.types.content import Outbound
-from hermes.types.ids import DeliveryId, SessionKey
+from hermes.types.ids import DeliveryId
 from hermes.types.origin import LaneKey, lane_key
 from hermes.types.records import InboxRow
 from supervisors.cell import Down, Stop
@@ -33,9 +33,6 @@ RETRY_S = 1.0
 """How soon the sweep comes after a worker has failed: not at once, or a row that fails every worker would spin."""
 
 BATCH_ROWS = 64
-REST_S = 600.0
-"""How long a disabled session with open rows rests before it gets another chance."""
-
 SESSION_DISABLED = "session_disabled"
 
 
@@ -67,8 +64,6 @@ class _Dispatcher:
         self._services = services
         self._busy: dict[str, LaneKey] = {}
         self._again: set[LaneKey] = set()
-        self._resting: dict[SessionKey, float] = {}
-        """Since when a disabled session with open rows has been seen."""
         self._draining = False
 
     async def run(self) -> None:
@@ -117,16 +112,8 @@ class _Dispatcher:
         store = self._services.store
         for chat in await store.read(queries.accepted_chats):
             self._dispatch(lane_key(*chat))
-        conversations = self._services.conversations
-        resting = set()
         for key in await store.read(queries.open_sessions):
-            if not conversations.rests(key):
-                conversations.wake(key)
-            elif trio.current_time() < self._resting.setdefault(key, trio.current_time()) + REST_S:
-                resting.add(key)
-            else:
-                conversations.revive(key)
-        self._resting = {key: since for key, since in self._resting.items() if key in resting}
+            self._services.conversations.wake(key)
 
 
 async def _decide_all(ctx: Context[Message], services: Services, chat: Chat) -> None:

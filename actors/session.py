@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 IDLE_S = 600.0
 """How long a session with nothing to do stays awake."""
 
+REST_S = 600.0
+"""How long a session that has ended too often rests before it gets another chance."""
+
 TURN_GRACE_S = 10.0
 """How long past its own deadlines, or its stop, a turn may take to end before its session gives it up."""
 
@@ -67,7 +70,7 @@ def spec(services: Services, key: SessionKey) -> ChildSpec:
         args=(services, key),
         restart="transient",
         backoff=Backoff(min=0.2, max=30.0, reset_after=60.0),
-        intensity=Intensity(5, per=60.0, on_exceeded="disable"),
+        intensity=Intensity(5, per=60.0, on_exceeded="disable", probe=REST_S),
         capacity=16,
     )
 

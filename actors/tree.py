@@ -4,7 +4,7 @@ root                       one_for_one
 ├─ control                 permanent, sync        first up, last down
 ├─ store                   permanent, sync        the only SQLite writer; over budget: exit 70
 └─ gateway                 one_for_one            restarts once in ten minutes, then exit 70
-   ├─ delivery             one_for_one            [outbox · lanes: dynamic]
+   ├─ delivery             rest_for_one           [lanes: dynamic · outbox, which starts and sweeps them]
    ├─ sessions             dynamic                one child per active session, each with a turn of its own
    ├─ inbound              permanent, sync
    ├─ maintenance          one_for_one            [journal · pruner]
@@ -82,6 +82,7 @@ def build(parts: Parts) -> ChildSpec:
                             supervisor("lanes", dynamic=True),
                             _service("outbox", delivery.run_outbox, services, budget=GIVE_UP),
                         ],
+                        strategy="rest_for_one",
                     ),
                     supervisor("sessions", dynamic=True),
                     _service("inbound", inbound.run, services, budget=GIVE_UP),

@@ -11,8 +11,8 @@ from supervisors.step import State
 HISTORY = 8
 """How many last reasons of a child are kept for ``IntensityExceeded``."""
 
-Then = Literal["restart", "stop", "disable", "remove"]
-"""What follows when a stopping incarnation has ended."""
+Then = Literal["restart", "stop", "disable", "remove", "wait"]
+"""What follows when a stopping incarnation has ended; ``wait``: it starts again after the sibling it was stopped for."""
 
 
 @dataclass(slots=True)
@@ -27,6 +27,12 @@ class Child:
     deadline: float | None = None
     cancelled: bool = False
     then: Then = "stop"
+    doomed: bool = False
+    """Alive, and to be stopped because a sibling it depends on has failed."""
+    retired: bool = False
+    """Stopped by order: no sibling's restart brings it back."""
+    probing: bool = False
+    """Tried again after it was disabled over budget: one more abnormal end disables it at once."""
     fault: ExitReason | None = None
     """Why a stopping child is stopped, if it is for a fault of its own: it is judged by this, not by ``then``."""
     restarts: int = 0
@@ -39,6 +45,16 @@ class Child:
     def alive(self) -> bool:
         """True while an incarnation exists that has not ended."""
         return self.launched and self.state in {State.STARTING, State.RUNNING, State.STOPPING}
+
+    @property
+    def waiting(self) -> bool:
+        """True while it is to start, and has not been started."""
+        return self.state is State.STARTING and not self.launched
+
+    @property
+    def holds(self) -> bool:
+        """True while siblings that depend on it must stay down."""
+        return self.doomed or self.state in {State.BACKOFF, State.DISABLED}
 
     def remember(self, reason: ExitReason) -> None:
         """Keep the newest reasons."""

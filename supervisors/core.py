@@ -16,6 +16,8 @@ from typing import assert_never
 
 from supervisors import backoff
 from supervisors.child import Child, Then
+from supervisors.intensity import Window
+from supervisors.lint import contradictions
 from supervisors.reasons import (
     Crash,
     ExitReason,
@@ -28,7 +30,7 @@ from supervisors.reasons import (
     is_clean,
     through,
 )
-from supervisors.spec import ChildSpec
+from supervisors.spec import AutoShutdown, ChildSpec, Limit, Strategy
 from supervisors.step import (
     Abandon,
     Action,
@@ -64,8 +66,9 @@ class UnknownChildError(LookupError):
 class SupervisorCore:
     """Decides; the shell acts. Feed it every event in the order it happened.
 
-    ``dynamic``: children come and go by ``Add``, stop all at once, and are forgotten when they end for good.
-    ``last_incarnation`` of a child id is where an earlier life of this supervisor left off.
+    ``dynamic``: children come and go by ``Add``, stop all at once, and are forgotten when they end for good; each is on
+    its own (one_for_one). ``limit`` bounds the abnormal ends of all children together. ``last_incarnation`` of a child id
+    is where an earlier life of this supervisor left off. Raises ``ValueError`` for specs that contradict one another.
     """
 
     def __init__(
@@ -73,20 +76,29 @@ class SupervisorCore:
         specs: Iterable[ChildSpec],
         *,
         rng: random.Random,
+        strategy: Strategy = "one_for_one",
         dynamic: bool = False,
+        limit: Limit | None = None,
+        auto_shutdown: AutoShutdown = "never",
         last_incarnation: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self.dynamic = dynamic
+        self.strategy = strategy
         self.phase = Phase.NEW
         self.children: dict[str, Child] = {}
         self._deadlines: list[tuple[float, str]] = []
         self._last_incarnation = last_incarnation
         self._rng = rng
+        self._limit = limit
+        self._all_ends = Window()
+        self._auto_shutdown = auto_shutdown
         self._end: ExitReason = Shutdown()
         self._actions: list[Action] = []
+        specs = tuple(specs)
+        problems = contradictions(specs, auto_shutdown)
+        if problems:
+            raise ValueError("; ".join(problems))
         for spec in specs:
-            if spec.id in self.children:
-                raise ValueError(f"two children are called {spec.id!r}")
             self.children[spec.id] = Child(spec, incarnation=last_incarnation(spec.id))
 
     @property
@@ -111,7 +123,7 @@ class SupervisorCore:
         match event:
             case Begin():
                 self.phase = Phase.BOOTING
-                self._boot(now)
+                self._advance(now)
             case Ready(name, incarnation):
                 self._ready(name, incarnation, now)
             case Exited(name, incarnation, reason, waiting):
@@ -129,7 +141,7 @@ class SupervisorCore:
                 self._command(self._child(name), "disable", now)
             case Enable(name):
                 if (child := self._child(name)).state is State.DISABLED and not self.ending:
-                    self._launch(self._fresh(child), now)
+                    self._bring_up(self._fresh(child), now)
             case Stop(reason):
                 self._shut_down(reason, now)
             case _:
@@ -139,20 +151,53 @@ class SupervisorCore:
 
     # --- starting ------------------------------------------------------------------------------------------------------
 
-    def _boot(self, now: float) -> None:
-        """Launch children in order up to the first sync one that is not ready yet."""
+    def _advance(self, now: float) -> None:
+        """Launch waiting children in order, up to the first sync one that is not ready or the first that holds the rest.
+
+        One that holds the others down (in backoff, disabled) does not hold up the boot: they start when it is up.
+        """
         for child in self.children.values():
-            if child.state is State.STARTING and not child.launched:
+            if self._held_down(child):
+                break
+            if child.waiting:
+                child.restarts += bool(child.history)
                 self._launch(child, now)
             if child.spec.start_mode == "sync" and child.alive and child.ready_at is None:
                 return
-        self.phase = Phase.RUNNING
-        self._actions.append(Booted())
+        if self.phase is Phase.BOOTING:
+            self.phase = Phase.RUNNING
+            self._actions.append(Booted())
+
+    def _held_down(self, child: Child) -> bool:
+        """True if ``child`` and all after it must stay down for now."""
+        match self.strategy:
+            case "one_for_one":
+                return False
+            case "rest_for_one":
+                return child.holds
+            case "one_for_all":
+                return any(other.holds for other in self.children.values())
+
+    def _bring_up(self, child: Child, now: float) -> None:
+        """Start a child that is down: at once, or in its turn where it depends on others."""
+        if self.strategy == "one_for_one":
+            child.restarts += child.state is State.BACKOFF
+            self._launch(child, now)
+        else:
+            self._wait(child)
+            self._advance(now)
+
+    def _wait(self, child: Child) -> None:
+        child.deadline = None
+        child.launched = False
+        self._enter(child, State.STARTING)
 
     def _launch(self, child: Child, now: float) -> None:
         child.incarnation += 1
         child.launched = True
         child.cancelled = False
+        child.doomed = False
+        child.retired = False
         child.fault = None
         child.ready_at = None
         self._arm(child, now + child.spec.ready_timeout)
@@ -168,8 +213,8 @@ class SupervisorCore:
         child.ready_at = now
         child.deadline = None
         self._enter(child, State.RUNNING)
-        if self.phase is Phase.BOOTING:
-            self._boot(now)
+        if self.phase is Phase.BOOTING or self.strategy != "one_for_one":
+            self._advance(now)
 
     def _add(self, spec: ChildSpec, now: float) -> None:
         child = self.children.get(spec.id)
@@ -178,7 +223,7 @@ class SupervisorCore:
         elif child.state is not State.STOPPED:
             return
         if self.phase is Phase.RUNNING:
-            self._launch(child, now)
+            self._bring_up(child, now)
         elif self.ending:
             self._forget(child, Shutdown())
 
@@ -193,6 +238,9 @@ class SupervisorCore:
             self._after_stop(child, child.fault or reason, now)
         elif self.phase is Phase.STOPPING:
             self._after_stop(child, reason, now)
+        elif child.doomed and not (isinstance(reason, Failed) and reason.verdict != "backoff"):
+            child.then = "wait"  # it went before it was told to: its end counts once, as its sibling's
+            self._after_stop(child, reason, now)
         else:
             self._judge(child, reason, waiting, now)
 
@@ -206,7 +254,11 @@ class SupervisorCore:
             and not child.history
         )
         child.launched = False
+        child.doomed = False
         child.remember(reason)
+        if child.probing and self._was_healthy(child, now):
+            child.probing = False
+            child.window.clear()
         match reason:
             case Failed(verdict="escalate"):
                 self._record(child, reason, "escalate", now)
@@ -229,19 +281,25 @@ class SupervisorCore:
             ):
                 self._record(child, reason, "remove" if self.dynamic else "stop", now)
                 self._rest(child, reason)
+                self._mind_significance(child, now)
             case Failed(retry_after=retry_after):
                 self._back_off(child, reason, now, retry_after)
             case _ if is_clean(reason):
                 self._back_off(child, reason, now)
-            case _ if child.window.spend(child.spec.intensity, now):
+            case _ if self._limit is not None and not self._all_ends.spend(self._limit, now):
+                self._record(child, reason, "escalate", now)
+                self._enter(child, State.STOPPED)
+                self._shut_down(IntensityExceeded(child.spec.id, tuple(child.history)), now)
+            case _ if child.window.spend(child.spec.intensity, now) and not child.probing:
                 self._back_off(child, reason, now)
             case _:
                 self._over_budget(child, reason, now)
-        if self.phase is Phase.BOOTING:
-            self._boot(now)
+        if child.holds and not self.ending:
+            self._take_down_with(child)
+        self._go_on(now)
 
     def _back_off(self, child: Child, reason: ExitReason, now: float, at_least: float | None = None) -> None:
-        if child.ready_at is not None and now - child.ready_at >= child.spec.backoff.reset_after:
+        if self._was_healthy(child, now):
             child.streak = 0
         wait = backoff.delay(child.spec.backoff, child.streak, self._rng, at_least)
         child.streak += 1
@@ -254,10 +312,23 @@ class SupervisorCore:
         self._record(child, reason, policy, now)
         match policy:
             case "disable":
+                if child.spec.intensity.probe is not None:
+                    self._arm(child, now + child.spec.intensity.probe)
                 self._enter(child, State.DISABLED)
             case "escalate":
                 self._enter(child, State.STOPPED)
                 self._shut_down(IntensityExceeded(child.spec.id, tuple(child.history)), now)
+
+    def _was_healthy(self, child: Child, now: float) -> bool:
+        return child.ready_at is not None and now - child.ready_at >= child.spec.backoff.reset_after
+
+    def _mind_significance(self, child: Child, now: float) -> None:
+        """A child has ended by itself and for good: perhaps the others have lost their purpose."""
+        if not child.spec.significant:
+            return
+        others = [other for other in self.children.values() if other.spec.significant and other is not child]
+        if self._auto_shutdown == "any_significant" or all(other.state is State.STOPPED for other in others):
+            self._shut_down(Shutdown("auto_shutdown"), now)
 
     def _rest(self, child: Child, reason: ExitReason) -> None:
         if self.dynamic:
@@ -269,6 +340,34 @@ class SupervisorCore:
         del self.children[child.spec.id]
         self._actions.append(Removed(child.spec.id, reason))
 
+    # --- siblings ------------------------------------------------------------------------------------------------------
+
+    def _take_down_with(self, failed: Child) -> None:
+        """Those that depend on ``failed`` go down, last one first, and wait for it."""
+        after = False
+        for child in self.children.values():
+            if child is failed:
+                after = True
+            elif self.strategy == "one_for_all" or (self.strategy == "rest_for_one" and after):
+                if child.alive:
+                    child.doomed = True
+                elif child.state is State.BACKOFF or self._comes_back(child):
+                    self._wait(child)
+
+    def _comes_back(self, child: Child) -> bool:
+        """True for a child that has ended by itself, and that its siblings' restart starts again (law A2)."""
+        return child.state is State.STOPPED and not child.retired and child.spec.restart != "temporary"
+
+    def _go_on(self, now: float) -> None:
+        """Somebody has come to rest: whatever waited for that goes on."""
+        if self.phase is Phase.STOPPING:
+            self._stop_next(now)
+        elif self.phase is Phase.BOOTING or self.strategy != "one_for_one":
+            doomed = [child for child in self.children.values() if child.doomed]
+            if doomed and doomed[-1].state is not State.STOPPING:
+                self._stop(doomed[-1], "wait", now)
+            self._advance(now)
+
     # --- stopping one child --------------------------------------------------------------------------------------------
 
     def _command(self, child: Child, then: Then, now: float) -> None:
@@ -279,15 +378,18 @@ class SupervisorCore:
         elif child.state is not State.STOPPED or then != "stop":
             child.deadline = None
             self._settle(child, then, Shutdown(), now)
+        else:
+            child.retired = True
 
     def _restart(self, child: Child, now: float) -> None:
         if self.ending:
             return
         if child.alive:
             self._stop(child, "restart", now)
-        elif child.launched or child.state is not State.STARTING:
+        elif not child.waiting:
             child.restarts += 1
             self._launch(self._fresh(child) if child.state is State.DISABLED else child, now)
+            self._go_on(now)
 
     def _stop(self, child: Child, then: Then, now: float) -> None:
         """Begin to stop a live child; a later order changes what follows, not the deadline."""
@@ -315,8 +417,10 @@ class SupervisorCore:
         child.deadline = None
         match child.state:
             case State.BACKOFF:
-                child.restarts += 1
-                self._launch(child, now)
+                self._bring_up(child, now)
+            case State.DISABLED:
+                child.probing = True
+                self._bring_up(child, now)
             case State.STARTING:
                 child.fault = Crash(TimeoutError(f"not ready within {child.spec.ready_timeout:g} s"))
                 self._enter(child, State.STOPPING)
@@ -325,7 +429,7 @@ class SupervisorCore:
                 self._cancel(child, now)
             case State.STOPPING:
                 self._stuck(child, now)
-            case State.RUNNING | State.DISABLED | State.STUCK | State.STOPPED:
+            case State.RUNNING | State.STUCK | State.STOPPED:
                 raise AssertionError(f"{child.spec.id} has a deadline while {child.state}")
 
     def _stuck(self, child: Child, now: float) -> None:
@@ -348,8 +452,13 @@ class SupervisorCore:
             return
         then: Then = "stop" if self.phase is Phase.STOPPING else child.then
         child.launched = False
+        child.doomed = False
         child.remember(reason)
-        self._record(child, reason, then, now, delay=0.0 if then == "restart" else None)
+        if then == "wait" and child.spec.restart == "temporary":
+            then = "stop"
+        self._record(
+            child, reason, "restart" if then == "wait" else then, now, 0.0 if then == "restart" else None
+        )
         self._settle(child, then, reason, now)
 
     def _settle(self, child: Child, then: Then, reason: ExitReason, now: float) -> None:
@@ -360,14 +469,16 @@ class SupervisorCore:
                 self._launch(child, now)
             case "disable":
                 self._enter(child, State.DISABLED)
+                if not self.ending:
+                    self._take_down_with(child)
             case "remove":
                 self._forget(child, reason)
             case "stop":
+                child.retired = True
                 self._enter(child, State.STOPPED)
-        if self.phase is Phase.BOOTING:
-            self._boot(now)
-        elif self.phase is Phase.STOPPING:
-            self._stop_next(now)
+            case "wait":
+                self._wait(child)
+        self._go_on(now)
 
     # --- stopping everything -------------------------------------------------------------------------------------------
 
@@ -377,8 +488,10 @@ class SupervisorCore:
         self.phase = Phase.STOPPING
         self._end = reason
         for child in self.children.values():
+            child.doomed = False
+            if not child.alive and child.deadline is not None:
+                child.deadline = None  # a backoff or a probe
             if not child.alive and child.state in {State.BACKOFF, State.STARTING}:
-                child.deadline = None
                 self._enter(child, State.STOPPED)
         self._stop_next(now)
 
@@ -408,6 +521,7 @@ class SupervisorCore:
 
     def _fresh(self, child: Child) -> Child:
         child.streak = 0
+        child.probing = False
         child.window.clear()
         return child
 

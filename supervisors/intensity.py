@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from supervisors.spec import Intensity
+from supervisors.spec import Intensity, Limit
 
 
 class Window:
@@ -13,12 +13,12 @@ class Window:
     def __init__(self) -> None:
         self._at: deque[float] = deque()
 
-    def spend(self, policy: Intensity, now: float) -> bool:
+    def spend(self, policy: Intensity | Limit, now: float) -> bool:
         """Count one end at ``now``; False if that is over budget."""
         self._at.append(now)
         return self.count(policy, now) <= policy.restarts
 
-    def count(self, policy: Intensity, now: float) -> int:
+    def count(self, policy: Intensity | Limit, now: float) -> int:
         """Ends within the window that closes at ``now``."""
         while self._at and now - self._at[0] > policy.per:
             self._at.popleft()

@@ -17,6 +17,13 @@ StartMode = Literal["sync", "eventual"]
 """sync: in list order, ready before the next one starts, and a failure at boot fails the supervisor.
 eventual: started in order, but nobody waits; a slow or failed start concerns that child alone."""
 
+Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
+"""Whom a failure takes down: the failed child alone; all; it and those started after it. They start again in order, after
+the failed one's backoff; while a child is in backoff or disabled, those that depend on it stay down."""
+
+AutoShutdown = Literal["never", "any_significant", "all_significant"]
+"""Whether a supervisor ends when significant children have ended by themselves and for good."""
+
 OnExceeded = Literal["disable", "escalate"]
 OnStuck = Literal["abandon", "escalate"]
 Kind = Literal["worker", "supervisor"]
@@ -41,15 +48,32 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Intensity:
-    """How often a child may end abnormally: more than ``restarts`` times within ``per`` seconds is over budget."""
+    """How often a child may end abnormally: more than ``restarts`` times within ``per`` seconds is over budget.
+
+    A child that is then disabled is tried again after ``probe`` seconds, if given; until it has been healthy for its
+    backoff's ``reset_after``, one more abnormal end disables it again.
+    """
 
     restarts: int = 5
     per: float = 60.0
     on_exceeded: OnExceeded = "disable"
+    probe: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.restarts < 0 or self.per <= 0 or (self.probe is not None and self.probe <= 0):
+            raise ValueError(f"intensity needs restarts >= 0, per > 0 and probe > 0: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How often all children of a supervisor together may end abnormally before it gives up."""
+
+    restarts: int
+    per: float
 
     def __post_init__(self) -> None:
         if self.restarts < 0 or self.per <= 0:
-            raise ValueError(f"intensity needs restarts >= 0 and per > 0: {self}")
+            raise ValueError(f"a limit needs restarts >= 0 and per > 0: {self}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +96,7 @@ class ChildSpec:
     backoff: Backoff = field(default_factory=Backoff)
     intensity: Intensity = field(default_factory=Intensity)
     on_stuck: OnStuck = "abandon"
+    significant: bool = False
     capacity: int = 256
     classify: Classify = crash
 

@@ -19,10 +19,20 @@ from supervisors.cell import Cell, Down, Life, Stop
 from supervisors.child import Child
 from supervisors.context import Context
 from supervisors.core import SupervisorCore, UnknownChildError
+from supervisors.lint import contradictions
 from supervisors.mailbox import Envelope, Reply
 from supervisors.reasons import Crash, Exit, ExitReason, Shutdown, describe, exception_of, is_clean
 from supervisors.ref import ActorRef
-from supervisors.spec import Backoff, ChildSpec, Intensity, StartMode, path_segment
+from supervisors.spec import (
+    AutoShutdown,
+    Backoff,
+    ChildSpec,
+    Intensity,
+    Limit,
+    StartMode,
+    Strategy,
+    path_segment,
+)
 from supervisors.step import State
 
 log = logging.getLogger(__name__)
@@ -108,23 +118,44 @@ class _Waiter:
     up: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a supervisor treats its children together; see ``spec`` for the words."""
+
+    strategy: Strategy
+    dynamic: bool
+    limit: Limit | None
+    auto_shutdown: AutoShutdown
+
+
 def supervisor(
     id: str,
     children: Sequence[ChildSpec] = (),
     *,
+    strategy: Strategy = "one_for_one",
     dynamic: bool = False,
+    limit: Limit | None = None,
+    auto_shutdown: AutoShutdown = "never",
     intensity: Intensity = Intensity(3, per=60.0, on_exceeded="escalate"),
     backoff: Backoff = Backoff(),
     start_mode: StartMode = "sync",
 ) -> ChildSpec:
-    """The spec of a supervisor: one_for_one over ``children``, or ``dynamic`` for children that come and go.
+    """The spec of a supervisor over ``children``, or of a ``dynamic`` one, whose children come and go.
 
-    ``intensity`` and ``backoff`` are about the supervisor itself, as a child of its own supervisor.
+    ``limit`` bounds the abnormal ends of all its children together; none: each has its own intensity only. ``intensity``
+    and ``backoff`` are about the supervisor itself, as a child of its own supervisor. Raises ``ValueError`` for specs that
+    contradict one another; ``lint.check_child_specs`` finds more.
     """
+    problems = contradictions(children, auto_shutdown)
+    if dynamic and strategy != "one_for_one":
+        problems.append("the children of a dynamic supervisor do not depend on one another")
+    if problems:
+        raise ValueError(f"supervisor {id}: {'; '.join(problems)}")
+    rules = Rules(strategy, dynamic, limit, auto_shutdown)
     return ChildSpec(
         id=id,
         start=_run,
-        args=(tuple(children), dynamic),
+        args=(tuple(children), rules),
         kind="supervisor",
         start_mode=start_mode,
         ready_timeout=math.inf,
@@ -136,14 +167,22 @@ def supervisor(
     )
 
 
-async def _run(ctx: Context[Message], children: Sequence[ChildSpec], dynamic: bool) -> None:
+async def _run(ctx: Context[Message], children: Sequence[ChildSpec], rules: Rules) -> None:
     registry = ctx.system.registry
 
     def last_incarnation(child: str) -> int:
         cell = registry.cell(f"{ctx.path}/{path_segment(child)}")
         return 0 if cell is None else cell.last_incarnation
 
-    machine = SupervisorCore(children, rng=ctx.system.rng, dynamic=dynamic, last_incarnation=last_incarnation)
+    machine = SupervisorCore(
+        children,
+        rng=ctx.system.rng,
+        strategy=rules.strategy,
+        dynamic=rules.dynamic,
+        limit=rules.limit,
+        auto_shutdown=rules.auto_shutdown,
+        last_incarnation=last_incarnation,
+    )
     await Supervisor(ctx, machine).run()
 
 

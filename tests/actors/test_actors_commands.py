@@ -4,11 +4,9 @@ import pytest
 import trio
 from agents import Deaf, Typist
 
-from actors import tree
 from hermes.store import queries
-from hermes.testing.fakes import FakeAgent, Hang, Reply
+from hermes.testing.fakes import FakeAgent, Hang
 from hermes.types import texts
-from supervisors.dynamic import SupervisorRef
 
 
 @pytest.mark.parametrize(
@@ -152,16 +150,14 @@ async def test_a_message_to_a_disabled_session_ends_failed_with_words_and_new_re
     assert world.heard()[-2:] == [texts.NEW_CONVERSATION, "again"]
 
 
-async def test_rows_of_a_disabled_session_get_another_chance_after_ten_minutes(open_world, autojump_clock):
-    world = await open_world(FakeAgent(Reply(), Hang(), Reply()))
-    await world.say("first")
-    await world.settle()
-    await world.say("second")
-    await trio.sleep(1)
-    sessions = SupervisorRef(world.boot.system.registry.ref(tree.SESSIONS))
-    await sessions.disable_child(world.key(), 60)
+async def test_law_C5_a_disabled_session_gets_another_chance_after_ten_minutes(open_world, autojump_clock):
+    world = await open_world()
+    await _disabled(world)
     began = trio.current_time()
 
-    await world.until(lambda: world.heard() == ["first", "second"], within_s=700)
+    await world.until(lambda: world.state(world.session()) == "running", within_s=700)
+    await world.say("again")
+    await world.settle()
 
-    assert 600 <= trio.current_time() - began < 620
+    assert 599 <= trio.current_time() - began < 602
+    assert world.heard() == ["first", "again"]

@@ -114,11 +114,13 @@ async def test_AC_14_kills_at_any_time_lose_nothing(open_world, autojump_clock):
     assert_each_answered_once(world, marked_at_most=0)
 
 
-PERMANENT = [ADAPTER, tree.INBOUND, tree.SESSIONS, tree.LANES]
+DEPENDENTS = {ADAPTER: [], tree.INBOUND: [], tree.SESSIONS: [], tree.LANES: [OUTBOX]}
 
 
-@pytest.mark.parametrize("path", PERMANENT)
-async def test_law_A1_the_crash_of_one_actor_touches_no_other(path, open_world, autojump_clock, caplog):
+@pytest.mark.parametrize(("path", "dependents"), DEPENDENTS.items())
+async def test_law_A1_and_A2_a_crash_touches_only_those_that_depend_on_the_crashed(
+    path, dependents, open_world, autojump_clock, caplog
+):
     world = await open_world()
     await world.say("before")
     await world.settle()
@@ -133,7 +135,7 @@ async def test_law_A1_the_crash_of_one_actor_touches_no_other(path, open_world, 
 
     assert world.heard() == ["before", "after"]
     after = world.incarnations()
-    assert {one: after[one] for one in before} == {**before, path: 2}
+    assert {one: after[one] for one in before} == {**before, **dict.fromkeys([path, *dependents], 2)}
     assert [r.levelname for r in caplog.records if r.message.startswith(f"{path}#1 ")] == ["WARNING"]
 
 

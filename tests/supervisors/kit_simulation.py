@@ -166,7 +166,7 @@ class Simulation:
         if parent not in self.house.system.supervisors:
             return
         commands = self.house.commands(parent)
-        if self.house.cell(parent).spec.args[1]:
+        if self.house.cell(parent).spec.args[1].dynamic:
             order = self.rng.choice((commands.terminate_child, commands.restart_child))
         else:
             restart, disable, enable = commands.restart_child, commands.disable_child, commands.enable_child
