@@ -37,6 +37,7 @@ docs:
 # Measure, against the goals
 bench:
     {{ bin }}python tests/bench/bench_store.py
+    {{ bin }}python tests/bench/bench_kit.py
 
 # The long proofs: 5 and 200 kills under load, and a kill at every fault point
 proof:

@@ -6,11 +6,13 @@ Life   incarnation number, cancel scope, "done"   ends with the task; fenced off
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import trio
 
-from supervisors.mailbox import ActorDownError, Envelope, Mailbox
-from supervisors.reasons import ExitReason, Normal, Shutdown
+from supervisors.mailbox import Envelope, Mailbox
+from supervisors.reasons import Crash, ExitReason, Shutdown, describe, is_clean
+from supervisors.reply import Reply
 from supervisors.spec import ChildSpec
 
 
@@ -34,6 +36,15 @@ class FencedError(Exception):
     """An incarnation that was given up tried to act. Its successor may be at work already."""
 
 
+class LinkDownError(Exception):
+    """The actor at ``path``, linked with this one, ended badly, and this one with it; ``reason`` is the other's."""
+
+    def __init__(self, path: str, reason: ExitReason) -> None:
+        super().__init__(f"{path}, linked with it, ended: {describe(reason)}")
+        self.path = path
+        self.reason = reason
+
+
 @dataclass(eq=False, slots=True)
 class Life:
     """One incarnation. ``on_ready`` and ``on_end`` tell whoever is responsible; both are called at most once."""
@@ -51,6 +62,17 @@ class Life:
     task: trio.lowlevel.Task | None = None
     linked: dict[str, "Life"] = field(default_factory=dict)
     """Children of its own, by name; they end with it."""
+    watching: dict["Watch", None] = field(default_factory=dict)
+    """Whom it watches; they forget it when it ends first."""
+    asking: tuple[str, Reply[Any]] | None = None
+    """The question its only task waits for, and whom it asked."""
+    felled: ExitReason | None = None
+    """Why it was cancelled, if a linked actor took it down."""
+
+    def fell(self, path: str, reason: ExitReason) -> None:
+        """Cancel it, because the actor at ``path``, linked with it, ended badly."""
+        self.felled = Crash(LinkDownError(path, reason))
+        self.scope.cancel()
 
     def check_fence(self) -> None:
         """Raise ``FencedError`` if this life has been given up."""
@@ -60,9 +82,16 @@ class Life:
 
 @dataclass(eq=False, slots=True)
 class Watch:
-    """Somebody wants one ``Down`` when the present incarnation ends."""
+    """``watcher`` wants one ``Down`` when the present incarnation of ``target`` ends; a ``link`` ends with a bad end of it."""
 
     watcher: Life
+    target: "Cell"
+    link: bool = False
+
+    def begin(self) -> None:
+        """Both sides know of it."""
+        self.target.watches[self] = None
+        self.watcher.watching[self] = None
 
 
 @dataclass(eq=False, slots=True)
@@ -75,7 +104,7 @@ class Cell:
     life: Life | None = None
     last_incarnation: int = 0
     last_reason: ExitReason | None = None
-    watches: list[Watch] = field(default_factory=list)
+    watches: dict[Watch, None] = field(default_factory=dict)
     current_since: float = 0.0
 
     def notify(self, life: Life, signal: Stop | Down) -> None:
@@ -84,17 +113,27 @@ class Cell:
             self.mailbox.urge(Envelope(signal, fence=life.incarnation))
 
     def ended(self, life: Life, reason: ExitReason) -> None:
-        """Book the end of a life: what it handled is dropped, its watchers are told."""
+        """Book the end of a life: its mailbox lets it go, its watchers are told, once, in the order they came."""
         life.ended = reason
         if self.life is life:
             self.life = None
             self.last_reason = reason
-            self.mailbox.let_go(ActorDownError(self.path, reason), handled=isinstance(reason, Normal))
-        watches, self.watches = self.watches, []
+            self.mailbox.let_go(reason)
+        for watch in life.watching:
+            del watch.target.watches[watch]
+        life.watching.clear()
+        watches, self.watches = self.watches, {}
         for watch in watches:
-            watch.watcher.cell.notify(watch.watcher, Down(self.path, life.incarnation, reason))
+            del watch.watcher.watching[watch]
+            if not watch.link:
+                watch.watcher.cell.notify(watch.watcher, Down(self.path, life.incarnation, reason))
+            elif not is_clean(reason):
+                watch.watcher.fell(self.path, reason)
+
+    def refuse_new(self) -> None:
+        """Nobody lives here until further notice."""
+        self.mailbox.refuse_new(self.last_reason or Shutdown())
 
     def close(self) -> None:
         """Nobody will live here again."""
-        error = ActorDownError(self.path, self.last_reason or Shutdown())
-        self.mailbox.close(lambda envelope: envelope.reply.fail(error) if envelope.reply else None)
+        self.mailbox.close(self.last_reason or Shutdown())

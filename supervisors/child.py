@@ -56,6 +56,11 @@ class Child:
         """True while siblings that depend on it must stay down."""
         return self.doomed or self.state in {State.BACKOFF, State.DISABLED}
 
+    @property
+    def comes_back(self) -> bool:
+        """True if it has ended by itself, and its siblings' restart starts it again (law A2)."""
+        return self.state is State.STOPPED and not self.retired and self.spec.restart != "temporary"
+
     def remember(self, reason: ExitReason) -> None:
         """Keep the newest reasons."""
         self.history.append(reason)

@@ -1,32 +1,39 @@
-"""What an actor sees of the system: its lanes, its own children, its watches. Useless once its life has been given up."""
+"""What an actor sees of the system: its lanes, its own children, its watches, its timers. Useless once its life is given up."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
+from supervisors.asking import ask
 from supervisors.cell import Cell, Down, Life, Stop, Watch
 from supervisors.mailbox import Envelope
-from supervisors.reasons import ExitReason, Normal
+from supervisors.reasons import ExitReason, Normal, Shutdown
 from supervisors.ref import ActorRef
+from supervisors.reply import ActorDownError, Reply
 from supervisors.spec import ChildSpec
+from supervisors.timers import Timer, Timers
 
 if TYPE_CHECKING:
     from supervisors.system import System
 
 M = TypeVar("M")
+R = TypeVar("R")
 
 
 class Context(Generic[M]):
     """Handed to ``ChildSpec.start`` as its first argument; ``M`` is the union of messages the actor takes."""
 
-    __slots__ = ("_cell", "_life", "system")
+    __slots__ = ("_cell", "_life", "_timers", "system")
 
     def __init__(self, system: System, life: Life) -> None:
         self.system = system
         self._life = life
         self._cell: Cell = life.cell
+        self._timers: Timers | None = None
 
     @property
     def path(self) -> str:
@@ -54,16 +61,65 @@ class Context(Generic[M]):
         """Put ``message`` into this life's own control lane; a later life never sees it."""
         self._cell.mailbox.urge(Envelope(message, fence=self.incarnation))
 
+    def send_after(self, seconds: float, message: M) -> Timer:
+        """Have ``receive`` return ``message`` in ``seconds``, before what waits in the user lane; it dies with this life."""
+        self._life.check_fence()
+        if self._timers is None:
+            self._timers = Timers()
+        timer = self._timers.add(trio.current_time() + seconds, message)
+        if trio.lowlevel.current_task() is not self._life.task:
+            # The actor may wait in ``receive`` for something later: what is over already makes it look again.
+            over = Timer(timer.at, message, pending=False)
+            self._cell.mailbox.urge(Envelope(over, fence=self.incarnation))
+        return timer
+
     async def receive(self) -> M | Stop | Down:
-        """The next message: kit signals and urgent messages first, then the user lane in order.
+        """The next message: kit signals, urgent messages and timers first, then the user lane in order.
 
         Having asked for the next one, the actor has handled the one before. Cancelled: no message was taken.
         """
+        life = self._life
         while True:
-            envelope = await self._cell.mailbox.take(self._life.check_fence)
-            if envelope.fence is None or envelope.fence == self.incarnation:
-                self._cell.current_since = trio.current_time()
-                return envelope.body  # type: ignore[no-any-return]
+            if self._timers is None:
+                envelope = await self._cell.mailbox.take(life.check_fence)
+            else:
+                envelope = await self._take_or_time(self._timers)
+            body = envelope.body
+            if envelope.fence is not None:
+                if envelope.fence != life.incarnation:
+                    continue
+                if isinstance(body, Timer):
+                    if not body.cancel():
+                        continue
+                    envelope.body = body = body.message
+            self._cell.current_since = trio.current_time()
+            return body  # type: ignore[no-any-return]
+
+    @property
+    def attempt(self) -> int:
+        """How often the message in work has been handed out, from 1; above 1 only with ``in_flight="redeliver:n"``."""
+        current = self._cell.mailbox.current
+        return 1 if current is None else current.attempt
+
+    @property
+    def deadline(self) -> float:
+        """When whoever asked the question in work leaves, in Trio's time; infinite for a message that was told."""
+        current = self._cell.mailbox.current
+        return math.inf if current is None or current.reply is None else current.reply.deadline
+
+    async def ask(
+        self, ref: ActorRef[Any], build: Callable[[Reply[R]], Any], timeout_s: float, *, urgent: bool = False
+    ) -> R:
+        """As ``ActorRef.ask``, for the message in work: no longer than its own asker waits, and never in a circle.
+
+        Raises ``DeadlockError`` at once where ``ref`` waits, over however many others, for this actor. What an actor asks
+        in the background, not for the message in work, it asks by ``ref.ask``.
+        """
+        self._life.check_fence()
+        deadline = min(trio.current_time() + timeout_s, self.deadline)
+        # A task beside the actor's own may wait for long: the actor goes on reading its mail.
+        asker = self._life if trio.lowlevel.current_task() is self._life.task else None
+        return await ask(self.system.registry, ref.path, build, deadline, urgent=urgent, asker=asker)
 
     async def stopping(self) -> Stop:
         """Wait for the stop signal; for actors that take no messages. Others' ``Down`` signals are passed over."""
@@ -101,10 +157,32 @@ class Context(Generic[M]):
 
     def monitor(self, ref: ActorRef[Any]) -> None:
         """Ask for exactly one ``Down`` for the present incarnation of ``ref``; at once if it has none."""
+        self._life.check_fence()
         cell = self.system.registry.cell(ref.path)
         if cell is None or cell.life is None:
             reason = Normal() if cell is None or cell.last_reason is None else cell.last_reason
             number = 0 if cell is None else cell.last_incarnation
             self._cell.notify(self._life, Down(ref.path, number, reason))
         else:
-            cell.watches.append(Watch(self._life))
+            Watch(self._life, cell).begin()
+
+    def link(self, ref: ActorRef[Any]) -> None:
+        """Bind this life and the present one of ``ref``: a bad end of one ends the other with ``Crash(LinkDownError)``.
+
+        An end in good order does not. Raises ``ActorDownError`` if nobody lives there.
+        """
+        self._life.check_fence()
+        cell = self.system.registry.cell(ref.path)
+        if cell is None or cell.life is None:
+            raise ActorDownError(ref.path, Shutdown() if cell is None else cell.last_reason or Shutdown())
+        Watch(self._life, cell, link=True).begin()
+        Watch(cell.life, self._cell, link=True).begin()
+
+    async def _take_or_time(self, timers: Timers) -> Envelope:
+        """The next envelope; timers come in through the control lane when they fall due."""
+        mailbox = self._cell.mailbox
+        while True:
+            for timer in timers.due(trio.current_time()):
+                mailbox.urge(Envelope(timer, fence=self.incarnation))
+            with trio.move_on_at(timers.next_at):
+                return await mailbox.take(self._life.check_fence)

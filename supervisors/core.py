@@ -30,6 +30,7 @@ from supervisors.reasons import (
     is_clean,
     through,
 )
+from supervisors.siblings import dependents, held_down
 from supervisors.spec import AutoShutdown, ChildSpec, Limit, Strategy
 from supervisors.step import (
     Abandon,
@@ -157,7 +158,7 @@ class SupervisorCore:
         One that holds the others down (in backoff, disabled) does not hold up the boot: they start when it is up.
         """
         for child in self.children.values():
-            if self._held_down(child):
+            if held_down(self.strategy, self.children.values(), child):
                 break
             if child.waiting:
                 child.restarts += bool(child.history)
@@ -167,16 +168,6 @@ class SupervisorCore:
         if self.phase is Phase.BOOTING:
             self.phase = Phase.RUNNING
             self._actions.append(Booted())
-
-    def _held_down(self, child: Child) -> bool:
-        """True if ``child`` and all after it must stay down for now."""
-        match self.strategy:
-            case "one_for_one":
-                return False
-            case "rest_for_one":
-                return child.holds
-            case "one_for_all":
-                return any(other.holds for other in self.children.values())
 
     def _bring_up(self, child: Child, now: float) -> None:
         """Start a child that is down: at once, or in its turn where it depends on others."""
@@ -344,19 +335,11 @@ class SupervisorCore:
 
     def _take_down_with(self, failed: Child) -> None:
         """Those that depend on ``failed`` go down, last one first, and wait for it."""
-        after = False
-        for child in self.children.values():
-            if child is failed:
-                after = True
-            elif self.strategy == "one_for_all" or (self.strategy == "rest_for_one" and after):
-                if child.alive:
-                    child.doomed = True
-                elif child.state is State.BACKOFF or self._comes_back(child):
-                    self._wait(child)
-
-    def _comes_back(self, child: Child) -> bool:
-        """True for a child that has ended by itself, and that its siblings' restart starts again (law A2)."""
-        return child.state is State.STOPPED and not child.retired and child.spec.restart != "temporary"
+        for child in dependents(self.strategy, self.children.values(), failed):
+            if child.alive:
+                child.doomed = True
+            elif child.state is State.BACKOFF or child.comes_back:
+                self._wait(child)
 
     def _go_on(self, now: float) -> None:
         """Somebody has come to rest: whatever waited for that goes on."""

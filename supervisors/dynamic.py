@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisors.mailbox import Reply
 from supervisors.ref import ActorRef
+from supervisors.reply import Reply
 from supervisors.spec import ChildSpec
 from supervisors.supervisor import (
     DisableChild,

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
-from supervisors.mailbox import ActorDownError, Envelope, Outcome, Reply
-from supervisors.reasons import Shutdown
+from supervisors.asking import ask
+from supervisors.letters import Why
+from supervisors.mailbox import Envelope, Outcome
+from supervisors.reply import Reply
 
 if TYPE_CHECKING:
     from supervisors.registry import Registry
@@ -18,7 +20,7 @@ R = TypeVar("R")
 
 
 class ActorRef(Generic[M_contra]):
-    """Names the actor at ``path``, whichever incarnation lives there. Messages to nobody are refused, never an error."""
+    """Names the actor at ``path``, whichever incarnation lives there. Messages to nobody are dead letters, never an error."""
 
     __slots__ = ("_registry", "path")
 
@@ -30,41 +32,33 @@ class ActorRef(Generic[M_contra]):
         return f"<ref {self.path}>"
 
     def tell_nowait(self, message: M_contra) -> Outcome:
-        """Put ``message`` into the user lane if there is room."""
+        """Put ``message`` into the user lane if there is room; else what the mailbox's ``overflow`` says happens."""
         cell = self._registry.cell(self.path)
-        return Outcome.STOPPED if cell is None else cell.mailbox.offer(Envelope(message))
+        return self._nobody(message) if cell is None else cell.mailbox.offer(Envelope(message))
 
     async def tell(self, message: M_contra) -> Outcome:
-        """Put ``message`` into the user lane, waiting for room; a full mailbox holds up this sender only.
+        """Put ``message`` into the user lane, waiting for room if the mailbox has backpressure; that holds up nobody else.
 
         Cancelled while waiting: the message was not put.
         """
         cell = self._registry.cell(self.path)
-        return Outcome.STOPPED if cell is None else await cell.mailbox.put(Envelope(message))
+        return self._nobody(message) if cell is None else await cell.mailbox.put(Envelope(message))
 
     def urge(self, message: M_contra) -> Outcome:
         """Put ``message`` into the control lane, before everything in the user lane; never full."""
         cell = self._registry.cell(self.path)
-        return Outcome.STOPPED if cell is None else cell.mailbox.urge(Envelope(message))
+        return self._nobody(message) if cell is None else cell.mailbox.urge(Envelope(message))
 
     async def ask(
         self, build: Callable[[Reply[R]], M_contra], timeout_s: float, *, urgent: bool = False
     ) -> R:
         """Send ``build(reply)`` and wait for what the actor puts into ``reply``.
 
-        ``timeout_s`` covers waiting for room, the handling and the answer. Raises ``trio.TooSlowError``, or
-        ``ActorDownError`` as soon as the actor ends without having answered. Late answers vanish.
+        ``timeout_s`` covers waiting for room, the handling and the answer; late answers vanish. Raises
+        ``trio.TooSlowError``; ``ActorDownError`` as soon as the actor ends without having answered, ``RestartingError``
+        where it had ended before it saw the question; ``MailboxFullError``. An actor asks by ``Context.ask``.
         """
-        cell = self._registry.cell(self.path)
-        if cell is None:
-            raise ActorDownError(self.path, Shutdown("there is no such actor"))
-        reply: Reply[R] = Reply()
-        envelope = Envelope(build(reply), reply)
-        with trio.fail_after(timeout_s):
-            outcome = cell.mailbox.urge(envelope) if urgent else await cell.mailbox.put(envelope)
-            if outcome is not Outcome.ACCEPTED:
-                raise ActorDownError(self.path, cell.last_reason or Shutdown())
-            return await reply.wait()
+        return await ask(self._registry, self.path, build, trio.current_time() + timeout_s, urgent=urgent)
 
     def stop(self, reason: str = "shutdown") -> None:
         """Ask the present incarnation to end; what follows is its supervisor's decision."""
@@ -85,6 +79,10 @@ class ActorRef(Generic[M_contra]):
         """The number of the life that is live now, if one is."""
         cell = self._registry.cell(self.path)
         return None if cell is None or cell.life is None else cell.life.incarnation
+
+    def _nobody(self, message: M_contra) -> Outcome:
+        self._registry.letters.add(self.path, message, Why.NOBODY)
+        return Outcome.STOPPED
 
 
 AnyRef = ActorRef[Any]

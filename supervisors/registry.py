@@ -3,6 +3,7 @@
 from typing import Any
 
 from supervisors.cell import Cell
+from supervisors.letters import DeadLetters
 from supervisors.mailbox import Mailbox
 from supervisors.ref import ActorRef
 from supervisors.spec import ChildSpec, path_segment
@@ -11,7 +12,8 @@ from supervisors.spec import ChildSpec, path_segment
 class Registry:
     """The one table of cells."""
 
-    def __init__(self) -> None:
+    def __init__(self, letters: DeadLetters) -> None:
+        self.letters = letters
         self._cells: dict[str, Cell] = {}
 
     def cell(self, path: str) -> Cell | None:
@@ -24,16 +26,25 @@ class Registry:
         path = name if parent is None else f"{parent}/{name}"
         cell = self._cells.get(path)
         if cell is None:
-            cell = self._cells[path] = Cell(path, spec, Mailbox(spec.capacity))
+            cell = self._cells[path] = Cell(path, spec, Mailbox(path, spec.mailbox, self.letters))
         cell.spec = spec
+        cell.mailbox.spec = spec.mailbox
         cell.mailbox.open = True
         return cell
 
     def release(self, cell: Cell) -> None:
-        """Forget a cell; what waits in its mailbox is refused."""
+        """Forget a cell and, of a supervisor, all below it; what waits in their mailboxes are dead letters."""
         if self._cells.get(cell.path) is cell:
             del self._cells[cell.path]
         cell.close()
+        for ref in self.below(cell.path) if cell.spec.kind == "supervisor" else []:
+            if (below := self.cell(ref.path)) is not None:
+                self.release(below)
+
+    def close(self) -> None:
+        """Nobody will live anywhere again. What the cells counted can still be looked at."""
+        for cell in self._cells.values():
+            cell.close()
 
     def ref(self, path: str) -> ActorRef[Any]:
         """A reference to ``path``, whether or not anybody lives there yet."""

@@ -4,6 +4,7 @@ Durations are seconds. A spec says nothing about one life of the child; that is 
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -26,7 +27,10 @@ AutoShutdown = Literal["never", "any_significant", "all_significant"]
 
 OnExceeded = Literal["disable", "escalate"]
 OnStuck = Literal["abandon", "escalate"]
+Overflow = Literal["backpressure", "drop_oldest", "drop_newest", "park"]
 Kind = Literal["worker", "supervisor"]
+
+_REDELIVER = re.compile("redeliver:[1-9][0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,40 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class MailboxSpec:
+    """The mailbox of a child: ``capacity`` bounds its user lane, ``overflow`` says what a full one does.
+
+    ``backpressure`` holds up the sender; ``drop_oldest`` and ``drop_newest`` make dead letters; ``park`` hands the message
+    to ``park``, which puts it where it is safe, without blocking. ``in_flight`` is about the message in work when the
+    child ends other than by returning: ``drop`` it (at most once), or ``redeliver:n``, first of all, until it has ended
+    the child badly ``n`` times; then it is a dead letter, and the child goes on with the next.
+    """
+
+    capacity: int = 256
+    overflow: Overflow = "backpressure"
+    in_flight: str = "drop"
+    park: Callable[[Any], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1:
+            raise ValueError(f"a mailbox has room for a message: {self}")
+        if (self.overflow == "park") != (self.park is not None):
+            raise ValueError(f"park says where to, and nothing else does: {self}")
+        if self.in_flight != "drop" and not _REDELIVER.fullmatch(self.in_flight):
+            raise ValueError(f"in_flight is drop or redeliver:n, n from 1: {self}")
+
+    @property
+    def attempts(self) -> int | None:
+        """How many bad ends a message may cause before it is a dead letter; None: it is dropped at once."""
+        return None if self.in_flight == "drop" else int(self.in_flight.removeprefix("redeliver:"))
+
+
+@dataclass(frozen=True, slots=True)
 class ChildSpec:
     """One child. ``start(ctx, *args)`` is its whole life: an async function that returns when it is done.
 
     A soft stop may take ``shutdown`` seconds, then the child is cancelled; ``grace`` seconds later it is stuck.
-    ``shutdown`` may be infinite (supervisors) or 0 (cancel at once). ``capacity`` bounds the mailbox's user lane.
+    ``shutdown`` may be infinite (supervisors) or 0 (cancel at once).
     """
 
     id: str
@@ -97,16 +130,14 @@ class ChildSpec:
     intensity: Intensity = field(default_factory=Intensity)
     on_stuck: OnStuck = "abandon"
     significant: bool = False
-    capacity: int = 256
+    mailbox: MailboxSpec = field(default_factory=MailboxSpec)
     classify: Classify = crash
 
     def __post_init__(self) -> None:
         if not self.id:
             raise ValueError("a child has an id")
-        if self.capacity < 1 or self.ready_timeout <= 0 or self.shutdown < 0 or self.grace < 0:
-            raise ValueError(
-                f"capacity and ready_timeout are positive, shutdown and grace not negative: {self.id}"
-            )
+        if self.ready_timeout <= 0 or self.shutdown < 0 or self.grace < 0:
+            raise ValueError(f"ready_timeout is positive, shutdown and grace not negative: {self.id}")
 
     def policy(self) -> dict[str, Any]:
         """The restart policy as plain data, for people."""

@@ -20,15 +20,17 @@ from supervisors.child import Child
 from supervisors.context import Context
 from supervisors.core import SupervisorCore, UnknownChildError
 from supervisors.lint import contradictions
-from supervisors.mailbox import Envelope, Reply
+from supervisors.mailbox import Envelope
 from supervisors.reasons import Crash, Exit, ExitReason, Shutdown, describe, exception_of, is_clean
 from supervisors.ref import ActorRef
+from supervisors.reply import Reply
 from supervisors.spec import (
     AutoShutdown,
     Backoff,
     ChildSpec,
     Intensity,
     Limit,
+    MailboxSpec,
     StartMode,
     Strategy,
     path_segment,
@@ -163,7 +165,7 @@ def supervisor(
         grace=10.0,
         intensity=intensity,
         backoff=backoff,
-        capacity=1,
+        mailbox=MailboxSpec(1),
     )
 
 
@@ -320,7 +322,7 @@ class Supervisor:
         cell = self._cells.get(child)
         if cell is not None:
             if state in _DOWN:
-                cell.mailbox.refuse_new()
+                cell.refuse_new()
             elif state is State.RUNNING:
                 self._system.publish("ready", cell.path, cell.last_incarnation)
         for waiter in self._waiting_for(child):
@@ -389,7 +391,7 @@ class Supervisor:
         if self._core.dynamic:
             # Our next life starts them only when asked to: until then nobody reads.
             for cell in self._cells.values():
-                cell.mailbox.refuse_new()
+                cell.refuse_new()
         lives = [cell.life for cell in self._cells.values() if cell.life is not None]
         for life in lives:
             life.scope.cancel()

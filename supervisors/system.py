@@ -25,6 +25,7 @@ from supervisors.context import Context
 from supervisors.dump import stack_of
 from supervisors.escalation import GIVE_UP, ExitTable
 from supervisors.events import EventLog, SupervisionEvent
+from supervisors.letters import DeadLetters
 from supervisors.reasons import (
     Cancelled,
     Crash,
@@ -95,7 +96,8 @@ class System:
         stop_deadline: float = 60.0,
         watchdog: Watchdog | None = None,
     ) -> None:
-        self.registry = Registry()
+        self.letters = DeadLetters()
+        self.registry = Registry(self.letters)
         self.events = EventLog()
         self.supervisors: dict[str, Supervising] = {}
         """The live supervisors, by path."""
@@ -129,6 +131,7 @@ class System:
                 if self._watchdog is not None:
                     self._watchdog.arm_exit(ZOMBIE_GRACE_S, self._exit_code() or GIVE_UP)
                 nursery.cancel_scope.cancel()
+        self.registry.close()
         if self._watchdog is not None:
             self._watchdog.disarm_exit()
         if self._interrupted is not None:
@@ -213,6 +216,8 @@ class System:
             outer = _only(trio.Cancelled, exc)
             failure = flatten(exc, trio.Cancelled)
             reason = Cancelled("the run") if failure is None else self._reason(failure, spec)
+        if life.felled is not None and is_clean(reason):
+            reason = life.felled
         try:
             await self._end_linked(life)
         finally:

@@ -13,8 +13,8 @@ from supervisors.cell import Cell, Down, Life, Stop
 from supervisors.context import Context
 from supervisors.dynamic import SupervisorRef
 from supervisors.events import SupervisionEvent
-from supervisors.mailbox import Reply
 from supervisors.ref import ActorRef
+from supervisors.reply import Reply
 from supervisors.spec import ChildSpec
 from supervisors.supervisor import supervisor
 from supervisors.system import Outcome, StopRequest, System

@@ -14,9 +14,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from supervisors.cell import Life, Stop
 from supervisors.context import Context
-from supervisors.mailbox import ActorDownError, Outcome
+from supervisors.mailbox import Outcome
 from supervisors.reasons import ExitReason, Failed, crash
-from supervisors.spec import Backoff, ChildSpec, Intensity
+from supervisors.reply import ActorDownError
+from supervisors.spec import Backoff, ChildSpec, Intensity, MailboxSpec
 from supervisors.supervisor import ChildNotUpError, supervisor
 from supervisors.system import System
 
@@ -123,7 +124,7 @@ class Simulation:
             grace=GRACE_S,
             backoff=Backoff(0.5, 5.0, reset_after=10),
             intensity=Intensity(rng.choice((1, 5)), 30.0),
-            capacity=rng.choice((1, 3, 50)),
+            mailbox=MailboxSpec(rng.choice((1, 3, 50))),
             classify=classify,
         )
 
@@ -248,7 +249,7 @@ class Simulation:
             if path.rpartition("/")[0].endswith("dyn"):
                 continue  # such a name may have belonged to several actors, one after the other
             assert seen == told[: len(seen)], f"{path}: {seen} of {told} (M2)"
-            assert len(told) == len(seen) + stats.used, (path, told, seen, stats)
+            assert len(told) == len(seen) + stats.discarded, (path, told, seen, stats)
             assert len(seen) - self.handled[path] <= stats.dropped_in_flight, (path, stats)
 
 

@@ -1,5 +1,6 @@
 """The pure core against a second telling of OTP's rules: many seeded sequences, and Hypothesis to shrink what fails."""
 
+import os
 import random
 
 import pytest
@@ -26,7 +27,7 @@ from supervisors.step import (
     Tick,
 )
 
-SEQUENCES = 40_000
+SEQUENCES = int(os.environ.get("KIT_SEQUENCES", "40000"))
 SEQUENCE_BLOCKS = 4
 REPRO = "cd tests/supervisors && PYTHONPATH=../.. python -c 'from otp_model import play; play({seed})'"
 

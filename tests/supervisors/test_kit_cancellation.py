@@ -11,8 +11,9 @@ from kit_house import Book, Fail, House, Who, hangs_in_init, house
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from supervisors.context import Context
-from supervisors.mailbox import ActorDownError, Mailbox
-from supervisors.spec import Backoff, ChildSpec
+from supervisors.mailbox import Mailbox
+from supervisors.reply import ActorDownError
+from supervisors.spec import Backoff, ChildSpec, MailboxSpec
 from supervisors.supervisor import ChildNotUpError, supervisor
 from supervisors.system import System
 
@@ -118,7 +119,9 @@ def test_law_X5_cancelling_a_caller_at_any_step_leaves_no_half_state(what: str) 
                         await getattr(it.commands("root"), f"{what}_child")("a", 10)
                         await getattr(it.commands("root"), f"{what}_child")("a", 10)
 
-        async with house(book.spec("a", capacity=1), book.spec("b"), supervisor("dyn", dynamic=True)) as it:
+        async with house(
+            book.spec("a", mailbox=MailboxSpec(1)), book.spec("b"), supervisor("dyn", dynamic=True)
+        ) as it:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(caller, it)
             cutter.scope = None

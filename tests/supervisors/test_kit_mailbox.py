@@ -7,9 +7,11 @@ import trio
 from kit_house import Book, Fail, Leave, house, sleeps
 from trio.testing import wait_all_tasks_blocked
 
-from supervisors.mailbox import FAIRNESS_BATCH, ActorDownError, Envelope, Mailbox, Outcome, Reply
-from supervisors.reasons import Crash
-from supervisors.spec import Backoff
+from supervisors.letters import DeadLetters
+from supervisors.mailbox import FAIRNESS_BATCH, Envelope, Mailbox, Outcome
+from supervisors.reasons import Crash, Normal
+from supervisors.reply import ActorDownError, Reply
+from supervisors.spec import Backoff, MailboxSpec
 
 BOOM = ValueError("boom")
 
@@ -18,12 +20,17 @@ def may_read() -> None:
     """The check of a reader in good standing."""
 
 
+def a_mailbox(capacity: int) -> Mailbox:
+    """One that nobody owns."""
+    return Mailbox("a", MailboxSpec(capacity), DeadLetters())
+
+
 async def take(mailbox: Mailbox) -> object:
     return (await mailbox.take(may_read)).body
 
 
 async def test_law_M4_offer_refuses_when_full_and_control_is_never_full() -> None:
-    mailbox = Mailbox(2)
+    mailbox = a_mailbox(2)
 
     assert [mailbox.offer(Envelope(n)) for n in range(3)] == [
         Outcome.ACCEPTED,
@@ -35,7 +42,7 @@ async def test_law_M4_offer_refuses_when_full_and_control_is_never_full() -> Non
 
 
 async def test_law_M5_control_comes_before_what_waits_in_the_user_lane() -> None:
-    mailbox = Mailbox(3)
+    mailbox = a_mailbox(3)
     for n in range(3):
         mailbox.offer(Envelope(n))
     mailbox.urge(Envelope("urgent"))
@@ -45,7 +52,7 @@ async def test_law_M5_control_comes_before_what_waits_in_the_user_lane() -> None
 
 
 async def test_law_M4_backpressure_holds_up_the_sender_only_and_writers_wait_in_order() -> None:
-    mailbox = Mailbox(1)
+    mailbox = a_mailbox(1)
     mailbox.offer(Envelope("first"))
     async with trio.open_nursery() as nursery:
         for n in range(5):
@@ -62,7 +69,7 @@ async def test_law_M4_backpressure_holds_up_the_sender_only_and_writers_wait_in_
 
 
 async def test_law_X5_a_cancelled_writer_has_put_nothing() -> None:
-    mailbox = Mailbox(1)
+    mailbox = a_mailbox(1)
     mailbox.offer(Envelope("first"))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(mailbox.put, Envelope("cancelled"))
@@ -75,7 +82,7 @@ async def test_law_X5_a_cancelled_writer_has_put_nothing() -> None:
 
 
 async def test_a_writer_that_waits_is_sent_away_when_nobody_will_read() -> None:
-    mailbox = Mailbox(1)
+    mailbox = a_mailbox(1)
     mailbox.offer(Envelope("first"))
     outcomes: list[Outcome] = []
 
@@ -86,7 +93,7 @@ async def test_a_writer_that_waits_is_sent_away_when_nobody_will_read() -> None:
         for _ in range(3):
             nursery.start_soon(put)
         await wait_all_tasks_blocked()
-        mailbox.refuse_new()
+        mailbox.refuse_new(Normal())
 
     assert outcomes == [Outcome.STOPPED] * 3
     assert mailbox.offer(Envelope(1)) is Outcome.STOPPED
@@ -95,7 +102,7 @@ async def test_a_writer_that_waits_is_sent_away_when_nobody_will_read() -> None:
 
 
 async def test_law_X1_a_cancelled_reader_takes_nothing_more_however_much_waits() -> None:
-    mailbox = Mailbox(100)
+    mailbox = a_mailbox(100)
     for n in range(100):
         mailbox.offer(Envelope(n))
     got = []
@@ -110,7 +117,7 @@ async def test_law_X1_a_cancelled_reader_takes_nothing_more_however_much_waits()
 
 
 async def test_law_M7_a_reader_that_never_waits_still_lets_others_run() -> None:
-    mailbox = Mailbox(1000)
+    mailbox = a_mailbox(1000)
     for n in range(1000):
         mailbox.offer(Envelope(n))
     turns = 0
@@ -130,7 +137,7 @@ async def test_law_M7_a_reader_that_never_waits_still_lets_others_run() -> None:
 
 
 async def test_two_readers_are_a_mistake() -> None:
-    mailbox = Mailbox(1)
+    mailbox = a_mailbox(1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(take, mailbox)
         await wait_all_tasks_blocked()
@@ -140,7 +147,7 @@ async def test_two_readers_are_a_mistake() -> None:
 
 
 async def test_a_reader_without_the_right_is_turned_away_and_takes_nothing() -> None:
-    mailbox = Mailbox(1)
+    mailbox = a_mailbox(1)
     right = [True]
 
     def check() -> None:
@@ -156,7 +163,7 @@ async def test_a_reader_without_the_right_is_turned_away_and_takes_nothing() -> 
         await wait_all_tasks_blocked()
         right[0] = False
         mailbox.offer(Envelope("for another"))
-        mailbox.let_go(BOOM, handled=False)
+        mailbox.let_go(Crash(BOOM))
 
     assert await take(mailbox) == "for another"
 
@@ -165,7 +172,7 @@ async def test_a_reader_without_the_right_is_turned_away_and_takes_nothing() -> 
 async def test_law_M1_and_M2_conservation_and_order_under_random_cancellation(seed: int) -> None:
     """Senders and reader are cancelled at random: nothing is lost, doubled or reordered."""
     rng = random.Random(seed)
-    mailbox = Mailbox(rng.randint(1, 4))
+    mailbox = a_mailbox(rng.randint(1, 4))
     told: dict[int, list[int]] = {}
     got: list[tuple[int, int]] = []
     senders = 3
@@ -287,20 +294,20 @@ async def test_law_M5_a_stop_reaches_an_actor_whose_user_lane_is_full(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     book = Book()
-    async with house(book.spec("a", capacity=2)) as it:
+    async with house(book.spec("a", mailbox=MailboxSpec(2))) as it:
         it.ref("root/a").tell_nowait(sleeps(1))
         await wait_all_tasks_blocked()
         assert [it.ref("root/a").tell_nowait(n) for n in range(3)] == ["accepted", "accepted", "full"]
 
     assert book.of("root/a") == ["init", "stop"]
-    assert it.cell("root/a").mailbox.stats().used == 2
+    assert it.cell("root/a").mailbox.stats().discarded == 2
 
 
 async def test_law_M4_tell_waits_for_room_and_for_nothing_else(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     book = Book()
-    async with house(book.spec("slow", capacity=1), book.spec("other")) as it:
+    async with house(book.spec("slow", mailbox=MailboxSpec(1)), book.spec("other")) as it:
         it.ref("root/slow").tell_nowait(sleeps(5))
         await wait_all_tasks_blocked()
         it.ref("root/slow").tell_nowait(1)
@@ -320,7 +327,7 @@ async def test_a_sender_that_waits_for_a_child_that_is_terminated_is_refused(
     async def tell(it: object, n: int) -> None:
         outcomes.append(await ref.tell(n))
 
-    async with house(book.spec("a", capacity=1)) as it:
+    async with house(book.spec("a", mailbox=MailboxSpec(1))) as it:
         ref = it.ref("root/a")
         ref.tell_nowait(sleeps(2))
         await wait_all_tasks_blocked()

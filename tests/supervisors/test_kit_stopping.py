@@ -9,8 +9,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from supervisors.context import Context
 from supervisors.escalation import ExitTable
-from supervisors.mailbox import ActorDownError
 from supervisors.reasons import Failed, IntensityExceeded, Shutdown, root_cause
+from supervisors.reply import ActorDownError
 from supervisors.spec import Backoff, ChildSpec, Intensity
 from supervisors.supervisor import ChildNotUpError, supervisor
 from supervisors.system import StopRequest

@@ -9,9 +9,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from supervisors.cell import FencedError, Stop
 from supervisors.context import Context
-from supervisors.mailbox import ActorDownError
 from supervisors.reasons import Stuck
-from supervisors.spec import Backoff, ChildSpec
+from supervisors.reply import ActorDownError
+from supervisors.spec import Backoff, ChildSpec, MailboxSpec
 from supervisors.supervisor import ChildNotUpError, supervisor
 
 BOOM = ValueError("boom")
@@ -209,7 +209,7 @@ async def test_a_supervisor_that_crashes_takes_its_children_down_and_comes_back_
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     book = Book()
-    mid = supervisor("mid", [book.spec("a", capacity=4), book.spec("b")], backoff=SOON)
+    mid = supervisor("mid", [book.spec("a", mailbox=MailboxSpec(4)), book.spec("b")], backoff=SOON)
     async with house(mid, book.spec("s")) as it:
         it.ref("root/mid/a").tell_nowait(sleeps(100))
         await wait_all_tasks_blocked()
