@@ -51,9 +51,9 @@ async def run(ctx: Context[Message], services: Services, make: Callable[[], Adap
             await nursery.start(_connect, adapter, port, nursery.cancel_scope)
             port.up = True
             ctx.ready()
-            for chat in await services.store.read(queries.open_lanes):
-                if chat[:2] == (port.platform, account):
-                    services.delivery.wake(lane_key(*chat))
+            nursery.start_soon(
+                _wake_lanes, services, port
+            )  # beside: the store may be away, and a fault must be read
             await _serve(ctx)
             with trio.move_on_after(DISCONNECT_DEADLINE_S):
                 await adapter.disconnect()
@@ -61,6 +61,13 @@ async def run(ctx: Context[Message], services: Services, make: Callable[[], Adap
     finally:
         services.adapters.remove(port)
         services.routes.unmount(port)
+
+
+async def _wake_lanes(services: Services, port: AdapterPort) -> None:
+    """What waits for this account can be sent now."""
+    for chat in await services.store.read(queries.open_lanes):
+        if chat[:2] == (port.platform, port.account):
+            services.delivery.wake(lane_key(*chat))
 
 
 def _report(ctx: Context[Message], error: BaseException) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,24 +50,17 @@ async def run(ctx: Context[Message], door: ControlDoor, run_dir: Path) -> None:
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(bind_control_socket(run_dir)))
     slots = trio.Semaphore(MAX_CONNECTIONS)
     async with listener, trio.open_nursery() as nursery:
-        nursery.start_soon(_accept, listener, slots, door)
+        # serve_listeners waits where the process is out of file descriptors: just then somebody wants to ask.
+        nursery.start_soon(trio.serve_listeners, partial(_converse, slots, door), [listener])
         ctx.ready()
         await ctx.stopping()
         nursery.cancel_scope.cancel()
 
 
-async def _accept(listener: trio.SocketListener, slots: trio.Semaphore, door: ControlDoor) -> None:
-    async with trio.open_nursery() as connections:
-        while True:
-            await slots.acquire()
-            stream = await listener.accept()
-            connections.start_soon(_converse, stream, slots, door)
-
-
-async def _converse(stream: trio.SocketStream, slots: trio.Semaphore, door: ControlDoor) -> None:
+async def _converse(slots: trio.Semaphore, door: ControlDoor, stream: trio.SocketStream) -> None:
     """Answer one peer's requests in order until it leaves, breaks the protocol or falls silent."""
     try:
-        async with stream:
+        async with stream, slots:
             if peer_uid(stream.socket) != os.getuid():
                 log.warning("a process of another user asked on the control socket and was refused")
                 return
@@ -84,8 +78,6 @@ async def _converse(stream: trio.SocketStream, slots: trio.Semaphore, door: Cont
         log.warning("a connection on the control socket was closed: %s", error)
     except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
         pass  # the peer is gone, or does not read; that is its own business
-    finally:
-        slots.release()
 
 
 async def _reply(door: ControlDoor, frame: Mapping[str, Any]) -> bytes:

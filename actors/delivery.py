@@ -21,14 +21,16 @@ from hermes.types.origin import LaneKey, lane_key
 from hermes.types.records import OutboxRow
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
-from supervisors.mailbox import Reply
-from supervisors.spec import Backoff, ChildSpec, Intensity
+from supervisors.reply import Reply
+from supervisors.spec import Backoff, ChildSpec, Intensity, MailboxSpec
 
 log = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
 EXPIRE_S = 60.0
 IDLE_S = 60.0
+REST_S = 600.0
+"""How long a lane that has ended too often rests before it gets another chance: its messages have nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ def lane_spec(services: Services, lane: LaneKey) -> ChildSpec:
         args=(services, lane),
         restart="transient",
         backoff=Backoff(min=0.2, max=30.0, reset_after=60.0),
-        intensity=Intensity(5, per=60.0, on_exceeded="disable"),
-        capacity=16,
+        intensity=Intensity(5, per=60.0, on_exceeded="disable", probe=REST_S),
+        mailbox=MailboxSpec(16),
     )
 
 

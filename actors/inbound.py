@@ -114,6 +114,9 @@ class _Dispatcher:
             self._dispatch(lane_key(*chat))
         for key in await store.read(queries.open_sessions):
             self._services.conversations.wake(key)
+            self._services.conversations.interrupt(
+                key
+            )  # the worker that had to may have died after its commit
 
 
 async def _decide_all(ctx: Context[Message], services: Services, chat: Chat) -> None:
@@ -177,11 +180,14 @@ async def _close(services: Services, row: InboxRow, close: ops.Close) -> None:
 
 
 def _reply(services: Services, row: InboxRow, text: str) -> tuple[Outbound, ...]:
-    """A command's answer. Named after its row, so that deciding the row again would not say it twice."""
+    """A command's answer. Named after its row, so that deciding the row again would not say it twice.
+
+    The trace tells it from the row of that number in a database that was set aside: an open page still shows its answer.
+    """
     event, origin = row.event, row.event.origin
     return (
         Outbound(
-            delivery_id=DeliveryId(f"in{row.row_id}"),
+            delivery_id=DeliveryId(f"in{row.row_id}:{event.trace}"),
             platform=origin.platform,
             account=origin.account,
             chat_id=origin.chat_id,

@@ -5,6 +5,7 @@ pruner    what has outlived its purpose: dedupe keys, browser sessions
 """
 
 import json
+import logging
 from collections import deque
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from hermes.store import ops
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
 from supervisors.events import SupervisionEvent
+
+log = logging.getLogger(__name__)
 
 Message = Stop | Down
 
@@ -47,8 +50,16 @@ async def journal(
             stopping = True
         if events.waiting:
             _post(services, events)
-            tree = json.dumps(overview.tree()).encode()
-            await trio.to_thread.run_sync(write_private, tree_file, tree)
+            await _keep_tree(overview, tree_file)
+
+
+async def _keep_tree(overview: TreeOverview, tree_file: Path) -> None:
+    """A disk that takes no tree must not cost the journal its life: the next event tries again."""
+    tree = json.dumps(overview.tree()).encode()
+    try:
+        await trio.to_thread.run_sync(write_private, tree_file, tree)
+    except OSError as error:
+        log.warning("the tree could not be kept: %s", error)
 
 
 def _post(services: Services, events: EventQueue) -> None:
@@ -73,7 +84,7 @@ async def pruner(ctx: Context[Message], services: Services) -> None:
     ctx.ready()
     while True:
         now = services.clock.wall()
-        await services.store.write(ops.Prune(now - DEDUPE_KEPT_S, now))
+        services.store.post(ops.Prune(now - DEDUPE_KEPT_S, now))
         with trio.move_on_after(PRUNE_S):
             await ctx.stopping()
             return

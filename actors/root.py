@@ -19,9 +19,9 @@ from hermes.types.errors import (
     GatewayError,
 )
 from supervisors.escalation import ExitTable
-from supervisors.mailbox import ActorDownError, Reply
 from supervisors.reasons import Crash, ExitReason, Failed, Verdict
 from supervisors.ref import ActorRef
+from supervisors.reply import ActorDownError, Reply
 from supervisors.system import System
 
 log = logging.getLogger(__name__)

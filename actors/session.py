@@ -19,9 +19,9 @@ from hermes.types.ids import SessionKey
 from hermes.types.records import InboxRow
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
-from supervisors.mailbox import Reply
 from supervisors.reasons import describe, exception_of, is_clean
-from supervisors.spec import Backoff, ChildSpec, Intensity
+from supervisors.reply import Reply
+from supervisors.spec import Backoff, ChildSpec, Intensity, MailboxSpec
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Wake:
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """The turn has been stopped in the store; end its task."""
+    """The turn may have been stopped in the store; end its task if it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,14 @@ class Drain:
     reply: Reply[None]
 
 
-Message = Wake | Interrupt | Drain | Stop | Down
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The turn's agent is at work, or is done. The rest of a turn takes as long as the disk does, and has no limit."""
+
+    on: bool
+
+
+Message = Wake | Interrupt | Drain | Asking | Stop | Down
 
 
 class TurnStuckError(Exception):
@@ -71,7 +78,7 @@ def spec(services: Services, key: SessionKey) -> ChildSpec:
         restart="transient",
         backoff=Backoff(min=0.2, max=30.0, reset_after=60.0),
         intensity=Intensity(5, per=60.0, on_exceeded="disable", probe=REST_S),
-        capacity=16,
+        mailbox=MailboxSpec(16),
     )
 
 
@@ -118,6 +125,12 @@ class _Session:
                     pass
                 case Interrupt():
                     await self._interrupt()
+                case Asking(on):
+                    if self._turn is not None:
+                        limit_s = self._services.config.agent.turn_timeout_s + TURN_GRACE_S
+                        self._turn = replace(
+                            self._turn, until=trio.current_time() + limit_s if on else math.inf
+                        )
                 case Drain(reply):
                     self._draining.append(reply)
                     self._drained()
@@ -145,9 +158,9 @@ class _Session:
             await turn.set_aside(self._services, batch, self._ctx.incarnation)
             self._ctx.me.tell_nowait(Wake())
             return
-        limit_s = self._services.config.agent.turn_timeout_s + TURN_GRACE_S
-        self._turn = _Running(batch, trio.current_time() + limit_s)
-        self._ctx.spawn_child(ChildSpec(turn.NAME, turn.run, (self._services, batch, self._ctx.incarnation)))
+        self._turn = _Running(batch, until=math.inf)
+        args = (self._services, batch, self._ctx.incarnation, lambda on: self._ctx.remind(Asking(on)))
+        self._ctx.spawn_child(ChildSpec(turn.NAME, turn.run, args))
 
     def _poisonous(self, row: InboxRow) -> bool:
         """True if taking ``row`` again would be one death too many."""
@@ -171,9 +184,11 @@ class _Session:
         if self._turn is None:
             return
         self._ctx.cancel_child(turn.NAME)
-        while not isinstance(await self._ctx.receive(), Down):
-            pass  # rows and drains are the next incarnation's, or the next boot's
+        while not isinstance(message := await self._ctx.receive(), Down):
+            if isinstance(message, Drain):  # all else is the next incarnation's, or the next boot's
+                self._draining.append(message.reply)
         await self._services.store.write(ops.Release(self._key, self._turn.batch.turn_id))
+        self._turn_ended(message)
 
     def _turn_ended(self, down: Down) -> None:
         self._turn = None

@@ -6,6 +6,7 @@ aside if it is damaged, and begin a new one, loudly.
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import trio
@@ -24,10 +25,16 @@ Message = Stop | Down
 MARKER = "store-corrupt"
 
 
-async def run(ctx: Context[Message], port: StorePort, path: Path, run_dir: Path) -> None:
+SetAside = Callable[[Path], None]
+"""Told where a damaged database is kept, once, before the new one opens."""
+
+
+async def run(ctx: Context[Message], port: StorePort, path: Path, run_dir: Path, set_aside: SetAside) -> None:
     """Write until told to stop; raises what the writer died of."""
     marker = run_dir / MARKER
-    await trio.to_thread.run_sync(_heal, path, marker)
+    aside = await trio.to_thread.run_sync(_heal, path, marker)
+    if aside is not None:
+        set_aside(aside)
     async with trio.open_nursery() as nursery:
         await nursery.start(_serve, port, path, marker)
         ctx.ready()
@@ -35,13 +42,14 @@ async def run(ctx: Context[Message], port: StorePort, path: Path, run_dir: Path)
         nursery.cancel_scope.cancel()
 
 
-def _heal(path: Path, marker: Path) -> None:
+def _heal(path: Path, marker: Path) -> Path | None:
     if not marker.exists():
-        return
+        return None
     aside = check_and_set_aside(path, time.strftime(".damaged-%Y%m%d-%H%M%S"))
     if aside is not None:
         log.error("the database was damaged; it is kept as %s and a new one begins", aside)
     marker.unlink()
+    return aside
 
 
 async def _serve(port: StorePort, path: Path, marker: Path, *, task_status: trio.TaskStatus[None]) -> None:

@@ -60,6 +60,7 @@ class Parts:
     events: maintenance.EventQueue
     accounts: Sequence[Account]
     announce: web.Announce
+    set_aside: store.SetAside
     home: Path
 
 
@@ -67,12 +68,13 @@ def build(parts: Parts) -> ChildSpec:
     """The root supervisor with everything below it."""
     services, home = parts.services, parts.home
     run_dir = home / "run"
+    store_args = (parts.store_port, home / "gateway.db", run_dir, parts.set_aside)
     journal_args = (services, parts.events, parts.overview, run_dir / "tree.json")
     return supervisor(
         ROOT,
         [
             _service("control", control.run, parts.control_door, run_dir),
-            _service("store", store.run, parts.store_port, home / "gateway.db", run_dir, budget=GIVE_UP),
+            _service("store", store.run, *store_args, budget=GIVE_UP),
             supervisor(
                 "gateway",
                 [

@@ -8,6 +8,7 @@ takes them again under the same turn id, after the last step that was committed.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -52,11 +53,16 @@ class _End:
     text: str
 
 
-async def run(ctx: Context[None], services: Services, batch: Batch, incarnation: int) -> None:
-    """Answer ``batch``; what the agent raises is raised here, and crashes this turn only."""
+async def run(
+    ctx: Context[None], services: Services, batch: Batch, incarnation: int, asking: Callable[[bool], None]
+) -> None:
+    """Answer ``batch``; what the agent raises is raised here, and crashes this turn only.
+
+    ``asking`` is told when the agent begins and when it is done: it alone has a deadline that somebody else must watch.
+    """
     ctx.ready()
     try:
-        await _answer(services, batch, incarnation)
+        await _answer(services, batch, incarnation, asking)
     finally:
         _let_go(services, batch)
 
@@ -77,7 +83,7 @@ def _let_go(services: Services, batch: Batch) -> None:
     services.delivery.wake(lane)
 
 
-async def _answer(services: Services, batch: Batch, incarnation: int) -> None:
+async def _answer(services: Services, batch: Batch, incarnation: int, asking: Callable[[bool], None]) -> None:
     record = await _take(services, batch, incarnation)
     if record is None:
         return  # stopped or answered since the session looked
@@ -93,7 +99,9 @@ async def _answer(services: Services, batch: Batch, incarnation: int) -> None:
         history=tuple(history),
         steps=tuple(steps),
     )
+    asking(True)
     end = _end_of(await _ask(services, question), services)
+    asking(False)
     faults.point("before_turn_commit")
     await _finish(services, batch, record, end)
 
@@ -200,13 +208,15 @@ class _TurnIO:
                 assert_never(event)
 
     async def step(self, step: Step) -> None:
-        """See ``AgentIO``."""
+        """See ``AgentIO``. Does not return once the turn has been stopped: its end is on the way."""
         await self._alive()
         question = self._question
         now = self._services.clock.wall()
-        add = ops.AddStep(question.session_key, question.generation, question.turn_id, self._steps, step, now)
-        await self._services.store.write(add)
-        self._steps += 1
+        # Before the wait: a step that is cut off may be committed, and tools may end side by side.
+        n, self._steps = self._steps, self._steps + 1
+        add = ops.AddStep(question.session_key, question.generation, question.turn_id, n, step, now)
+        if not await self._services.store.write(add):
+            await trio.sleep_forever()
         faults.point("after_step")
 
     async def _alive(self) -> None:

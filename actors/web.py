@@ -44,12 +44,19 @@ async def run(
             web.up(host, port)
             log.info("listening on %s port %d", host, port)
             ctx.ready()
-            if first:
-                await announce(await web.link())
-            await ctx.stopping()
+            async with trio.open_nursery() as beside:
+                if first:
+                    beside.start_soon(_show_link, web, announce)
+                await ctx.stopping()
+                beside.cancel_scope.cancel()
             stop.set()
     finally:
         web.down()
+
+
+async def _show_link(web: WebPort, announce: Announce) -> None:
+    """A disk that refuses the code is waited for, but not by whoever tells us to stop."""
+    await announce(await web.link())
 
 
 async def _serve(

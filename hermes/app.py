@@ -29,8 +29,11 @@ from hermes.ops.clock import SystemClock, SystemIds
 from hermes.ops.lock import HomeLock, prepare_home
 from hermes.ops.logging import logging_to
 from hermes.ops.redaction import Redaction, secrets_in
-from hermes.platforms.webchat.adapter import PLATFORM, WebChat
-from hermes.types.ids import BootId, SessionKey
+from hermes.platforms.webchat.adapter import DEFAULT_CHAT, PLATFORM, WebChat
+from hermes.store import ops
+from hermes.types import texts
+from hermes.types.content import Outbound
+from hermes.types.ids import BootId, DeliveryId, SessionKey
 from hermes.types.origin import DEFAULT_ACCOUNT, LaneKey
 from supervisors.escalation import GIVE_UP
 from supervisors.reasons import describe, path_of
@@ -40,7 +43,11 @@ from supervisors.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
-SIGNALS: dict[int, int] = {signal.SIGINT: 0, signal.SIGTERM: 1, signal.SIGUSR1: 75}
+SIGNALS: dict[int, int] = {
+    signal.SIGINT: 0,
+    signal.SIGTERM: root.EXIT_FAILED,
+    signal.SIGUSR1: root.EXIT_RESTART,
+}
 STOP_MARGIN_S = 30.0
 """What the structural stop may take after the drain, before the hard exit."""
 
@@ -104,6 +111,21 @@ async def _run(home: Path, config: Config, boot_id: BootId, watchdog: Watchdog) 
         version=version("hermes-trio"),
     )
 
+    def set_aside(database: Path) -> None:
+        """Tell the chat that is always there; the operator reads the log."""
+        now = clock.wall()
+        text = texts.DATABASE_SET_ASIDE.format(name=database.name)
+        notice = Outbound(
+            delivery_id=DeliveryId(f"{boot_id}:set-aside"),
+            platform=PLATFORM,
+            account=DEFAULT_ACCOUNT,
+            chat_id=DEFAULT_CHAT,
+            text=text,
+            kind="notice",
+            expires_at=now + config.delivery.ttl_s,
+        )
+        store.post(ops.Enqueue(notice, now))
+
     def session_spec(key: SessionKey) -> ChildSpec:
         return session.spec(services, key)
 
@@ -144,6 +166,7 @@ async def _run(home: Path, config: Config, boot_id: BootId, watchdog: Watchdog) 
         events=events,
         accounts=accounts,
         announce=_announce,
+        set_aside=set_aside,
         home=home,
     )
     try:

@@ -133,6 +133,8 @@ class AdapterPort:
         try:
             with self.borrowed(deadline_s) as call:
                 result = await self._adapter.send(chat_id, part, reply_to=reply_to, metadata=metadata)
+                if not isinstance(result, SendResult):  # foreign code: checked, not believed
+                    raise TypeError(f"send returned {type(result).__name__}, not SendResult")
         except SendError as error:
             if error.failure.scope == "adapter":
                 self.report(error)

@@ -47,9 +47,10 @@ class Conversations:
     def wake(self, key: SessionKey) -> None:
         """A session has rows to work on; start it if it sleeps."""
         ref = self._registry.ref(self.path(key))
-        if not ref.takes_mail:
+        if ref.takes_mail:
+            ref.tell_nowait(self._session_wake)
+        else:
             self._supervisor.start_child_soon(self._spec_of(key))
-        ref.tell_nowait(self._session_wake)
 
     def rests(self, key: SessionKey) -> bool:
         """True while the session is disabled after repeated trouble: nobody will work on its rows."""
@@ -60,7 +61,7 @@ class Conversations:
         self._supervisor.enable_child_soon(key)
 
     def interrupt(self, key: SessionKey) -> None:
-        """The session's turn has been stopped in the store; end its task too."""
+        """The session's turn may have been stopped in the store; have it look, and end the task too if so."""
         self._registry.ref(self.path(key)).urge(self._session_interrupt)
 
     def live(self) -> list[ActorRef[Any]]:

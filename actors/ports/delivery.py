@@ -29,8 +29,11 @@ class Delivery:
 
     def wake(self, lane: LaneKey) -> None:
         """Have ``lane`` look at its rows and drafts, starting it if it sleeps."""
-        self.ensure(lane)
-        self._ref(lane).tell_nowait(self._look)
+        ref = self._ref(lane)
+        if ref.takes_mail:
+            ref.tell_nowait(self._look)
+        else:
+            self._supervisor.start_child_soon(self._spec_of(lane))
 
     def ensure(self, lane: LaneKey) -> None:
         """Start ``lane`` if it sleeps; one that is awake knows its own business."""

@@ -16,7 +16,7 @@ from hermes.store import queries
 from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import BootId, Clock
 from supervisors.dynamic import SupervisorRef
-from supervisors.mailbox import ActorDownError
+from supervisors.reply import ActorDownError
 from supervisors.supervisor import ChildNotUpError
 from supervisors.system import System
 from supervisors.tree import ActorSnapshot

@@ -23,7 +23,7 @@ from hermes.store.ops import Op
 from hermes.store.port import Reader
 from hermes.store.schema import open_reader
 from hermes.store.writer import PROBE_S, Committed, Degraded, Ended, Healthy, Report, WriterThread
-from hermes.types.errors import STORE_CORRUPT, STORE_GONE, Failure, GatewayError
+from hermes.types.errors import STORE_CORRUPT, STORE_DEGRADED, STORE_GONE, Failure, GatewayError
 
 MAX_PENDING = 50_000
 READERS = 4
@@ -55,7 +55,7 @@ class _Life:
 class StorePort:
     """Implements ``hermes.store.port.Store``: callers see latency, never a death of the store.
 
-    While the store is away or degraded ``write`` waits; what was handed in is written as soon as the disk takes it.
+    While the store is away or degraded ``write`` and ``read`` wait; what was handed in is written once the disk takes it.
     Every method belongs to the loop's thread.
     """
 
@@ -68,7 +68,6 @@ class StorePort:
         self._gone = False
         self._life: _Life | None = None
         self._health: Healthy | Degraded | None = None
-        self._health_changed = trio.Event()
         self._readable = trio.Event()
         self._path: Path | None = None
         self._idle_readers: deque[Reader] = deque()
@@ -83,13 +82,6 @@ class StorePort:
     def degraded(self) -> Failure | None:
         """Why the disk refuses writes; None if it takes them, or nobody knows."""
         return self._health.failure if isinstance(self._health, Degraded) else None
-
-    async def wait_healthy(self) -> None:
-        """Return when a writer is up and the disk takes what it writes. Raises ``store_gone``."""
-        await trio.lowlevel.checkpoint()
-        while not isinstance(self._health, Healthy):
-            self._check()
-            await self._health_changed.wait()
 
     async def write(self, op: Op[T]) -> T:
         """Return when ``op`` is committed. Cancelling the caller withdraws nothing that was handed in.
@@ -120,20 +112,25 @@ class StorePort:
     ) -> T:
         """Run ``query`` in a thread, on one snapshot that holds every write that has been awaited.
 
-        Waits until the store has been up once. Cancellation waits for the query. Raises ``GatewayError``:
-        ``store_degraded``, ``store_gone``, or ``store_corrupt``: that is the store's death, for its reader only transient.
+        Waits until the store has been up once, and while the disk refuses: a reader that failed for the disk's sake would
+        count as one that crashed. Cancellation waits for the query. Raises ``GatewayError``: ``store_gone``, or
+        ``store_corrupt``: that is the store's death, for its reader only transient.
         """
         await self._readable.wait()
-        self._check()
-        try:
-            return await trio.to_thread.run_sync(
-                self._query, lambda reader: query(reader, *args, **kwargs), limiter=self._reader_limit
-            )
-        except GatewayError as error:
-            if error.failure.code == STORE_CORRUPT and self._life is not None:
-                self._life.die(error)
-                raise GatewayError(replace(error.failure, severity="transient")) from error
-            raise
+        while True:
+            self._check()
+            try:
+                return await trio.to_thread.run_sync(
+                    self._query, lambda reader: query(reader, *args, **kwargs), limiter=self._reader_limit
+                )
+            except GatewayError as error:
+                if error.failure.code == STORE_CORRUPT and self._life is not None:
+                    self._life.die(error)
+                    raise GatewayError(replace(error.failure, severity="transient")) from error
+                if error.failure.code != STORE_DEGRADED:
+                    raise
+                log.warning("a read is tried again: %s", error.failure)
+            await trio.sleep(self._probe_s)
 
     async def serve(
         self, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -230,8 +227,6 @@ class StorePort:
         if isinstance(health, Healthy) and isinstance(self._health, Degraded):
             log.warning("the store's disk takes writes again")
         self._health = health
-        self._health_changed.set()
-        self._health_changed = trio.Event()
 
     def _query(self, query: Callable[[Reader], T]) -> T:
         assert self._path is not None  # noqa: S101 - readable means served once

@@ -103,6 +103,9 @@ def execute(arguments: Sequence[str]) -> int:
             if hint:
                 click.echo(f"  {hint}", err=True)
         return NOT_RUNNING if isinstance(wrong, NotRunning) else FAILED
+    except OSError as wrong:  # stdout on a full disk, say; a closed pipe is click's own affair
+        click.echo(f"hermes: {wrong}", err=True)
+        return FAILED
 
 
 def _say_json(kind: str, message: str, hint: str) -> None:

@@ -17,11 +17,16 @@ def home_option(command: Command) -> Command:
     """``--home DIR``, handed over as the absolute path of the home that is meant."""
     return click.option(
         "--home",
-        type=click.Path(path_type=Path),
         metavar="DIR",
-        callback=lambda _ctx, _option, value: resolve_home(value, os.environ),
+        callback=_home,
         help="The Hermes home. Default: $HERMES_HOME, else ~/.hermes.",
     )(command)
+
+
+def _home(_ctx: click.Context, _option: click.Parameter, value: str | None) -> Path:
+    if value == "":  # a script's unset variable; as a path it would be the working directory
+        raise click.BadParameter("it is empty")
+    return resolve_home(None if value is None else Path(value), os.environ)
 
 
 def json_option(command: Command) -> Command:

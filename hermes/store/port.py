@@ -29,4 +29,7 @@ class Store(Protocol):
     async def read(
         self, query: Callable[Concatenate[Reader, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a function of ``hermes.store.queries`` beside the writer; sees every write that has been awaited."""
+        """Run a function of ``hermes.store.queries`` beside the writer; sees every write that has been awaited.
+
+        Does not return while the disk refuses it, as ``write``. Raises ``GatewayError``: ``store_gone``, ``store_corrupt``.
+        """

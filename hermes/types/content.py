@@ -8,7 +8,6 @@ from hermes.types.ids import DeliveryId, SessionKey, TraceId
 from hermes.types.origin import LaneKey, lane_key
 
 OutboxState = Literal["prepared", "sending", "retry", "unknown", "sent", "dead"]
-OPEN_OUTBOX_STATES: tuple[OutboxState, ...] = ("prepared", "sending", "retry", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +80,3 @@ class Capabilities:
     history: bool = False
     draft_interval_s: float = 0.8
     send_timeout_s: float = 30.0
-    receive_deadline_s: float | None = None

@@ -144,14 +144,6 @@ class Drafts(Protocol):
         """Show the newest text; losing one is harmless."""
 
 
-@runtime_checkable
-class Typing(Protocol):
-    """Optional: the platform can show that the agent works."""
-
-    async def typing(self, chat_id: str, on: bool) -> None:
-        """Switch the indicator; losing one is harmless."""
-
-
 # --- what the web server and the control socket see of the tree --------------------------------------------------------
 
 

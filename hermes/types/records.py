@@ -10,15 +10,6 @@ from hermes.types.ids import BootId, SessionId, SessionKey, TurnId
 InboxState = Literal[
     "accepted", "routed", "in_turn", "answered", "merged", "refused", "denied", "ignored", "stopped", "failed"
 ]
-TERMINAL_INBOX_STATES: tuple[InboxState, ...] = (
-    "answered",
-    "merged",
-    "refused",
-    "denied",
-    "ignored",
-    "stopped",
-    "failed",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,4 +20,5 @@ DID_YOU_MEAN = "Did you mean /{name}?"
 STALE_COMMAND = (
     "/{name} is from before my last start, so I did not run it. Please send it again if you still want it."
 )
+DATABASE_SET_ASIDE = "My memory was damaged, so I have begun a new one. What was said before is kept in {name}, for the operator."
 HELP = "Write to me as you would to a person. These commands are always answered, also while I am busy:"

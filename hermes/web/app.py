@@ -8,6 +8,9 @@ Door ─▶ Starlette ─┬─ /health /ready /startup      open to all, and sa
 
 import json
 import math
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, assert_never
 
@@ -30,6 +33,8 @@ from hermes.web.socket import AcceptedSocket
 RESTART_WAIT_S = 0.5
 """Shorter than the server's grace: the actor may be the web server itself, which ends only once it has answered this
 request; and a browser that gets no answer on a kept connection posts a second time."""
+
+POLICY_VIOLATION = 1008
 
 NO_SESSION = "This browser is not logged in; run hermes web link and open what it prints."
 
@@ -91,6 +96,8 @@ class _Edge:
         self._overview = overview
         self._auth = auth
         self._cookie = cookie
+        self._sockets: defaultdict[str | None, set[trio.CancelScope]] = defaultdict(set)
+        """Open web sockets by the token they came with: a log-out ends them too."""
 
     # --- open to all ---
 
@@ -132,10 +139,13 @@ class _Edge:
         return response
 
     async def logout(self, request: Request) -> Response:
-        """End this browser's session."""
+        """End this browser's session, and every socket that any of its pages has open."""
         if refused := await self._no_session(request):
             return refused
-        await self._auth.close(request.cookies[self._cookie])
+        token = request.cookies[self._cookie]
+        await self._auth.close(token)
+        for socket in self._sockets.get(token, ()):
+            socket.cancel()
         response = JSONAnswer({"ok": True})
         response.delete_cookie(self._cookie, path="/", httponly=True, samesite="strict")
         return response
@@ -188,8 +198,13 @@ class _Edge:
         if refused or route is None:
             await socket.send_denial_response(refused or Response(status_code=404))
             return
-        await socket.accept()
-        await route.open(_translated(socket, "GET", b""), AcceptedSocket(socket))
+        accepted = AcceptedSocket(socket)
+        # Nothing is awaited between the check above and here, so no log-out can slip in between.
+        with self._until_logout(socket.cookies.get(self._cookie)) as scope:
+            await socket.accept()
+            await route.open(_translated(socket, "GET", b""), accepted)
+        if scope.cancelled_caught:
+            await accepted.close(POLICY_VIOLATION, "logged out")
 
     # --- what went wrong, in our one shape ---
 
@@ -210,6 +225,17 @@ class _Edge:
         return refusal(
             503, error.failure.code, error.failure.detail or "Not now; please try again.", retry_after="5"
         )
+
+    @contextmanager
+    def _until_logout(self, token: str | None) -> Iterator[trio.CancelScope]:
+        with trio.CancelScope() as scope:
+            self._sockets[token].add(scope)
+            try:
+                yield scope
+            finally:
+                self._sockets[token].discard(scope)
+                if not self._sockets[token]:
+                    del self._sockets[token]
 
     async def _denied(self, connection: HTTPConnection, auth: ports.Auth) -> Response | None:
         match auth:

@@ -80,7 +80,7 @@ class BrowserSessions:
             expiry = await self._store.read(queries.browser_session_expiry, key)
             if expiry is None:
                 return False
-            self._expiry[key] = expiry
+            expiry = self._expiry.setdefault(key, expiry)  # closed while we read: then it stays closed
             if len(self._expiry) > CACHED_SESSIONS:
                 self._expiry.popitem(last=False)
         return self._clock.wall() < expiry
@@ -88,7 +88,7 @@ class BrowserSessions:
     async def close(self, token: str) -> None:
         """End the session of ``token``, wherever else its cookie was copied to."""
         key = _hash(token)
-        self._expiry.pop(key, None)
+        self._expiry[key] = 0.0
         await self._store.write(ops.CloseBrowserSession(key))
 
 

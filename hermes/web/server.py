@@ -48,7 +48,9 @@ def bind(host: str, port: int | None) -> socket.socket:
             if error.errno != errno.EADDRINUSE:
                 raise _unusable(f"cannot listen on {host}:{candidate}: {error.strerror or error}") from error
     asked = f"{host}:{candidates[0]}" + (f" to {candidates[-1]}" if len(candidates) > 1 else "")
-    raise _unusable(f"{asked} is taken by another program; set web.port, or end that program")
+    raise _unusable(
+        f"{asked} is taken by another program; end it and run `hermes restart root/gateway/web`, or set web.port"
+    )
 
 
 async def serve(

@@ -43,6 +43,38 @@ class Typist:
         return Final("".join(f"{n} " for n in range(self._pieces)))
 
 
+class Hasty:
+    """Gives up waiting for its first step, which is committed all the same; then two tools of it end side by side."""
+
+    name = "hasty"
+
+    async def run(self, turn: Turn, io: AgentIO) -> Final:
+        """Say how many steps an earlier attempt has left."""
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await io.step(Step("result", "first", ""))
+        async with trio.open_nursery() as tools:
+            tools.start_soon(io.step, Step("result", "left", ""))
+            tools.start_soon(io.step, Step("result", "right", ""))
+        return Final(f"re: {turn.events[-1].text}")
+
+
+class Busy:
+    """Takes a step every second for as long as it may; ``done`` counts those that were committed."""
+
+    name = "busy"
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    async def run(self, turn: Turn, io: AgentIO) -> Final:
+        """Never end."""
+        while True:
+            await trio.sleep(1)
+            await io.step(Step("result", "look", ""))
+            self.done += 1
+
+
 class Deaf:
     """Hears no cancellation until it is released (or for two hours); then it answers, too late. Later turns it
     answers after ``then_s``.

@@ -229,3 +229,20 @@ async def test_an_adapter_whose_incarnation_has_ended_can_do_nothing_more(open_w
 
     with pytest.raises(SendError):
         await old.accept(())
+
+
+async def test_an_adapter_hears_of_its_fault_while_the_store_cannot_be_read(open_world, autojump_clock):
+    world = await open_world()
+    real = world.services.store.read
+
+    async def never(*args, **kwargs):
+        await trio.sleep_forever()
+
+    world.services.store.read = never
+    world.platform.crash(ValueError("a bug"))
+    await world.until(lambda: world.incarnations()[ADAPTER] == 2 and world.state(ADAPTER) == "running")
+
+    world.services.adapters.find("fake", "default").report(ValueError("another"))
+
+    await world.until(lambda: world.incarnations()[ADAPTER] == 3, within_s=60)
+    world.services.store.read = real

@@ -161,3 +161,32 @@ async def test_law_C5_a_disabled_session_gets_another_chance_after_ten_minutes(o
 
     assert 599 <= trio.current_time() - began < 602
     assert world.heard() == ["first", "again"]
+
+
+async def test_a_stop_whose_decider_dies_after_the_commit_frees_the_conversation(open_world, autojump_clock):
+    world = await open_world(FakeAgent(Hang()))
+    await world.say("long")
+    await trio.sleep(1)
+    world.crash_at("after_decision")
+
+    await world.say("/stop")
+    await world.say("next")
+    await world.settle(within_s=15)
+
+    assert world.heard() == [texts.STOPPED, "next"]
+    assert world.tree()[world.session()].incarnation == 1
+
+
+async def test_an_answer_to_a_command_is_named_for_its_message_and_not_for_its_row_alone(
+    open_world, autojump_clock
+):
+    """Rows count anew in a database that follows a damaged one, and an open page drops a name that it has shown."""
+    names = []
+    for event_id in ("before", "after"):
+        world = await open_world()
+        await world.say("/help", event_id=event_id)
+        await world.settle()
+        assert world.rows("row_id") == [1]
+        names += world.rows("delivery_id", "outbox")
+
+    assert len(set(names)) == 2

@@ -203,3 +203,21 @@ async def test_an_adapter_says_goodbye_while_it_is_still_connected(open_world, a
     await world.stop()
 
     assert world.platform.goodbye is True
+
+
+async def test_a_session_restarted_during_the_drain_holds_it_up_no_longer(
+    open_world, autojump_clock, nursery
+):
+    world = await open_world(FakeAgent(Hang()))
+    await world.say("hello")
+    await trio.sleep(1)
+    sessions = SupervisorRef(world.boot.system.registry.ref(tree.SESSIONS))
+    nursery.start_soon(world.stop)
+    await trio.sleep(1)
+    began = trio.current_time()
+
+    await sessions.restart_child(world.key(), 60)
+    await world.boot.ended.wait()
+
+    assert trio.current_time() - began < 5
+    assert world.rows("state, crashes") == [("routed", 0)]

@@ -204,3 +204,36 @@ async def test_a_message_past_its_time_ends(history, end, open_world, autojump_c
     await world.settle(within_s=70)
 
     assert world.rows("state, failure", "outbox") == [end]
+
+
+async def test_a_send_that_returns_no_receipt_is_unknown_and_a_fault_of_the_adapter(
+    open_world, autojump_clock
+):
+    class Careless(FakeAdapter):
+        async def send(self, chat_id, part, *, reply_to, metadata):
+            result = await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+            return result if len(self.sent) > 1 else None
+
+    world = await open_world(platform=Careless(capabilities=PLAIN))
+
+    await world.say("hello")
+    await world.settle()
+
+    assert world.heard() == ["hello", texts.RESENT_MARK + "hello"]
+    assert world.platform.connects == 2
+    assert world.tree()[world.lane()].incarnation == 1
+
+
+async def test_law_C5_a_disabled_lane_gets_another_chance_after_ten_minutes(open_world, autojump_clock):
+    world = await open_world(platform=Phones(away="1"))
+    await world.say("hello")
+    while world.state(world.lane()) != "disabled":
+        await world.until(lambda: world.state(world.lane()) in {"running", "disabled"})
+        if world.state(world.lane()) == "running":
+            world.crash(world.lane())
+            await trio.sleep(0.01)
+    world.platform.back("1")
+
+    await world.settle(within_s=610)
+
+    assert world.heard() == ["hello"]

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 import trio
-from agents import Deaf, Typist, Worker
+from agents import Busy, Deaf, Hasty, Typist, Worker
 from world import World
 
 from hermes.config import model
+from hermes.store import ops
 from hermes.testing.fakes import Crash, FakeAgent, GiveUp, Hang, Reply
 from hermes.types import texts
 from hermes.types.errors import AGENT_CRASHED, Failure
@@ -139,3 +140,42 @@ async def test_steps_of_a_turn_that_dies_are_not_taken_again(open_world, autojum
     assert await answers(world, "hello") == ["re: hello"]
     assert worker.done == ["hello"]
     assert world.rows("crashes") == [1]
+
+
+async def test_steps_that_are_cut_off_or_end_side_by_side_are_no_crash(open_world, autojump_clock):
+    world = await open_world(Hasty())
+
+    assert await answers(world, "hello") == ["re: hello"]
+    assert world.rows("crashes") == [0]
+
+
+async def test_a_turn_that_was_stopped_takes_no_further_step(open_world, autojump_clock, monkeypatch):
+    """Also where nobody comes to end it: the word of the stop may be lost."""
+    busy = Busy()
+    world = await open_world(busy)
+    await world.say("long")
+    await trio.sleep(2.5)
+    monkeypatch.setattr(world.services.conversations, "interrupt", lambda key: None)
+    await world.say("/stop")
+
+    await trio.sleep(30)
+
+    assert busy.done == 2
+
+
+async def test_a_commit_that_takes_longer_than_any_turn_may_is_latency_and_not_a_stuck_turn(
+    open_world, autojump_clock, monkeypatch
+):
+    world = await open_world(FakeAgent(), config=IMPATIENT)
+    write = world.services.store.write
+
+    async def slow(op: Any) -> Any:
+        if isinstance(op, ops.FinishTurn):
+            await trio.sleep(100)
+        return await write(op)
+
+    monkeypatch.setattr(world.services.store, "write", slow)
+
+    assert await answers(world, "hello") == ["hello"]
+    assert world.rows("state, crashes") == [("answered", 0)]
+    assert world.incarnations()[world.session()] == 1

@@ -73,7 +73,6 @@ async def test_an_awaited_write_is_read(path: Path) -> None:
     async with serving(port, path):
         assert await port.write(_accept("a", "b")) == (Accepted(1, False), Accepted(2, False))
         assert (await port.read(queries.counts)).received == 2
-        await port.wait_healthy()
         assert port.pending == 0
     port.close()
 
@@ -161,6 +160,35 @@ async def test_a_query_that_fails_costs_only_its_connection(path: Path) -> None:
     port.close()
 
 
+async def test_AC_45_a_disk_that_refuses_a_read_is_latency_for_its_reader(
+    path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = StorePort(probe_s=0.01)
+    there = tmp_path / "not yet" / "other.db"
+    tried = trio.Event()
+
+    def look(reader: sqlite3.Connection) -> bool:
+        trio.from_thread.run_sync(tried.set)
+        reader.execute("COMMIT")  # nothing is attached inside a transaction
+        reader.execute(f"ATTACH 'file:{there}?mode=rwc' AS other")
+        reader.execute("BEGIN")
+        return True
+
+    seen: list[bool] = []
+
+    async def read() -> None:
+        seen.append(await port.read(look))
+
+    async with serving(port, path) as nursery:
+        nursery.start_soon(read)
+        await tried.wait()
+        await _until(lambda: "tried again" in caplog.text)
+        assert not seen
+        there.parent.mkdir()
+        await _until(lambda: bool(seen))
+    port.close()
+
+
 async def test_the_bound_makes_writers_wait(path: Path) -> None:
     port = StorePort(max_pending=2)
     done: list[object] = []
@@ -238,7 +266,6 @@ async def test_a_crash_around_commit_is_only_latency(
                 with pytest.raises(SystemExit):
                     await port.serve(path)
             async with serving(port, path):
-                await port.wait_healthy()
                 await _until(lambda: bool(done))
     assert done == [True], "False would mean that it ran twice"
     assert port.pending == 0, "settled once, however often it was reported"
@@ -272,9 +299,8 @@ async def test_AC_45_a_full_disk_is_latency_for_writers_and_a_named_state(
         assert (await port.read(queries.counts)).received == 0
         assert done == []
         FullDisk.room = True
-        await port.wait_healthy()
-        assert port.degraded is None
         await _until(lambda: bool(done))
+        assert port.degraded is None
     port.close()
 
 
@@ -288,7 +314,7 @@ async def test_a_disk_that_refuses_at_boot_is_ready_and_degraded(
     async with serving(port, path):
         assert port.degraded is not None
         foreign.execute("ROLLBACK")
-        await port.wait_healthy()
+        await _until(lambda: port.degraded is None)
     foreign.close()
     port.close()
 
@@ -403,10 +429,9 @@ async def test_the_end_is_told_to_everybody(path: Path, caplog: pytest.LogCaptur
         nursery.start_soon(told_by, lambda: port.write(_accept("a")))
         nursery.start_soon(told_by, lambda: port.write(_accept("b")))
         nursery.start_soon(told_by, lambda: port.read(queries.counts))
-        nursery.start_soon(told_by, port.wait_healthy)
         await trio.testing.wait_all_tasks_blocked()
         port.close()
     await told_by(lambda: port.write(_accept("c")))
-    assert told == [STORE_GONE] * 5
+    assert told == [STORE_GONE] * 4
     port.post(_accept("d"))
     assert "after the end" in caplog.text

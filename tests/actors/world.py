@@ -316,6 +316,7 @@ class World:
             events=edge,
             accounts=accounts,
             announce=edge,
+            set_aside=edge,
             home=Path("home"),
         )
         return _without_edges(tree.build(parts))

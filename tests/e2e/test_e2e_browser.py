@@ -12,6 +12,12 @@ ANSWERS_ONLY = "[...document.querySelectorAll('#log > li.agent .body')].map(body
 STATES = "[...document.querySelectorAll('#log > li.user')].map(row => row.dataset.state)"
 ONLINE = "document.getElementById('link').dataset.state === 'online'"
 OVERFLOW_PX = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+PASTE = """text => {
+  const clipboardData = new DataTransfer();
+  clipboardData.setData('text', text);
+  const paste = new ClipboardEvent('paste', {clipboardData, cancelable: true});
+  if (document.getElementById('text').dispatchEvent(paste)) document.getElementById('text').value = text;
+}"""
 PHONE = (390, 844)
 
 
@@ -87,6 +93,36 @@ async def test_the_page_recovers_by_itself_from_kill_9(gateway: Gateway) -> None
         assert await page.script(ANSWERS_ONLY) == answers
         counts = (await gateway.json("status"))["counts"]
         assert (counts["received"], counts["answered"]) == (3, 3)
+
+
+async def test_logging_out_in_one_tab_closes_the_chat_in_every_tab(gateway: Gateway) -> None:
+    await gateway.start()
+    async with browser() as page:
+        await page.open((await gateway.cli("web", "link")).strip())
+        await page.until(ONLINE)
+        async with another_tab(page) as second:
+            await second.open(f"{gateway.url}/")
+            await second.until(ONLINE)
+
+            await second.script("document.getElementById('logout').click()")
+
+            for tab in (page, second):
+                await tab.until("!document.getElementById('login').hidden")
+                assert await tab.script("document.getElementById('chat').hidden")
+
+
+async def test_a_paste_longer_than_a_message_may_be_is_refused_in_words(gateway: Gateway) -> None:
+    await gateway.start()
+    async with browser() as page:
+        await page.open((await gateway.cli("web", "link")).strip())
+        await page.until(ONLINE)
+
+        await page.script(f"({PASTE})('x'.repeat(10_000_000))")
+
+        assert "10,000,000 characters" in await page.script(
+            "document.getElementById('composer-note').textContent"
+        )
+        assert await page.script("document.getElementById('text').value") == ""
 
 
 async def _reload(page: Page) -> None:

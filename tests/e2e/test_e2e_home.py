@@ -142,6 +142,13 @@ async def test_AC_45_a_damaged_database_is_set_aside_loudly_at_the_next_start(ga
     assert aside.read_bytes() == garbage
     assert str(aside) in gateway.printed
     assert (await gateway.json("status"))["state"] == "running"
+    async with trio.open_nursery() as nursery:
+        client = WebChatClient(gateway.url, await gateway.log_in())
+        nursery.start_soon(client.run)
+        with trio.fail_after(DISK_DEADLINE_S):
+            await client.until(lambda: bool(client.answers))
+        nursery.cancel_scope.cancel()
+    assert aside.name in client.answers[0].text
 
 
 @pytest.fixture

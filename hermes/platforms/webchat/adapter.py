@@ -14,6 +14,7 @@ import trio
 from hermes.net import clientlink
 from hermes.platforms.webchat.room import Room, Tab
 from hermes.render.html import to_html
+from hermes.sessions.ids import new_trace_id
 from hermes.types import faults, texts
 from hermes.types.content import Capabilities, Draft, Part, SendResult
 from hermes.types.errors import (
@@ -26,7 +27,7 @@ from hermes.types.errors import (
     SocketClosed,
 )
 from hermes.types.events import InboundEvent
-from hermes.types.ids import Clock, IdSource, TraceId
+from hermes.types.ids import Clock, IdSource
 from hermes.types.origin import Origin
 from hermes.types.ports import AdapterIO, Request, Route, Socket, SocketRoute, TaskStatus
 from hermes.types.records import FeedItem
@@ -174,7 +175,7 @@ class WebChat:
             origin=Origin(PLATFORM, chat_id, account=io.account, user_id=OPERATOR),
             text=frame.text,
             received_at=self._clock.wall(),
-            trace=TraceId(self._ids.token(16)),
+            trace=new_trace_id(self._ids),
             message_id=frame.id,
             mentions_bot=True,
             extra={"client_id": frame.id},

@@ -13,11 +13,13 @@ export class Actors {
     $("actors-toggle").addEventListener("click", () => this.#show($("actors").hidden));
     $("actors-close").addEventListener("click", () => this.#show(false));
     addEventListener("keydown", (event) => event.key === "Escape" && !WIDE.matches && this.#show(false));
+    WIDE.addEventListener("change", () => this.#timer && this.#show(WIDE.matches));
+    document.addEventListener("visibilitychange", () => this.refresh());
   }
 
   start() {
     this.#show(WIDE.matches);
-    this.#timer ||= setInterval(() => this.#refresh(), POLL_MS);
+    this.#timer ||= setInterval(() => this.refresh(), POLL_MS);
   }
 
   stop() {
@@ -29,10 +31,10 @@ export class Actors {
   #show(open) {
     $("actors").hidden = !open;
     $("actors-toggle").setAttribute("aria-expanded", String(open));
-    this.#refresh();
+    this.refresh();
   }
 
-  async #refresh() {
+  async refresh() {
     if ($("actors").hidden || document.hidden) return;
     const answer = await fetch("/api/tree").catch(() => null);
     if (answer?.status === 401) {
@@ -112,7 +114,7 @@ export class Actors {
   async #restart(path) {
     const answer = await fetch("/api/restart", { method: "POST", body: JSON.stringify({ path }) }).catch(() => null);
     const told = await answer?.json().catch(() => null);
-    await this.#refresh();
+    await this.refresh();
     if (!answer?.ok) this.#note(told?.error?.message ?? "The gateway does not answer.");
   }
 

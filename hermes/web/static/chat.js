@@ -28,6 +28,7 @@ function bubble(role, at) {
   row.className = role;
   const body = document.createElement("div");
   body.className = "body";
+  body.dir = "auto";
   const meta = document.createElement("div");
   meta.className = "meta";
   const time = document.createElement("time");
@@ -192,9 +193,13 @@ const keepKey = `hermes.composer.${chat}`;
 function fit() {
   text.style.height = "auto";
   text.style.height = `${text.scrollHeight}px`;
-  sessionStorage.setItem(keepKey, text.value);
   const over = text.value.length - MAX_CHARS;
   $("composer-note").textContent = over > 0 ? `Too long by ${over.toLocaleString()} characters.` : "";
+  try {
+    sessionStorage.setItem(keepKey, text.value);
+  } catch {
+    // storage is full or forbidden: only a reload would lose it
+  }
 }
 
 function submit() {
@@ -215,6 +220,13 @@ $("composer").addEventListener("submit", (event) => {
   text.focus();
 });
 text.addEventListener("input", fit);
+text.addEventListener("paste", (event) => {
+  const pasted = event.clipboardData.getData("text").length;
+  if (pasted <= MAX_CHARS) return;
+  event.preventDefault(); // laying out megabytes would freeze the page for as long as it holds them
+  $("composer-note").textContent =
+    `Not pasted: ${pasted.toLocaleString()} characters, and a message may have ${MAX_CHARS.toLocaleString()}.`;
+});
 text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
@@ -234,6 +246,7 @@ function showState(state, retryInS) {
     clearTimeout(bannerTimer);
     bannerTimer = 0;
     $("banner").hidden = true;
+    actors.refresh();
   } else if (state === "offline") {
     $("banner").textContent = `No connection to the gateway; trying again in ${retryInS} s. What you write is kept.`;
     bannerTimer ||= setTimeout(() => { $("banner").hidden = false; }, BANNER_AFTER_MS);

@@ -1,5 +1,7 @@
 """The command line in front of a gateway double: output, exit codes, errors as words and as JSON."""
 
+import errno
+import io
 import json
 import sys
 import types
@@ -333,3 +335,25 @@ def test_run_with_a_wrong_configuration_starts_nothing_and_exits_with_78(tmp_pat
     assert code == 78
     assert f"{tmp_path}/config.yaml, line 1: web.port" in err
     assert app.calls == []
+
+
+@pytest.mark.parametrize("command", [["run"], ["status"], ["web", "link"]])
+def test_an_empty_home_is_refused_and_not_the_working_directory(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+
+    code, _, err = run(capsys, *command, "--home", "")
+
+    assert (code, "--home" in err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_under_stdout_is_an_error_in_words(capsys, monkeypatch):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Full())
+        code = main(["version"])
+
+    assert (code, capsys.readouterr().err) == (1, "hermes: [Errno 28] No space left on device\n")

@@ -3,6 +3,7 @@ import logging
 
 import pytest
 import trio
+import trio.testing
 from web_kit import COOKIE, ORIGIN, PORT, Edge, Mounted
 
 from hermes.store.memory import MemoryStore
@@ -116,6 +117,30 @@ async def test_logout_ends_the_session_for_every_copy_of_its_cookie(edge: Edge) 
         answer = await thief.get("/api/tree", headers=copied)
 
     assert answer.status_code == 401
+
+
+async def test_logout_ends_the_sockets_of_every_page_of_the_browser_and_no_others(edge: Edge) -> None:
+    async def stay(_request: ports.Request, socket: ports.Socket) -> None:
+        await socket.receive()
+
+    edge.routes.table[None, "/chat/socket"] = Mounted("token", stay)
+    async with await edge.browser() as client:
+        cookie, other = f"{COOKIE}={client.cookies[COOKIE]}", f"{COOKIE}={await edge.token()}"
+        async with (
+            edge.socket("/chat/socket", origin=ORIGIN, cookie=cookie) as (_, from_app),
+            edge.socket("/chat/socket", origin=ORIGIN, cookie=other) as (_, from_other),
+        ):
+            for end in (from_app, from_other):
+                assert (await end.receive())["type"] == "websocket.accept"
+
+            await client.post("/logout")
+
+            with trio.fail_after(5):
+                closed = await from_app.receive()
+            assert closed == {"type": "websocket.close", "code": 1008, "reason": "logged out"}
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(trio.WouldBlock):
+                from_other.receive_nowait()
 
 
 async def test_S32_a_token_counts_in_the_cookie_alone_and_reaches_no_log(

@@ -96,6 +96,23 @@ async def test_a_session_outlives_the_process(
     assert await BrowserSessions(store, clock, FakeIds(1)).check(token)
 
 
+async def test_a_session_that_is_closed_while_it_is_looked_up_stays_closed(
+    sessions: BrowserSessions, store: RecordingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page asks for the tree every second, also while it logs out."""
+    token = await sessions.redeem(await sessions.new_link_code())
+
+    async def late(query, /, *args, **kwargs):
+        found = query(store._connection, *args, **kwargs)
+        await sessions.close(token)
+        return found
+
+    monkeypatch.setattr(store, "read", late)
+
+    assert not await sessions.check(token)
+    assert not await sessions.check(token)
+
+
 @pytest.mark.parametrize("token", [None, "", "guess", "é\ud800"])
 async def test_what_is_no_session_is_none(sessions: BrowserSessions, token: str | None) -> None:
     assert not await sessions.check(token)
