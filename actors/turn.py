@@ -177,7 +177,8 @@ async def _finish(services: Services, batch: Batch, record: SessionRecord, end: 
     committed = await services.store.write(finish)
     faults.point("after_turn_commit")
     if committed:
-        log.info("%s rows %s: %s", batch.session_key, list(batch.row_ids), end.rule)
+        numbers = ", ".join(map(str, batch.row_ids))
+        log.info("%s message %s: %s after %.1f s", origin.lane, numbers, end.rule, now - last.received_at)
     else:
         log.info("the answer of turn %s came after its stop and is dropped", batch.turn_id)
 

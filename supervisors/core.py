@@ -94,6 +94,8 @@ class SupervisorCore:
         self._all_ends = Window()
         self._auto_shutdown = auto_shutdown
         self._end: ExitReason = Shutdown()
+        self._living: list[Child] = []
+        """While stopping: who was alive when it began, in start order; the last ones leave the list first."""
         self._actions: list[Action] = []
         specs = tuple(specs)
         problems = contradictions(specs, auto_shutdown)
@@ -476,19 +478,22 @@ class SupervisorCore:
                 child.deadline = None  # a backoff or a probe
             if not child.alive and child.state in {State.BACKOFF, State.STARTING}:
                 self._enter(child, State.STOPPED)
+        self._living = [child for child in self.children.values() if child.alive]
+        for child in self._living if self.dynamic else ():
+            if child.state is not State.STOPPING:
+                self._stop(child, "stop", now)
         self._stop_next(now)
 
     def _stop_next(self, now: float) -> None:
-        """Stop the last child that still lives (or all of them, if dynamic); end when none does."""
-        living = [child for child in self.children.values() if child.alive]
-        if not living:
+        """Stop the last child that still lives; end when none does."""
+        while self._living and not self._living[-1].alive:
+            self._living.pop()
+        if not self._living:
             if self.phase is not Phase.DONE:
                 self.phase = Phase.DONE
                 self._actions.append(End(self._end))
-            return
-        for child in living if self.dynamic else living[-1:]:
-            if child.state is not State.STOPPING:
-                self._stop(child, "stop", now)
+        elif self._living[-1].state is not State.STOPPING:
+            self._stop(self._living[-1], "stop", now)
 
     # --- small things --------------------------------------------------------------------------------------------------
 

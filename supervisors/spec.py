@@ -6,7 +6,7 @@ Durations are seconds. A spec says nothing about one life of the child; that is 
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from supervisors.reasons import Classify, crash
@@ -109,6 +109,11 @@ class MailboxSpec:
         return None if self.in_flight == "drop" else int(self.in_flight.removeprefix("redeliver:"))
 
 
+DEFAULT_BACKOFF = Backoff()
+DEFAULT_INTENSITY = Intensity()
+DEFAULT_MAILBOX = MailboxSpec()
+
+
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
     """One child. ``start(ctx, *args)`` is its whole life: an async function that returns when it is done.
@@ -126,11 +131,11 @@ class ChildSpec:
     ready_timeout: float = 30.0
     shutdown: float = 5.0
     grace: float = 2.0
-    backoff: Backoff = field(default_factory=Backoff)
-    intensity: Intensity = field(default_factory=Intensity)
+    backoff: Backoff = DEFAULT_BACKOFF
+    intensity: Intensity = DEFAULT_INTENSITY
     on_stuck: OnStuck = "abandon"
     significant: bool = False
-    mailbox: MailboxSpec = field(default_factory=MailboxSpec)
+    mailbox: MailboxSpec = DEFAULT_MAILBOX
     classify: Classify = crash
 
     def __post_init__(self) -> None:

@@ -196,7 +196,7 @@ class Supervisor:
         self._core = machine
         self._system = ctx.system
         self._cells: dict[str, Cell] = {}
-        self._waiters: list[_Waiter] = []
+        self._waiters: dict[str, list[_Waiter]] = {}
         self._end: ExitReason | None = None
 
     async def run(self) -> None:
@@ -241,15 +241,15 @@ class Supervisor:
 
     def _order(self, event: step.Event, waiter: _Waiter, *, already: bool = False) -> None:
         """Carry out a command; ``already``: a child that is in the wanted state now needs no change to answer."""
-        self._waiters.append(waiter)
+        self._waiters.setdefault(waiter.child, []).append(waiter)
         try:
             self._step(event)
         except UnknownChildError:
-            self._waiters.remove(waiter)
+            self._forget(waiter)
             waiter.reply.fail(LookupError(f"{self._ctx.path} has no child {waiter.child!r}"))
             return
         child = self._core.children.get(waiter.child)
-        if child is None or waiter not in self._waiters:
+        if child is None or waiter not in self._waiting_for(waiter.child):
             return
         if already and child.state in (_UP if waiter.up else _DOWN):
             self._answer(waiter, child.state)
@@ -290,8 +290,7 @@ class Supervisor:
                         self._answer(waiter, State.STOPPED)
             case step.End(reason):
                 self._end = reason
-                for waiter in list(self._waiters):
-                    self._fail(waiter, State.STOPPED, reason)
+                self._fail_all(reason)
             case _:
                 assert_never(action)
 
@@ -332,16 +331,26 @@ class Supervisor:
                 self._fail(waiter, state, self._last_reason(child))
 
     def _waiting_for(self, child: str) -> list[_Waiter]:
-        return [waiter for waiter in self._waiters if waiter.child == child]
+        return list(self._waiters.get(child, ()))
+
+    def _forget(self, waiter: _Waiter) -> None:
+        others = self._waiters[waiter.child]
+        others.remove(waiter)
+        if not others:
+            del self._waiters[waiter.child]
+
+    def _fail_all(self, reason: ExitReason | None) -> None:
+        for waiter in [waiter for waiters in self._waiters.values() for waiter in waiters]:
+            self._fail(waiter, State.STOPPED, reason)
 
     def _answer(self, waiter: _Waiter, state: State) -> None:
-        self._waiters.remove(waiter)
+        self._forget(waiter)
         waiter.reply.send(
             self._system.registry.ref(self._cells[waiter.child].path) if state is State.RUNNING else None
         )
 
     def _fail(self, waiter: _Waiter, state: State, reason: ExitReason | None) -> None:
-        self._waiters.remove(waiter)
+        self._forget(waiter)
         waiter.reply.fail(ChildNotUpError(f"{self._ctx.path}/{path_segment(waiter.child)}", state, reason))
 
     def _last_reason(self, child: str) -> ExitReason | None:
@@ -386,8 +395,7 @@ class Supervisor:
 
     async def _reap(self) -> None:
         """However this supervisor ends, its children end with it; those that do not are given up."""
-        for waiter in list(self._waiters):
-            self._fail(waiter, State.STOPPED, None)
+        self._fail_all(None)
         if self._core.dynamic:
             # Our next life starts them only when asked to: until then nobody reads.
             for cell in self._cells.values():

@@ -329,7 +329,7 @@ class System:
             next_start_in_s=max(0.0, child.deadline - now)
             if child is not None and child.state is State.BACKOFF and child.deadline is not None
             else None,
-            policy=cell.spec.policy(),
+            spec=cell.spec,
             current=None if current is None else (type(current.body).__name__, now - cell.current_since),
             children=tuple(self._node(other, record, now) for other, record in [*below, *linked]),
         )

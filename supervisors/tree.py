@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from supervisors.spec import Kind
+from supervisors.spec import ChildSpec, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ActorSnapshot:
     mailbox: MailboxNode | None
     last_error: str | None
     next_start_in_s: float | None
-    policy: dict[str, Any]
+    spec: ChildSpec
     current: tuple[str, float] | None = None
     children: tuple["ActorSnapshot", ...] = field(default=())
 
@@ -59,7 +59,7 @@ class ActorSnapshot:
             },
             "last_error": self.last_error,
             "next_start_in_s": None if self.next_start_in_s is None else round(self.next_start_in_s, 3),
-            "policy": self.policy,
+            "policy": self.spec.policy(),
             "current": None
             if self.current is None
             else {"message": self.current[0], "for_s": round(self.current[1], 3)},

@@ -109,6 +109,7 @@ class TreeOverview:
                 "active": len(sessions),
                 "busy": sum(bool(node.children) for node in sessions),
             },
+            "down": _down(root),
             "store": None if (failure := self._store.degraded) is None else str(failure),
         }
 
@@ -141,7 +142,7 @@ class TreeOverview:
         if self._system.stopping is not None:
             return "draining"
         waiting = self.waiting()
-        if "store" in waiting:
+        if "store" in waiting or _down(self._system.snapshot()):
             return "degraded"
         return "starting" if waiting else "running"
 
@@ -169,6 +170,11 @@ class TreeOverview:
         }
 
 
+def _down(root: ActorSnapshot | None) -> list[str]:
+    """Paths of actors that do not come back by themselves."""
+    return [] if root is None else [node.path for node in root.walk() if node.state in {"disabled", "stuck"}]
+
+
 def _children(root: ActorSnapshot, path: str) -> tuple[ActorSnapshot, ...]:
     node = root.find(path)
     return () if node is None else node.children
@@ -181,6 +187,6 @@ def _not_running(root: ActorSnapshot | None) -> list[str]:
     names = [
         node.name
         for node in root.walk()
-        if node.state != "running" and node.kind == "worker" and node.policy["start"] == "sync"
+        if node.state != "running" and node.kind == "worker" and node.spec.start_mode == "sync"
     ]
     return names or ["gateway"]

@@ -33,6 +33,8 @@ def summary(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"up        {duration(status['uptime_s'])}, loop lag {_figure(status['loop_lag_ms'])} ms"
     if status["store"]:
         yield plain(f"store     {status['store']}")
+    for path in status["down"]:
+        yield plain(f"down      {path}, until `hermes restart {path}`")
     for adapter in status["adapters"]:
         failure = adapter["failure"]
         reason = f"  {failure['code']}: {failure['detail']}" if failure else ""

@@ -218,7 +218,7 @@ class Simulation:
                 assert node.state in {"starting", "running", "stopping", "backoff", "disabled", "stopped"}, (
                     node
                 )
-                if node.policy["restart"] == "permanent" and node.state == "stopped":
+                if node.spec.restart == "permanent" and node.state == "stopped":
                     # Nobody terminates a static permanent child here: only a supervisor that ends leaves one stopped.
                     parent = tree.find(node.path.rpartition("/")[0])
                     assert parent is None or parent.state in {"stopping", "stopped", "backoff"}, node

@@ -4,6 +4,7 @@ wait for Trio.
 
 import os
 import select
+import shlex
 import socket
 import stat
 import time
@@ -33,7 +34,7 @@ class NotRunning(ControlError):
     """Nobody listens: no gateway runs on this home."""
 
     def __init__(self, home: Path) -> None:
-        super().__init__(NOT_RUNNING, f"no gateway runs on {home}", "start one with `hermes run`")
+        super().__init__(NOT_RUNNING, f"no gateway runs on {home}", f"start one with `hermes run --home {shlex.quote(str(home))}`")
 
 
 def ask(home: Path, verb: str, args: Mapping[str, Any] | None = None, timeout_s: float = TIMEOUT_S) -> Any:

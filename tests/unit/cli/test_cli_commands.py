@@ -85,6 +85,7 @@ STATUS = {
     "outbox": {"prepared": 0, "sending": 0, "unknown": 2},
     "sessions": {"known": 3, "active": 1, "busy": None},
     "store": None,
+    "down": [],
 }
 
 
