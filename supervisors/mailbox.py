@@ -248,6 +248,10 @@ class Mailbox:
 
     # --- small things --------------------------------------------------------------------------------------------------
 
+    def levels(self) -> tuple[int, int, int, int]:
+        """How full it is: messages in the user lane, the most there ever were, its capacity, the control lane's."""
+        return len(self._user), self._peak, self.spec.capacity, len(self._control)
+
     def stats(self) -> MailboxStats:
         """A snapshot of the counters."""
         return MailboxStats(

@@ -301,37 +301,45 @@ class System:
 
     def _node(self, cell: Cell, child: Child | None, now: float) -> ActorSnapshot:
         """``child`` is what the cell's supervisor knows of it; None for the root and for linked children."""
-        life = cell.life
-        supervisor = self.supervisors.get(cell.path)
-        below = [] if supervisor is None else supervisor.family()
-        linked = [] if life is None else [(other.cell, None) for other in life.linked.values()]
-        stats = cell.mailbox.stats()
-        current = cell.mailbox.current
+        # Plain statements and few calls: a tree may have tens of thousands of these.
+        life, spec, box = cell.life, cell.spec, cell.mailbox
+        ready_at = None if life is None else life.ready_at
+        restarts = in_window = 0
+        last_error = next_start = None
         if child is not None:
-            state = str(child.state)
+            state = child.state.value
+            restarts = child.restarts
+            if child.history:
+                in_window = child.window.count(spec.intensity, now)
+                last_error = next((describe(r) for r in reversed(child.history) if not is_clean(r)), None)
+            if child.state is State.BACKOFF and child.deadline is not None:
+                next_start = max(0.0, child.deadline - now)
         else:
-            state = "stopped" if life is None else "starting" if life.ready_at is None else "running"
+            state = "stopped" if life is None else "starting" if ready_at is None else "running"
+        children: tuple[ActorSnapshot, ...] = ()
+        if spec.kind == "supervisor":
+            supervisor = self.supervisors.get(cell.path)
+            family = () if supervisor is None else supervisor.family()
+            children = tuple([self._node(other, record, now) for other, record in family])
+        if life is not None and life.linked:
+            children += tuple([self._node(other.cell, None, now) for other in life.linked.values()])
         return ActorSnapshot(
             path=cell.path,
-            name=cell.path.rpartition("/")[2],
-            kind=cell.spec.kind,
+            name=cell.path[cell.path.rfind("/") + 1 :],
+            kind=spec.kind,
             state=state,
             incarnation=cell.last_incarnation,
-            restarts=0 if child is None else child.restarts,
-            restarts_in_window=0 if child is None else child.window.count(cell.spec.intensity, now),
-            uptime_s=None if life is None or life.ready_at is None else now - life.ready_at,
-            mailbox=MailboxNode(stats.used, stats.peak, stats.capacity, stats.control)
-            if cell.spec.kind == "worker"
-            else None,
-            last_error=next((describe(r) for r in reversed(child.history) if not is_clean(r)), None)
-            if child is not None
-            else None,
-            next_start_in_s=max(0.0, child.deadline - now)
-            if child is not None and child.state is State.BACKOFF and child.deadline is not None
-            else None,
-            spec=cell.spec,
-            current=None if current is None else (type(current.body).__name__, now - cell.current_since),
-            children=tuple(self._node(other, record, now) for other, record in [*below, *linked]),
+            restarts=restarts,
+            restarts_in_window=in_window,
+            uptime_s=None if ready_at is None else now - ready_at,
+            mailbox=MailboxNode(*box.levels()) if spec.kind == "worker" else None,
+            last_error=last_error,
+            next_start_in_s=next_start,
+            spec=spec,
+            current=None
+            if box.current is None
+            else (type(box.current.body).__name__, now - cell.current_since),
+            children=children,
         )
 
     # --- signals -------------------------------------------------------------------------------------------------------
