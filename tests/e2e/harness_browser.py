@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,10 @@ FRAME_BYTES = 64 << 20
 QUESTIONS = ("help", "note buy bread", "search bread")
 
 
+class ScriptError(Exception):
+    """An expression raised in the page."""
+
+
 class Page:
     """One tab."""
 
@@ -67,15 +71,18 @@ class Page:
         answer = await self.call(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
-        assert "exceptionDetails" not in answer, (expression, answer)
+        if "exceptionDetails" in answer:
+            raise ScriptError(f"{expression}: {answer}")
         return answer["result"].get("value")
 
     async def until(self, expression: str) -> Any:
         """Wait until ``expression`` is truthy; returns it."""
         with trio.move_on_after(WAIT_DEADLINE_S):
-            while not (value := await self.script(expression)):
+            while True:
+                with suppress(ScriptError):  # the document is being replaced: its elements are not there yet
+                    if value := await self.script(expression):
+                        return value
                 await trio.sleep(POLL_S)
-            return value
         raise AssertionError(f"never came true: {expression}\n{await self.script('document.body.innerText')}")
 
     async def size(self, width: int, height: int, *, phone: bool = False) -> None:

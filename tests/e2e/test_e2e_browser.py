@@ -107,7 +107,7 @@ async def test_logging_out_in_one_tab_closes_the_chat_in_every_tab(gateway: Gate
             await second.script("document.getElementById('logout').click()")
 
             for tab in (page, second):
-                await tab.until("!document.getElementById('login').hidden")
+                await tab.until("document.getElementById('login')?.hidden === false")
                 assert await tab.script("document.getElementById('chat').hidden")
 
 

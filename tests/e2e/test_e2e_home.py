@@ -96,7 +96,7 @@ async def test_a_taken_port_disables_web_and_nothing_else(gateway: Gateway) -> N
         link = await gateway.ask("web", "link")
 
     assert {path for path, (_, state) in lives.items() if state != "running"} == {"root/gateway/web"}
-    assert (status["state"], status["port"]) == ("running", None)
+    assert (status["state"], status["port"], status["down"]) == ("degraded", None, ["root/gateway/web"])
     assert f"127.0.0.1:{gateway.port}" in node["root"]["last_error"]
     assert f"127.0.0.1:{gateway.port}" in gateway.printed
     assert link.code == 1
