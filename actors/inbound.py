@@ -137,7 +137,9 @@ async def _decide(services: Services, row: InboxRow) -> None:
     )
     decision = pipeline.decide(row.event, context)
     now = services.clock.wall()
-    level = logging.DEBUG if isinstance(decision, pipeline.ToSession) else logging.INFO  # its turn says how it ended
+    level = (
+        logging.DEBUG if isinstance(decision, pipeline.ToSession) else logging.INFO
+    )  # its turn says how it ended
     log.log(level, "%s message %d: %s", origin.lane, row.row_id, decision.rule)
     match decision:
         case pipeline.ToSession(key) if services.conversations.rests(key):

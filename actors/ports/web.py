@@ -30,5 +30,9 @@ class WebPort:
     async def link(self) -> str:
         """A URL that logs one browser in, once. Raises ``GatewayError`` (``unreachable``) while no server is up."""
         if self._host is None or self.last_port is None:
-            raise GatewayError(Failure(UNREACHABLE, detail="the web server is not up; `hermes tree root/gateway/web` says why"))
+            raise GatewayError(
+                Failure(
+                    UNREACHABLE, detail="the web server is not up; `hermes tree root/gateway/web` says why"
+                )
+            )
         return login_url(self._host, self.last_port, await self.sessions.new_link_code())

@@ -34,7 +34,8 @@ class NotRunning(ControlError):
     """Nobody listens: no gateway runs on this home."""
 
     def __init__(self, home: Path) -> None:
-        super().__init__(NOT_RUNNING, f"no gateway runs on {home}", f"start one with `hermes run --home {shlex.quote(str(home))}`")
+        hint = f"start one with `hermes run --home {shlex.quote(str(home))}`"
+        super().__init__(NOT_RUNNING, f"no gateway runs on {home}", hint)
 
 
 def ask(home: Path, verb: str, args: Mapping[str, Any] | None = None, timeout_s: float = TIMEOUT_S) -> Any:
