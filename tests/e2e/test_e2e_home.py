@@ -13,6 +13,7 @@ import pytest
 import trio
 from client import WebChatClient
 from harness import Finished, Gateway, hermes
+from harness_browser import CHROMIUM, browser
 
 CONFIGURATION, GAVE_UP = 78, 70
 DISK_BYTES = 32 << 20
@@ -204,6 +205,30 @@ async def test_AC_45_a_full_disk_pauses_intake_and_loses_nothing(small_disk: Pat
         assert {path: before[path] for path in before} == {
             path: life for path, life in (await gateway.lives()).items() if path in before
         }
+        assert await gateway.stop() == 0
+    finally:
+        gateway.close()
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+async def test_AC_45_the_page_names_the_full_disk_while_a_message_waits_for_it(small_disk: Path) -> None:
+    gateway = Gateway(small_disk / "home")
+    gateway.log = small_disk.with_name("full-disk-page.log")
+    try:
+        await gateway.start()
+        async with browser() as page:
+            await page.open((await gateway.cli("web", "link")).strip())
+            await page.until("document.getElementById('link').dataset.state === 'online'")
+            ballast = small_disk / "ballast"
+            _fill(ballast)
+
+            await page.say("echo " + "word " * 5_000)
+            await page.until("document.getElementById('banner').textContent.includes('store_degraded')")
+            assert not await page.script("document.getElementById('banner').hidden")
+
+            ballast.unlink()
+            await page.until("document.querySelectorAll('#log > li.agent').length === 1")
+            await page.until("document.getElementById('banner').hidden")
         assert await gateway.stop() == 0
     finally:
         gateway.close()

@@ -8,6 +8,7 @@ const MAX_CHARS = 100_000;
 const NEAR_BOTTOM_PX = 80;
 const BANNER_AFTER_MS = 1_500;
 const STALE_DRAFT_MS = 60_000;
+const DELAY_S = 4;
 const WORDS = { sending: "sending…", safe: "✓ safe", answered: "✓ answered", refused: "not sent" };
 
 const $ = (id) => document.getElementById(id);
@@ -252,6 +253,21 @@ function showState(state, retryInS) {
     bannerTimer ||= setTimeout(() => { $("banner").hidden = false; }, BANNER_AFTER_MS);
   }
 }
+
+/** A message that nobody takes while the connection is up: the gateway itself knows what it waits for. */
+async function explainDelay() {
+  const oldest = outbox.all()[0];
+  if ($("link").dataset.state !== "online") return;
+  const late = oldest && Date.now() / 1000 - oldest.at > DELAY_S;
+  const ready = late ? await fetch("/ready").catch(() => null) : null;
+  const waiting = ready?.status === 503 ? (await ready.json()).waiting : [];
+  if ($("link").dataset.state !== "online") return;
+  $("banner").hidden = waiting.length === 0;
+  $("banner").textContent = waiting.includes("store")
+    ? "The gateway's disk takes no writes (store_degraded). What you write is kept here, and sent as soon as it can be."
+    : `The gateway is not ready yet (${waiting.join(", ")}). What you write is kept here.`;
+}
+setInterval(explainDelay, 1_000 * DELAY_S / 2);
 
 function showLogin(why = "") {
   clearTimeout(bannerTimer);
