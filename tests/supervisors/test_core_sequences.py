@@ -27,7 +27,7 @@ from supervisors.step import (
     Tick,
 )
 
-SEQUENCES = int(os.environ.get("KIT_SEQUENCES", "40000"))
+SEQUENCES = int(os.environ.get("KIT_SEQUENCES", "100000"))
 SEQUENCE_BLOCKS = 4
 REPRO = "cd tests/supervisors && PYTHONPATH=../.. python -c 'from otp_model import play; play({seed})'"
 
