@@ -16,15 +16,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from actors import adapter, control, delivery, inbound, maintenance, store, web
+from actors import adapter, control, delivery, inbound, maintenance, session, store, web
+from actors.ports.adapters import AdapterTable
+from actors.ports.conversations import Conversations
+from actors.ports.delivery import Delivery
+from actors.ports.intake import Intake
 from actors.ports.overview import TreeOverview
+from actors.ports.routes import RouteTable
 from actors.ports.services import Services
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
 from actors.root import classify
+from hermes.config.model import Config
+from hermes.store.port import Store
+from hermes.types.agent import Agent
+from hermes.types.ids import BootId, Clock, IdSource, SessionKey
+from hermes.types.origin import LaneKey
 from hermes.types.ports import Adapter
 from supervisors.spec import Backoff, ChildSpec, Intensity
 from supervisors.supervisor import supervisor
+from supervisors.system import System
 
 ROOT = "root"
 INBOUND = "root/gateway/inbound"
@@ -62,6 +73,52 @@ class Parts:
     announce: web.Announce
     set_aside: store.SetAside
     home: Path
+
+
+def wire(
+    system: System,
+    *,
+    boot_id: BootId,
+    config: Config,
+    clock: Clock,
+    ids: IdSource,
+    store: Store,
+    agent: Agent,
+    overview: TreeOverview,
+    adapters: AdapterTable,
+) -> Services:
+    """The ports, joined to the places in this tree where their actors live."""
+
+    def session_spec(key: SessionKey) -> ChildSpec:
+        return session.spec(services, key)
+
+    def lane_spec(lane: LaneKey) -> ChildSpec:
+        return delivery.lane_spec(services, lane)
+
+    services = Services(
+        boot_id=boot_id,
+        booted_at=clock.wall(),
+        config=config,
+        clock=clock,
+        ids=ids,
+        store=store,
+        agent=agent,
+        overview=overview,
+        intake=Intake(),
+        adapters=adapters,
+        routes=RouteTable(),
+        conversations=Conversations(
+            system,
+            inbound=INBOUND,
+            sessions=SESSIONS,
+            spec_of=session_spec,
+            inbound_wake=inbound.Wake,
+            session_wake=session.Wake(),
+            session_interrupt=session.Interrupt(),
+        ),
+        delivery=Delivery(system.registry, LANES, lane_spec, delivery.Look()),
+    )
+    return services
 
 
 def build(parts: Parts) -> ChildSpec:

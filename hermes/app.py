@@ -10,17 +10,12 @@ from pathlib import Path
 
 import trio
 
-from actors import delivery, inbound, root, session, tree
+from actors import root, tree
 from actors.control import ControlDoor
 from actors.maintenance import EventQueue
 from actors.ports.adapters import AdapterTable
-from actors.ports.conversations import Conversations
-from actors.ports.delivery import Delivery
-from actors.ports.intake import Intake
 from actors.ports.memory import StoreMemory
 from actors.ports.overview import TreeOverview
-from actors.ports.routes import RouteTable
-from actors.ports.services import Services
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
 from hermes.agents.builtin import BuiltinAgent
@@ -33,11 +28,10 @@ from hermes.platforms.webchat.adapter import DEFAULT_CHAT, PLATFORM, WebChat
 from hermes.store import ops
 from hermes.types import texts
 from hermes.types.content import Outbound
-from hermes.types.ids import BootId, DeliveryId, SessionKey
-from hermes.types.origin import DEFAULT_ACCOUNT, LaneKey
+from hermes.types.ids import BootId, DeliveryId
+from hermes.types.origin import DEFAULT_ACCOUNT
 from supervisors.escalation import GIVE_UP
 from supervisors.reasons import describe, path_of
-from supervisors.spec import ChildSpec
 from supervisors.system import Outcome, StopRequest, System
 from supervisors.watchdog import Watchdog
 
@@ -126,34 +120,16 @@ async def _run(home: Path, config: Config, boot_id: BootId, watchdog: Watchdog) 
         )
         store.post(ops.Enqueue(notice, now))
 
-    def session_spec(key: SessionKey) -> ChildSpec:
-        return session.spec(services, key)
-
-    def lane_spec(lane: LaneKey) -> ChildSpec:
-        return delivery.lane_spec(services, lane)
-
-    services = Services(
+    services = tree.wire(
+        system,
         boot_id=boot_id,
-        booted_at=clock.wall(),
         config=config,
         clock=clock,
         ids=ids,
         store=store,
         agent=BuiltinAgent(StoreMemory(store, clock), overview.status, clock),
         overview=overview,
-        intake=Intake(),
         adapters=adapters,
-        routes=RouteTable(),
-        conversations=Conversations(
-            system,
-            inbound=tree.INBOUND,
-            sessions=tree.SESSIONS,
-            spec_of=session_spec,
-            inbound_wake=inbound.Wake,
-            session_wake=session.Wake(),
-            session_interrupt=session.Interrupt(),
-        ),
-        delivery=Delivery(system.registry, tree.LANES, lane_spec, delivery.Look()),
     )
     accounts = [tree.Account(PLATFORM, DEFAULT_ACCOUNT, lambda: WebChat(clock, ids))]
     adapters.configure(PLATFORM, WebChat.capabilities)

@@ -14,13 +14,9 @@ from typing import Any, cast
 
 import trio
 
-from actors import delivery, inbound, root, session, tree
+from actors import root, tree
 from actors.ports.adapters import AdapterTable
-from actors.ports.conversations import Conversations
-from actors.ports.delivery import Delivery
-from actors.ports.intake import Intake
 from actors.ports.overview import TreeOverview
-from actors.ports.routes import RouteTable
 from actors.ports.services import Services
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
@@ -35,7 +31,7 @@ from hermes.types.agent import Agent
 from hermes.types.content import Capabilities
 from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import BootId, SessionKey
-from hermes.types.origin import DEFAULT_ACCOUNT, LaneKey, Origin, lane_key
+from hermes.types.origin import DEFAULT_ACCOUNT, Origin, lane_key
 from hermes.types.records import Counts
 from supervisors.spec import ChildSpec, path_segment
 from supervisors.system import Outcome, StopRequest, System
@@ -255,12 +251,6 @@ class World:
         async def drain(request: StopRequest) -> None:
             await root.drain(system, services, tree.LANES, request.why)
 
-        def session_spec(key: SessionKey) -> ChildSpec:
-            return session.spec(services, key)
-
-        def lane_spec(lane: LaneKey) -> ChildSpec:
-            return delivery.lane_spec(services, lane)
-
         system = System(rng=random.Random(number), exits=root.EXITS, drain=drain)
         for platform in self._platforms:
             adapters.configure(platform.platform, platform.capabilities)
@@ -276,28 +266,16 @@ class World:
             home=Path("home"),
             version="0",
         )
-        services = Services(
+        services = tree.wire(
+            system,
             boot_id=BootId(f"boot{number}"),
-            booted_at=clock.wall(),
             config=self.config,
             clock=clock,
             ids=ids,
             store=store,
             agent=self.agent,
             overview=overview,
-            intake=Intake(),
             adapters=adapters,
-            routes=RouteTable(),
-            conversations=Conversations(
-                system,
-                inbound=tree.INBOUND,
-                sessions=tree.SESSIONS,
-                spec_of=session_spec,
-                inbound_wake=inbound.Wake,
-                session_wake=session.Wake(),
-                session_interrupt=session.Interrupt(),
-            ),
-            delivery=Delivery(system.registry, tree.LANES, lane_spec, delivery.Look()),
         )
         return Boot(store, system, services, figures)
 
