@@ -160,7 +160,8 @@ async def _decide(services: Services, row: InboxRow) -> None:
         case pipeline.Command(name, _, key):
             fresh = new_session_id(now, services.ids) if name == "new" else None
             effect = ops.StopTurn(key, decision.rule, now, fresh)
-            text = texts.NEW_CONVERSATION if name == "new" else texts.STOPPED
+            stopped = texts.STOPPED if services.conversations.busy(key) else texts.NOTHING_TO_STOP
+            text = texts.NEW_CONVERSATION if name == "new" else stopped
             close = ops.Close(
                 row.row_id, "answered", decision.rule, now, _reply(services, row, text), effect=effect
             )

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from actors import adapter, control, delivery, inbound, maintenance, session, store, web
+from actors import adapter, control, delivery, inbound, maintenance, session, store, turn, web
 from actors.ports.adapters import AdapterTable
 from actors.ports.conversations import Conversations
 from actors.ports.delivery import Delivery
@@ -115,6 +115,7 @@ def wire(
             inbound_wake=inbound.Wake,
             session_wake=session.Wake(),
             session_interrupt=session.Interrupt(),
+            turn=turn.NAME,
         ),
         delivery=Delivery(system.registry, LANES, lane_spec, delivery.Look()),
     )

@@ -25,11 +25,13 @@ class Conversations:
         inbound_wake: Callable[[LaneKey], object],
         session_wake: object,
         session_interrupt: object,
+        turn: str,
     ) -> None:
         self._system = system
         self._registry = system.registry
         self._inbound: ActorRef[Any] = system.registry.ref(inbound)
         self._sessions = sessions
+        self._turn = turn
         self._spec_of = spec_of
         self._inbound_wake = inbound_wake
         self._session_wake = session_wake
@@ -51,6 +53,10 @@ class Conversations:
             ref.tell_nowait(self._session_wake)
         else:
             self._supervisor.start_child_soon(self._spec_of(key))
+
+    def busy(self, key: SessionKey) -> bool:
+        """True while a turn of the session runs."""
+        return self._registry.whereis(f"{self.path(key)}/{self._turn}") is not None
 
     def rests(self, key: SessionKey) -> bool:
         """True while the session is disabled after repeated trouble: nobody will work on its rows."""

@@ -12,6 +12,7 @@ POISONED = (
 )
 SESSION_DISABLED = "This conversation is resting after repeated trouble. Send /new to start afresh."
 STOPPED = "Stopped."
+NOTHING_TO_STOP = "There is nothing to stop: I am not working on anything."
 NEW_CONVERSATION = "A new conversation starts here. What was said before can still be searched."
 UNKNOWN_COMMAND = "I know no command /{name}. /help lists what I know."
 RESENT_MARK = "(sent again after an interruption; you may have this already)\n\n"

@@ -121,6 +121,17 @@ async def test_a_control_command_from_before_the_start_is_not_run(open_world, au
     assert world.rows("state, rule")[1] == ("ignored", "ignored:stale_command")
 
 
+async def test_a_stop_with_nothing_to_stop_says_so(open_world, autojump_clock):
+    world = await open_world()
+    await world.say("hello")
+    await world.settle()
+
+    await world.say("/stop")
+    await world.settle()
+
+    assert world.heard() == ["hello", texts.NOTHING_TO_STOP]
+
+
 async def _disabled(world):
     """Let the session of chat 1 end too often."""
     await world.say("first")
