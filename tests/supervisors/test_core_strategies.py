@@ -6,6 +6,7 @@ import random
 import pytest
 from otp_model import BOOM, idle
 
+from supervisors import step
 from supervisors.core import SupervisorCore
 from supervisors.lint import check_child_specs
 from supervisors.reasons import Crash, ExitReason, Failed, IntensityExceeded, Normal, Shutdown
@@ -31,6 +32,7 @@ from supervisors.step import (
     Tick,
 )
 
+Order = step.Restart
 STRATEGIES: tuple[Strategy, ...] = ("one_for_one", "one_for_all", "rest_for_one")
 SEQUENCES = int(os.environ.get("KIT_SEQUENCES", "30000")) // 10
 
@@ -309,29 +311,56 @@ def test_law_C6_named_transient_failures_cost_no_limit() -> None:
     assert (world.ended, world.states()) == ([], "r")
 
 
-def test_law_C5_a_disabled_child_is_probed_and_one_more_end_disables_it_again() -> None:
-    probed = ChildSpec(
-        "a", idle, backoff=Backoff(1, 1, 1, reset_after=20.0), intensity=Intensity(0, per=10.0, probe=100.0)
-    )
-    world = World(probed, spec("b"))
-    world.end("a")
+PROBED = ChildSpec(
+    "a", idle, backoff=Backoff(1, 1, 1, reset_after=20.0), intensity=Intensity(1, per=10.0, probe=100.0)
+)
+
+
+def probed_world() -> World:
+    """``a`` has ended too often and is disabled; ``b`` is not concerned."""
+    world = World(PROBED, spec("b"))
+    for _ in range(2):
+        world.end("a")
+        world.wait(1.0)
     assert world.states() == "dr"
-    world.wait(99.0)
+    return world
+
+
+def test_law_C5_a_disabled_child_is_probed_and_one_more_end_disables_it_again() -> None:
+    world = probed_world()
+    world.wait(98.9)
     assert world.states() == "dr"
 
-    world.wait(1.0)
+    world.wait(0.2)
     assert world.states() == "rr"
     world.wait(15.0)
     world.end("a")
+
     assert world.states() == "dr"
     world.wait(100.0)
-    world.wait(20.0)
-    world.core.children["a"].spec.intensity  # noqa: B018 - healthy by now: the probe is over
-    world.end("a", Failed("net", "backoff"))
-    world.wait(2.0)
-
     assert world.states() == "rr"
-    assert not world.core.children["a"].probing
+
+
+def test_law_C5_a_probe_that_stays_healthy_has_its_whole_budget_again() -> None:
+    world = probed_world()
+    world.wait(100.0)
+    world.wait(20.0)
+
+    world.end("a")
+    assert world.states() == "br"
+    world.wait(1.0)
+    world.end("a")
+
+    assert world.states() == "dr"
+
+
+def test_law_C5_an_order_to_enable_ends_the_probe() -> None:
+    world = probed_world()
+
+    world.feed(Enable("a"))
+    world.end("a")
+
+    assert world.states() == "br"
 
 
 def test_law_C5_a_child_that_needs_its_operator_is_not_probed() -> None:
@@ -408,3 +437,90 @@ def test_law_C3_a_window_that_slow_stops_defeat_is_found(
     ]
 
     assert len(check_child_specs(slow, strategy=strategy, limit=limit)) == problems
+
+
+# --- what the mutants showed -------------------------------------------------------------------------------------------
+
+
+def test_an_end_over_the_limit_has_its_record_and_the_child_is_stopped() -> None:
+    world = World(spec("a"), limit=Limit(0, per=10.0))
+
+    world.end("a")
+
+    assert [(record.child, record.decision) for record in world.records] == [("a", "escalate")]
+    assert world.states() == "s"
+
+
+def test_a_record_says_how_much_budget_is_left() -> None:
+    world = World(ChildSpec("a", idle, backoff=Backoff(1, 1, 1), intensity=Intensity(2, per=100.0)))
+
+    for _ in range(3):
+        world.end("a")
+        world.wait(1.0)
+
+    assert [record.budget_left for record in world.records] == [1, 0, 0]
+
+
+def test_a_child_that_ended_by_itself_and_was_then_terminated_stays_down() -> None:
+    world = World(spec("a", "transient"), spec("b"), strategy="one_for_all")
+    world.end("a", Normal())
+    world.feed(Terminate("a"))
+
+    world.end("b")
+    world.wait(2.0)
+
+    assert world.states() == "sr"
+
+
+def test_an_order_to_restart_a_child_in_backoff_brings_its_dependents_along_at_once() -> None:
+    world = World(spec("a", sync=False), spec("b", sync=False), strategy="rest_for_one")
+    world.end("a")
+    assert world.states() == "b."
+
+    world.feed(Order("a"))
+
+    assert world.states() == "rr"
+
+
+def test_restarts_are_counted_for_the_failed_child_and_for_those_taken_along() -> None:
+    world = World(spec("a"), spec("b"), spec("c"), strategy="rest_for_one")
+    world.end("b")
+    world.wait(2.0)
+
+    assert [child.restarts for child in world.core.children.values()] == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"), [(Failed("token", "disable"), "d"), (Failed("net", "backoff"), "."), (BOOM, ".")]
+)
+def test_a_dependent_that_ends_before_it_is_told_to_is_judged_only_by_what_is_its_own(
+    reason: ExitReason, state: str
+) -> None:
+    class Slow(World):
+        """Nobody stops when asked."""
+
+        def _obey(self, action: Action) -> list[Action]:
+            return [] if isinstance(action, SoftStop | Cancel) else super()._obey(action)
+
+    world = Slow(spec("a"), spec("b"), spec("c"), strategy="rest_for_one")
+    world.end("a")
+
+    world.end("b", reason)
+
+    assert world.states()[1] == state
+
+
+def test_the_lint_names_what_a_restart_takes() -> None:
+    slow = ChildSpec(
+        "slow", idle, backoff=Backoff(1.0), intensity=Intensity(1, 60.0), shutdown=5.0, grace=1.0
+    )
+    quick = ChildSpec(
+        "quick", idle, backoff=Backoff(1.0), intensity=Intensity(1, 60.0), shutdown=0.0, grace=0.5
+    )
+
+    assert check_child_specs([slow, quick], strategy="rest_for_one", limit=Limit(40, 60.0)) == [
+        "slow can never exceed the supervisor's limit of 40 ends in 60 s: each takes 1.5 s or more"
+    ]
+    assert check_child_specs([quick, slow], strategy="rest_for_one", limit=Limit(9, 60.0)) == [
+        "quick can never exceed the supervisor's limit of 9 ends in 60 s: each takes 7 s or more"
+    ]
