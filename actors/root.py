@@ -43,6 +43,7 @@ _VERDICTS: dict[str, Verdict] = {"transient": "backoff", "needs_operator": "disa
 def classify(error: BaseException) -> ExitReason:
     """The one place where a gateway failure becomes a verdict; everything else is a crash."""
     if not isinstance(error, GatewayError):
+        log.warning("unmapped failure %s: it carries no code, so it is a crash", type(error).__name__)
         return Crash(error)
     failure = error.failure
     verdict = _VERDICTS[failure.severity]

@@ -12,7 +12,7 @@ from supervisors.reasons import Shutdown, is_clean
 from supervisors.reply import ActorDownError, DeadlockError, Reply, RestartingError
 
 if TYPE_CHECKING:
-    from supervisors.cell import Life
+    from supervisors.cell import Cell, Life
     from supervisors.registry import Registry
 
 R = TypeVar("R")
@@ -32,13 +32,7 @@ async def ask(
     ``asker`` is the actor whose only task waits here: who asks it meanwhile, over however many others, gets a
     ``DeadlockError``. Raises ``trio.TooSlowError`` and the ``AskError``s.
     """
-    cell = registry.cell(path)
-    if cell is None:
-        raise ActorDownError(path, Shutdown("there is no such actor"))
-    if not cell.mailbox.open:
-        raise ActorDownError(path, cell.last_reason or Shutdown())
-    if cell.life is None and cell.last_reason is not None and not is_clean(cell.last_reason):
-        raise RestartingError(path, cell.last_reason)
+    cell = whom_to_ask(registry, path)
     if deadline <= trio.current_time():
         raise trio.TooSlowError  # whoever asked us has left
     reply: Reply[R] = Reply(deadline)
@@ -57,6 +51,18 @@ async def ask(
     finally:
         if asker is not None:
             asker.asking = None
+
+
+def whom_to_ask(registry: Registry, path: str) -> Cell:
+    """Who answers at ``path``. Raises ``ActorDownError`` where nobody will, ``RestartingError`` between two lives."""
+    cell = registry.cell(path)
+    if cell is None:
+        raise ActorDownError(path, Shutdown("there is no such actor"))
+    if not cell.mailbox.open:
+        raise ActorDownError(path, cell.last_reason or Shutdown())
+    if cell.life is None and cell.last_reason is not None and not is_clean(cell.last_reason):
+        raise RestartingError(path, cell.last_reason)
+    return cell
 
 
 def _circle(registry: Registry, asker: str, asked: str) -> tuple[str, ...] | None:

@@ -10,8 +10,10 @@ import trio
 
 from supervisors.asking import ask
 from supervisors.cell import Cell, Down, Life, Stop, Watch
+from supervisors.introspect import Question
 from supervisors.mailbox import Envelope
 from supervisors.reasons import ExitReason, Normal, Shutdown
+from supervisors.records import record_end
 from supervisors.ref import ActorRef
 from supervisors.reply import ActorDownError, Reply
 from supervisors.spec import ChildSpec
@@ -27,13 +29,16 @@ R = TypeVar("R")
 class Context(Generic[M]):
     """Handed to ``ChildSpec.start`` as its first argument; ``M`` is the union of messages the actor takes."""
 
-    __slots__ = ("_cell", "_life", "_timers", "system")
+    __slots__ = ("_cell", "_life", "_now", "_reveal", "_timers", "system")
 
     def __init__(self, system: System, life: Life) -> None:
         self.system = system
         self._life = life
         self._cell: Cell = life.cell
         self._timers: Timers | None = None
+        self._reveal: Callable[[], Any] | None = None
+        # Not ``trio.current_time``, which looks for the clock with every message: a twentieth of what one costs.
+        self._now = trio.lowlevel.current_clock().current_time
 
     @property
     def path(self) -> str:
@@ -55,7 +60,12 @@ class Context(Generic[M]):
         self._life.check_fence()
         if self._life.ready_at is None:
             self._life.ready_at = trio.current_time()
-            self._life.on_ready(self._life)
+            self._life.beat_at = self._life.ready_at
+            self._life.keeper.is_ready(self._life)
+
+    def beat(self) -> None:
+        """Show progress, from any task of this actor; one with ``stall_s`` in its spec owes it."""
+        self._life.beat_at = trio.current_time()
 
     def remind(self, message: M) -> None:
         """Put ``message`` into this life's own control lane; a later life never sees it."""
@@ -78,22 +88,34 @@ class Context(Generic[M]):
 
         Having asked for the next one, the actor has handled the one before. Cancelled: no message was taken.
         """
-        life = self._life
+        life, cell, mailbox = self._life, self._cell, self._cell.mailbox
+        life.check_fence()
+        if cell.trace is not None:
+            cell.trace.done(life.incarnation, self._now(), handled=True)
+        mailbox.current = None
         while True:
-            if self._timers is None:
-                envelope = await self._cell.mailbox.take(life.check_fence)
-            else:
-                envelope = await self._take_or_time(self._timers)
-            body = envelope.body
-            if envelope.fence is not None:
-                if envelope.fence != life.incarnation:
-                    continue
-                if isinstance(body, Timer):
-                    if not body.cancel():
-                        continue
-                    envelope.body = body = body.message
-            self._cell.current_since = trio.current_time()
-            return body  # type: ignore[no-any-return]
+            # Without this a cancelled reader would go on for as long as mail comes in.
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if self._timers is not None:
+                self._hand_over_due(self._timers)
+            while (envelope := mailbox.take()) is None:
+                await self._wait()
+            if envelope.fence is not None and not self._is_for_actor(envelope):
+                mailbox.pass_over()
+                continue
+            cell.current_since = now = self._now()
+            if cell.busy_since is None:
+                cell.busy_since = now
+            return envelope.body  # type: ignore[no-any-return]
+
+    def reveal(self, state: Callable[[], Any]) -> None:
+        """Have ``introspect.get_state`` return ``state()``, for as long as this life lasts; the last call holds.
+
+        It is called between two messages, never while one is in work; it must not block. Let it return what does not
+        change under the hands of whoever looks: frozen data, or a copy.
+        """
+        self._life.check_fence()
+        self._reveal = state
 
     @property
     def attempt(self) -> int:
@@ -139,14 +161,8 @@ class Context(Generic[M]):
         if spec.id in self._life.linked:
             raise ValueError(f"{self.path} has a child {spec.id!r} already")
         cell = self.system.registry.claim(self.path, spec)
-        owner = self._life
-
-        def ended(life: Life, reason: ExitReason) -> None:
-            owner.linked.pop(spec.id, None)
-            self.system.registry.release(life.cell)
-            owner.cell.notify(owner, Down(life.cell.path, life.incarnation, reason))
-
-        owner.linked[spec.id] = self.system.launch(cell, cell.last_incarnation + 1, lambda _: None, ended)
+        keeper = _Owner(self.system, self._life)
+        self._life.linked[spec.id] = self.system.launch(cell, cell.last_incarnation + 1, keeper)
         return self.system.registry.ref(cell.path)
 
     def cancel_child(self, name: str) -> None:
@@ -178,11 +194,53 @@ class Context(Generic[M]):
         Watch(self._life, cell, link=True).begin()
         Watch(cell.life, self._cell, link=True).begin()
 
-    async def _take_or_time(self, timers: Timers) -> Envelope:
-        """The next envelope; timers come in through the control lane when they fall due."""
-        mailbox = self._cell.mailbox
-        while True:
-            for timer in timers.due(trio.current_time()):
-                mailbox.urge(Envelope(timer, fence=self.incarnation))
-            with trio.move_on_at(timers.next_at):
-                return await mailbox.take(self._life.check_fence)
+    async def _wait(self) -> None:
+        """Wait for mail, or for the next timer."""
+        self._cell.rest(self._now())
+        if self._timers is None:
+            await self._cell.mailbox.wait()
+            self._life.check_fence()
+        else:
+            with trio.move_on_at(self._timers.next_at):
+                await self._cell.mailbox.wait()
+            self._life.check_fence()
+            self._hand_over_due(self._timers)
+
+    def _hand_over_due(self, timers: Timers) -> None:
+        """Timers come in through the control lane when they fall due."""
+        for timer in timers.due(self._now()):
+            self._cell.mailbox.urge(Envelope(timer, fence=self.incarnation))
+
+    def _is_for_actor(self, envelope: Envelope) -> bool:
+        """True unless what came is for the kit, for another life, or a timer that was cancelled since."""
+        match envelope.body:
+            case Question() as question:
+                question.answer(self._reveal)
+                return False
+            case Timer() as timer:
+                envelope.body = timer.message
+                return envelope.fence == self.incarnation and timer.cancel()
+            case _:
+                return envelope.fence == self.incarnation
+
+
+class _Owner:
+    """Keeps the lives of an actor's linked children: their end is a ``Down`` to it."""
+
+    __slots__ = ("_life", "_system")
+
+    def __init__(self, system: System, life: Life) -> None:
+        self._system = system
+        self._life = life
+
+    def is_ready(self, life: Life) -> None:
+        """Nobody waits for it."""
+
+    def is_faulty(self, life: Life, reason: ExitReason) -> None:
+        """It is cancelled; one that is deaf to that is given up when its owner ends."""
+
+    def has_ended(self, life: Life, reason: ExitReason) -> None:
+        record_end(self._system.events, life.cell, life.incarnation, reason, "remove")
+        self._life.linked.pop(life.cell.spec.id, None)
+        self._system.registry.release(life.cell)
+        self._life.cell.notify(self._life, Down(life.cell.path, life.incarnation, reason))

@@ -9,148 +9,115 @@ running, stopping, backoff (with a time) or stuck (with a policy); nobody is eve
 live here; the shell sleeps until ``next_deadline`` and sends ``Tick``.
 """
 
-import heapq
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import assert_never
 
-from supervisors import backoff
-from supervisors.child import Child, Then
+from supervisors import step
+from supervisors.child import Child, Outbox, Then
 from supervisors.intensity import Window
+from supervisors.judgement import BackOff, Disable, GiveUp, LetGo, judge
 from supervisors.lint import contradictions
-from supervisors.reasons import (
-    Crash,
-    ExitReason,
-    Failed,
-    IntensityExceeded,
-    Normal,
-    Shutdown,
-    StartFailed,
-    Stuck,
-    is_clean,
-    through,
-)
+from supervisors.reasons import Crash, ExitReason, Failed, Shutdown, Stuck
 from supervisors.siblings import dependents, held_down
 from supervisors.spec import AutoShutdown, ChildSpec, Limit, Strategy
-from supervisors.step import (
-    Abandon,
-    Action,
-    Add,
-    Begin,
-    Booted,
-    Cancel,
-    Changed,
-    Decision,
-    Disable,
-    Enable,
-    End,
-    Event,
-    Exited,
-    Phase,
-    Ready,
-    Record,
-    Removed,
-    Restart,
-    SoftStop,
-    Start,
-    State,
-    Stop,
-    Terminate,
-    Tick,
-)
-
-
-class UnknownChildError(LookupError):
-    """A command named a child that is not there."""
+from supervisors.step import Phase, State, TooManyChildrenError, UnknownChildError
 
 
 class SupervisorCore:
     """Decides; the shell acts. Feed it every event in the order it happened.
 
-    ``dynamic``: children come and go by ``Add``, stop all at once, and are forgotten when they end for good; each is on
-    its own (one_for_one). ``limit`` bounds the abnormal ends of all children together. ``last_incarnation`` of a child id
-    is where an earlier life of this supervisor left off. Raises ``ValueError`` for specs that contradict one another.
+    ``dynamic``: children come and go by ``Add``, at most ``max_children`` at a time, stop all at once, and are forgotten
+    when they end for good; each is on its own (one_for_one). ``limit`` bounds the abnormal ends of all children together.
+    ``last_incarnation`` of a child id is where an earlier life of this supervisor left off, ``last_beat`` when its present
+    incarnation last showed progress. Raises ``ValueError`` for specs that contradict one another.
     """
 
     def __init__(
         self,
-        specs: Iterable[ChildSpec],
+        specs: Sequence[ChildSpec],
         *,
         rng: random.Random,
         strategy: Strategy = "one_for_one",
         dynamic: bool = False,
+        max_children: int | None = None,
         limit: Limit | None = None,
         auto_shutdown: AutoShutdown = "never",
         last_incarnation: Callable[[str], int] = lambda _: 0,
+        last_beat: Callable[[str], float] = lambda _: 0.0,
     ) -> None:
         self.dynamic = dynamic
         self.strategy = strategy
         self.phase = Phase.NEW
         self.children: dict[str, Child] = {}
-        self._deadlines: list[tuple[float, str]] = []
+        self._out = Outbox()
         self._last_incarnation = last_incarnation
+        self._last_beat = last_beat
         self._rng = rng
+        self._max_children = max_children
         self._limit = limit
         self._all_ends = Window()
         self._auto_shutdown = auto_shutdown
         self._end: ExitReason = Shutdown()
         self._living: list[Child] = []
         """While stopping: who was alive when it began, in start order; the last ones leave the list first."""
-        self._actions: list[Action] = []
-        specs = tuple(specs)
-        problems = contradictions(specs, auto_shutdown)
-        if problems:
-            raise ValueError("; ".join(problems))
+        self._refuse_contradictions(specs)
         for spec in specs:
-            self.children[spec.id] = Child(spec, incarnation=last_incarnation(spec.id))
+            self._new(spec)
 
     @property
     def next_deadline(self) -> float | None:
         """When the next ``Tick`` is due."""
-        while self._deadlines:
-            at, name = self._deadlines[0]
-            child = self.children.get(name)
-            if child is not None and child.deadline == at:
-                return at
-            heapq.heappop(self._deadlines)
-        return None
+        child = self._out.due()
+        return None if child is None else child.deadline
 
     @property
     def ending(self) -> bool:
         """True once the supervisor stops: from then on no child is started (law S3)."""
         return self.phase in {Phase.STOPPING, Phase.DONE}
 
-    def step(self, event: Event, now: float) -> list[Action]:
-        """Take one event; return what to do, in order. ``UnknownChildError`` leaves everything as it was."""
-        self._actions = []
+    def step(self, event: step.Event, now: float) -> list[step.Action]:
+        """Take one event; return what to do, in order.
+
+        ``UnknownChildError``, ``TooManyChildrenError`` and ``ValueError`` leave everything as it was.
+        """
         match event:
-            case Begin():
+            case step.Begin():
                 self.phase = Phase.BOOTING
                 self._advance(now)
-            case Ready(name, incarnation):
+            case step.Ready(name, incarnation):
                 self._ready(name, incarnation, now)
-            case Exited(name, incarnation, reason, waiting):
-                self._exited(name, incarnation, reason, waiting, now)
-            case Tick():
-                while (at := self.next_deadline) is not None and at <= now:
-                    self._due(self.children[self._deadlines[0][1]], now)
-            case Add(spec):
+            case step.Fault(name, incarnation, reason):
+                child = self._present(name, incarnation)
+                if child is not None and child.state is not State.STOPPING:
+                    child.fail(reason, now)
+            case step.Exited(name, incarnation, reason, waiting):
+                child = self._present(name, incarnation)
+                if child is not None:  # else an abandoned incarnation came home late
+                    self._exited(child, reason, waiting, now)
+            case step.Tick():
+                while (child := self._out.due(now)) is not None:
+                    self._due(child, now)
+            case step.Add(spec):
                 self._add(spec, now)
-            case Terminate(name):
+            case step.Adjust(spec):
+                self._adjust(spec, now)
+            case step.Terminate(name):
                 self._command(self._child(name), "remove" if self.dynamic else "stop", now)
-            case Restart(name):
+            case step.Restart(name):
                 self._restart(self._child(name), now)
-            case Disable(name):
+            case step.Disable(name):
                 self._command(self._child(name), "disable", now)
-            case Enable(name):
+            case step.Enable(name):
                 if (child := self._child(name)).state is State.DISABLED and not self.ending:
-                    self._bring_up(self._fresh(child), now)
-            case Stop(reason):
+                    child.forgive()
+                    self._bring_up(child, now)
+            case step.Stop(reason):
                 self._shut_down(reason, now)
             case _:
                 assert_never(event)
-        actions, self._actions = self._actions, []
-        return actions
+        return self._out.take()
 
     # --- starting ------------------------------------------------------------------------------------------------------
 
@@ -163,56 +130,35 @@ class SupervisorCore:
             if held_down(self.strategy, self.children.values(), child):
                 break
             if child.waiting:
-                child.restarts += bool(child.history)
-                self._launch(child, now)
+                child.launch(now)
             if child.spec.start_mode == "sync" and child.alive and child.ready_at is None:
                 return
         if self.phase is Phase.BOOTING:
             self.phase = Phase.RUNNING
-            self._actions.append(Booted())
+            self._out.actions.append(step.Booted())
 
     def _bring_up(self, child: Child, now: float) -> None:
         """Start a child that is down: at once, or in its turn where it depends on others."""
         if self.strategy == "one_for_one":
-            child.restarts += child.state is State.BACKOFF
-            self._launch(child, now)
+            child.launch(now)
         else:
-            self._wait(child)
+            child.wait()
             self._advance(now)
 
-    def _wait(self, child: Child) -> None:
-        child.deadline = None
-        child.launched = False
-        self._enter(child, State.STARTING)
-
-    def _launch(self, child: Child, now: float) -> None:
-        child.incarnation += 1
-        child.launched = True
-        child.cancelled = False
-        child.doomed = False
-        child.retired = False
-        child.fault = None
-        child.ready_at = None
-        self._arm(child, now + child.spec.ready_timeout)
-        self._actions.append(Start(child.spec.id, child.incarnation))
-        self._enter(child, State.STARTING)
-
     def _ready(self, name: str, incarnation: int, now: float) -> None:
-        child = self.children.get(name)
-        if child is None or child.incarnation != incarnation or child.state is not State.STARTING:
+        child = self._present(name, incarnation)
+        if child is None or child.state is not State.STARTING:
             return
-        if not child.launched:
-            return  # a life from before this supervisor's own
-        child.ready_at = now
-        child.deadline = None
-        self._enter(child, State.RUNNING)
+        child.run(now)
         if self.phase is Phase.BOOTING or self.strategy != "one_for_one":
             self._advance(now)
 
     def _add(self, spec: ChildSpec, now: float) -> None:
         child = self.children.get(spec.id)
         if child is None:
-            child = self.children[spec.id] = Child(spec, incarnation=self._last_incarnation(spec.id))
+            if self._max_children is not None and len(self.children) >= self._max_children:
+                raise TooManyChildrenError(self._max_children)
+            child = self._new(spec)
         elif child.state is not State.STOPPED:
             return
         if self.phase is Phase.RUNNING:
@@ -220,17 +166,19 @@ class SupervisorCore:
         elif self.ending:
             self._forget(child, Shutdown())
 
-    # --- ends ----------------------------------------------------------------------------------------------------------
+    def _adjust(self, spec: ChildSpec, now: float) -> None:
+        """The next decision about the child follows ``spec``; its incarnation goes on."""
+        child = self._child(spec.id)
+        self._refuse_contradictions((spec,))
+        child.adjust(spec, now)
+        if self.phase is Phase.BOOTING:
+            self._advance(now)
 
-    def _exited(self, name: str, incarnation: int, reason: ExitReason, waiting: bool, now: float) -> None:
-        child = self.children.get(name)
-        if child is None or child.incarnation != incarnation or not child.alive:
-            return  # an abandoned incarnation came home late
-        child.deadline = None
-        if child.state is State.STOPPING:
+    # --- ends, and what they mean for the siblings ---------------------------------------------------------------------
+
+    def _exited(self, child: Child, reason: ExitReason, waiting: bool, now: float) -> None:
+        if child.state is State.STOPPING or self.phase is Phase.STOPPING:
             self._after_stop(child, child.fault or reason, now)
-        elif self.phase is Phase.STOPPING:
-            self._after_stop(child, reason, now)
         elif child.doomed and not (isinstance(reason, Failed) and reason.verdict != "backoff"):
             child.then = "wait"  # it went before it was told to: its end counts once, as its sibling's
             self._after_stop(child, reason, now)
@@ -240,100 +188,56 @@ class SupervisorCore:
     def _judge(self, child: Child, reason: ExitReason, waiting: bool, now: float) -> None:
         """A child ended by itself: restart it, let it go, disable it, or give up."""
         # A first start only: a failed restart is an end like any other, also while later children still boot.
-        booting = (
-            self.phase is Phase.BOOTING
-            and child.spec.start_mode == "sync"
-            and child.ready_at is None
-            and not child.history
-        )
-        child.launched = False
+        first = child.ready_at is None and not child.history
+        booting = first and self.phase is Phase.BOOTING and child.spec.start_mode == "sync"
         child.doomed = False
         child.remember(reason)
-        if child.probing and self._was_healthy(child, now):
-            child.probing = False
-            child.window.clear()
-        match reason:
-            case Failed(verdict="escalate"):
-                self._record(child, reason, "escalate", now)
-                self._enter(child, State.STOPPED)
-                self._shut_down(
-                    StartFailed(child.spec.id, reason) if booting else through(child.spec.id, reason), now
-                )
-            case Failed(verdict="disable"):
-                self._record(child, reason, "disable", now)
-                self._enter(child, State.DISABLED)
-            case _ if booting:
-                self._record(child, reason, "escalate", now)
-                self._enter(child, State.STOPPED)
-                self._shut_down(StartFailed(child.spec.id, reason), now)
-            case Normal() if waiting and child.spec.restart == "transient":
-                # It left while a message came in. With a delay: one that never reads would otherwise spin.
-                self._back_off(child, reason, now)
-            case _ if child.spec.restart == "temporary" or (
-                child.spec.restart == "transient" and is_clean(reason)
-            ):
-                self._record(child, reason, "remove" if self.dynamic else "stop", now)
-                self._rest(child, reason)
-                self._mind_significance(child, now)
-            case Failed(retry_after=retry_after):
-                self._back_off(child, reason, now, retry_after)
-            case _ if is_clean(reason):
-                self._back_off(child, reason, now)
-            case _ if self._limit is not None and not self._all_ends.spend(self._limit, now):
-                self._record(child, reason, "escalate", now)
-                self._enter(child, State.STOPPED)
-                self._shut_down(IntensityExceeded(child.spec.id, tuple(child.history)), now)
-            case _ if child.window.spend(child.spec.intensity, now) and not child.probing:
-                self._back_off(child, reason, now)
+        verdict = judge(
+            child,
+            reason,
+            now,
+            booting=booting,
+            waiting=waiting,
+            within_limit=partial(self._within_limit, now),
+        )
+        match verdict:
+            case BackOff(at_least):
+                child.back_off(reason, now, self._rng, at_least)
+            case Disable(probe):
+                child.record(reason, "disable", now)
+                child.enter(State.DISABLED)
+                if probe is not None:
+                    self._out.arm(child, now + probe)
+            case LetGo():
+                child.record(reason, "remove" if self.dynamic else "stop", now)
+                self._let_go(child, reason, now)
+            case GiveUp(end):
+                self._give_up(child, reason, end, now)
             case _:
-                self._over_budget(child, reason, now)
+                assert_never(verdict)
         if child.holds and not self.ending:
             self._take_down_with(child)
         self._go_on(now)
 
-    def _back_off(self, child: Child, reason: ExitReason, now: float, at_least: float | None = None) -> None:
-        if self._was_healthy(child, now):
-            child.streak = 0
-        wait = backoff.delay(child.spec.backoff, child.streak, self._rng, at_least)
-        child.streak += 1
-        self._arm(child, now + wait)
-        self._record(child, reason, "restart", now, delay=wait)
-        self._enter(child, State.BACKOFF)
+    def _within_limit(self, now: float) -> bool:
+        return self._limit is None or self._all_ends.spend(self._limit, now)
 
-    def _over_budget(self, child: Child, reason: ExitReason, now: float) -> None:
-        policy = child.spec.intensity.on_exceeded
-        self._record(child, reason, policy, now)
-        match policy:
-            case "disable":
-                if child.spec.intensity.probe is not None:
-                    self._arm(child, now + child.spec.intensity.probe)
-                self._enter(child, State.DISABLED)
-            case "escalate":
-                self._enter(child, State.STOPPED)
-                self._shut_down(IntensityExceeded(child.spec.id, tuple(child.history)), now)
+    def _give_up(self, child: Child, reason: ExitReason, end: ExitReason, now: float) -> None:
+        """The end of ``child`` is the end of the supervisor, with ``end``."""
+        child.record(reason, "escalate", now)
+        child.enter(State.STOPPED)
+        self._shut_down(end, now)
 
-    def _was_healthy(self, child: Child, now: float) -> bool:
-        return child.ready_at is not None and now - child.ready_at >= child.spec.backoff.reset_after
-
-    def _mind_significance(self, child: Child, now: float) -> None:
+    def _let_go(self, child: Child, reason: ExitReason, now: float) -> None:
         """A child has ended by itself and for good: perhaps the others have lost their purpose."""
-        if not child.spec.significant:
-            return
-        others = [other for other in self.children.values() if other.spec.significant and other is not child]
-        if self._auto_shutdown == "any_significant" or all(other.state is State.STOPPED for other in others):
-            self._shut_down(Shutdown("auto_shutdown"), now)
-
-    def _rest(self, child: Child, reason: ExitReason) -> None:
         if self.dynamic:
             self._forget(child, reason)
         else:
-            self._enter(child, State.STOPPED)
-
-    def _forget(self, child: Child, reason: ExitReason) -> None:
-        del self.children[child.spec.id]
-        self._actions.append(Removed(child.spec.id, reason))
-
-    # --- siblings ------------------------------------------------------------------------------------------------------
+            child.enter(State.STOPPED)
+        if child.spec.significant:
+            others = [c for c in self.children.values() if c.spec.significant and c is not child]
+            if self._auto_shutdown == "any_significant" or all(c.state is State.STOPPED for c in others):
+                self._shut_down(Shutdown("auto_shutdown"), now)
 
     def _take_down_with(self, failed: Child) -> None:
         """Those that depend on ``failed`` go down, last one first, and wait for it."""
@@ -341,7 +245,7 @@ class SupervisorCore:
             if child.alive:
                 child.doomed = True
             elif child.state is State.BACKOFF or child.comes_back:
-                self._wait(child)
+                child.wait()
 
     def _go_on(self, now: float) -> None:
         """Somebody has come to rest: whatever waited for that goes on."""
@@ -350,18 +254,17 @@ class SupervisorCore:
         elif self.phase is Phase.BOOTING or self.strategy != "one_for_one":
             doomed = [child for child in self.children.values() if child.doomed]
             if doomed and doomed[-1].state is not State.STOPPING:
-                self._stop(doomed[-1], "wait", now)
+                doomed[-1].stop("wait", now)
             self._advance(now)
 
-    # --- stopping one child --------------------------------------------------------------------------------------------
+    # --- orders and deadlines ------------------------------------------------------------------------------------------
 
     def _command(self, child: Child, then: Then, now: float) -> None:
         """Stop ``child`` by order, now or as soon as it has ended."""
         if child.alive:
             if not self.ending:  # else its turn comes, in order
-                self._stop(child, then, now)
+                child.stop(then, now)
         elif child.state is not State.STOPPED or then != "stop":
-            child.deadline = None
             self._settle(child, then, Shutdown(), now)
         else:
             child.retired = True
@@ -370,36 +273,14 @@ class SupervisorCore:
         if self.ending:
             return
         if child.alive:
-            self._stop(child, "restart", now)
+            child.stop("restart", now)
         elif not child.waiting:
-            child.restarts += 1
-            self._launch(self._fresh(child) if child.state is State.DISABLED else child, now)
-            self._go_on(now)
-
-    def _stop(self, child: Child, then: Then, now: float) -> None:
-        """Begin to stop a live child; a later order changes what follows, not the deadline."""
-        child.then = then
-        child.fault = None
-        if child.state is State.STOPPING:
-            return
-        # A worker that is not ready does not read its lanes yet: asking first would only wait out a deadline. A
-        # supervisor reads from its first moment, and only it can stop its own children in order.
-        deaf = child.state is State.STARTING and child.spec.kind == "worker"
-        self._enter(child, State.STOPPING)
-        if deaf or child.spec.shutdown == 0:
-            self._cancel(child, now)
-        else:
-            self._arm(child, now + child.spec.shutdown)
-            self._actions.append(SoftStop(child.spec.id, child.incarnation))
-
-    def _cancel(self, child: Child, now: float) -> None:
-        child.cancelled = True
-        self._arm(child, now + child.spec.grace)
-        self._actions.append(Cancel(child.spec.id, child.incarnation))
+            if child.state is State.DISABLED:
+                child.forgive()
+            self._bring_up(child, now)
 
     def _due(self, child: Child, now: float) -> None:
         """A deadline has passed."""
-        child.deadline = None
         match child.state:
             case State.BACKOFF:
                 self._bring_up(child, now)
@@ -407,26 +288,24 @@ class SupervisorCore:
                 child.probing = True
                 self._bring_up(child, now)
             case State.STARTING:
-                child.fault = Crash(TimeoutError(f"not ready within {child.spec.ready_timeout:g} s"))
-                self._enter(child, State.STOPPING)
-                self._cancel(child, now)
+                late = f"not ready within {child.spec.ready_timeout:g} s"
+                child.fail(Crash(TimeoutError(late)), now)
+            case State.RUNNING:
+                child.mind_progress(self._last_beat(child.spec.id), now)
             case State.STOPPING if not child.cancelled:
-                self._cancel(child, now)
+                child.cancel(now)
             case State.STOPPING:
                 self._stuck(child, now)
-            case State.RUNNING | State.STUCK | State.STOPPED:
+            case State.STUCK | State.STOPPED:
                 raise AssertionError(f"{child.spec.id} has a deadline while {child.state}")
 
     def _stuck(self, child: Child, now: float) -> None:
         """Nothing more can be done to an incarnation; the supervisor goes on without it."""
-        self._actions.append(Abandon(child.spec.id, child.incarnation))
-        self._enter(child, State.STUCK)
+        self._out.actions.append(step.Abandon(child.spec.id, child.incarnation))
+        child.enter(State.STUCK)
         if child.spec.on_stuck == "escalate" and self.phase is Phase.RUNNING:
-            child.launched = False
             child.remember(Stuck())
-            self._record(child, Stuck(), "escalate", now)
-            self._enter(child, State.STOPPED)
-            self._shut_down(Stuck((child.spec.id,)), now)
+            self._give_up(child, Stuck(), Stuck((child.spec.id,)), now)
         else:
             self._after_stop(child, child.fault or Stuck(), now)
 
@@ -436,33 +315,29 @@ class SupervisorCore:
             self._judge(child, reason, waiting=False, now=now)
             return
         then: Then = "stop" if self.phase is Phase.STOPPING else child.then
-        child.launched = False
-        child.doomed = False
-        child.remember(reason)
         if then == "wait" and child.spec.restart == "temporary":
             then = "stop"
-        self._record(
-            child, reason, "restart" if then == "wait" else then, now, 0.0 if then == "restart" else None
-        )
+        child.doomed = False
+        child.remember(reason)
+        child.record(reason, "restart" if then == "wait" else then, now, 0.0 if then == "restart" else None)
         self._settle(child, then, reason, now)
 
     def _settle(self, child: Child, then: Then, reason: ExitReason, now: float) -> None:
         """Do what the order said, now that no incarnation lives."""
         match then:
             case "restart":
-                child.restarts += 1
-                self._launch(child, now)
+                self._bring_up(child, now)
             case "disable":
-                self._enter(child, State.DISABLED)
+                child.enter(State.DISABLED)
                 if not self.ending:
                     self._take_down_with(child)
             case "remove":
                 self._forget(child, reason)
             case "stop":
                 child.retired = True
-                self._enter(child, State.STOPPED)
+                child.enter(State.STOPPED)
             case "wait":
-                self._wait(child)
+                child.wait()
         self._go_on(now)
 
     # --- stopping everything -------------------------------------------------------------------------------------------
@@ -472,16 +347,14 @@ class SupervisorCore:
             return
         self.phase = Phase.STOPPING
         self._end = reason
-        for child in self.children.values():
-            child.doomed = False
-            if not child.alive and child.deadline is not None:
-                child.deadline = None  # a backoff or a probe
-            if not child.alive and child.state in {State.BACKOFF, State.STARTING}:
-                self._enter(child, State.STOPPED)
         self._living = [child for child in self.children.values() if child.alive]
-        for child in self._living if self.dynamic else ():
-            if child.state is not State.STOPPING:
-                self._stop(child, "stop", now)
+        for child in self.children.values():
+            if not child.alive:
+                child.deadline = None  # a backoff or a probe
+                if child.state in {State.BACKOFF, State.STARTING}:
+                    child.enter(State.STOPPED)
+            elif self.dynamic and child.state is not State.STOPPING:
+                child.stop("stop", now)
         self._stop_next(now)
 
     def _stop_next(self, now: float) -> None:
@@ -491,40 +364,32 @@ class SupervisorCore:
         if not self._living:
             if self.phase is not Phase.DONE:
                 self.phase = Phase.DONE
-                self._actions.append(End(self._end))
+                self._out.actions.append(step.End(self._end))
         elif self._living[-1].state is not State.STOPPING:
-            self._stop(self._living[-1], "stop", now)
+            self._living[-1].stop("stop", now)
 
-    # --- small things --------------------------------------------------------------------------------------------------
+    # --- who is there --------------------------------------------------------------------------------------------------
 
     def _child(self, name: str) -> Child:
-        try:
-            return self.children[name]
-        except KeyError:
-            raise UnknownChildError(name) from None
+        if name not in self.children:
+            raise UnknownChildError(name)
+        return self.children[name]
 
-    def _arm(self, child: Child, at: float) -> None:
-        child.deadline = at
-        heapq.heappush(self._deadlines, (at, child.spec.id))
+    def _present(self, name: str, incarnation: int) -> Child | None:
+        """The child if ``incarnation`` is its present one and has not ended."""
+        child = self.children.get(name)
+        return child if child is not None and child.incarnation == incarnation and child.alive else None
 
-    def _fresh(self, child: Child) -> Child:
-        child.streak = 0
-        child.probing = False
-        child.window.clear()
+    def _new(self, spec: ChildSpec) -> Child:
+        child = self.children[spec.id] = Child(spec, self._out, self._last_incarnation(spec.id))
         return child
 
-    def _enter(self, child: Child, state: State) -> None:
-        child.state = state
-        self._actions.append(Changed(child.spec.id, state))
+    def _forget(self, child: Child, reason: ExitReason) -> None:
+        child.deadline = None
+        del self.children[child.spec.id]
+        self._out.actions.append(step.Removed(child.spec.id, reason))
 
-    def _record(
-        self,
-        child: Child,
-        reason: ExitReason,
-        decision: Decision,
-        now: float,
-        delay: float | None = None,
-    ) -> None:
-        used = child.window.count(child.spec.intensity, now)
-        left = max(0, child.spec.intensity.restarts - used)
-        self._actions.append(Record(child.spec.id, child.incarnation, reason, decision, delay, left))
+    def _refuse_contradictions(self, specs: Sequence[ChildSpec]) -> None:
+        problems = contradictions(specs, self._auto_shutdown)
+        if problems:
+            raise ValueError("; ".join(problems))

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from supervisors.ref import ActorRef
-from supervisors.reply import Reply
-from supervisors.spec import ChildSpec
-from supervisors.supervisor import (
+from supervisors.commands import (
+    AdjustChild,
+    ChildInfo,
+    Command,
     DisableChild,
     EnableChild,
-    Message,
     RestartChild,
     StartChild,
     TerminateChild,
+    WhichChildren,
 )
+from supervisors.ref import ActorRef
+from supervisors.spec import ChildSpec
+from supervisors.step import State
 
 
 class SupervisorRef:
     """Commands to the supervisor at ``path``; each waits at most ``timeout_s`` seconds (``trio.TooSlowError``).
 
     Cancelling a command does not withdraw it: the child is then started or stopped all the same, never half.
-    Raises ``LookupError`` for an unknown child, ``ChildNotUpError`` where a child did not get ready, ``ActorDownError``
-    if the supervisor itself ended.
+    Raises ``LookupError`` for an unknown child, ``ChildNotUpError`` where a child did not get ready,
+    ``TooManyChildrenError`` where there may be no more, ``ActorDownError`` if the supervisor itself ended.
     """
 
-    def __init__(self, ref: ActorRef[Message]) -> None:
+    def __init__(self, ref: ActorRef[Command]) -> None:
         self._ref = ref
 
     async def start_child(self, spec: ChildSpec, timeout_s: float) -> ActorRef[Any]:
@@ -33,12 +37,12 @@ class SupervisorRef:
         return await self._ref.ask(lambda reply: StartChild(spec, reply), timeout_s, urgent=True)
 
     def start_child_soon(self, spec: ChildSpec) -> None:
-        """Start child ``spec.id`` if it is not there, without waiting."""
-        self._ref.urge(StartChild(spec, Reply()))
+        """Start child ``spec.id`` if it is not there, without waiting; refused for want of room it is a dead letter."""
+        self._ref.urge(StartChild(spec))
 
     def enable_child_soon(self, child: str) -> None:
         """Start a disabled child with a fresh budget, without waiting; one that is up stays as it is."""
-        self._ref.urge(EnableChild(child, Reply()))
+        self._ref.urge(EnableChild(child))
 
     async def restart_child(self, child: str, timeout_s: float) -> ActorRef[Any]:
         """Stop and start a child; no budget is spent."""
@@ -55,3 +59,18 @@ class SupervisorRef:
     async def disable_child(self, child: str, timeout_s: float) -> None:
         """Stop a child and leave it down, visibly."""
         await self._ref.ask(lambda reply: DisableChild(child, reply), timeout_s, urgent=True)
+
+    async def adjust_child(self, spec: ChildSpec, timeout_s: float) -> None:
+        """Give child ``spec.id`` a new spec: nothing is restarted, the next decision about it follows the new one.
+
+        Raises ``ValueError`` for a spec that contradicts itself.
+        """
+        await self._ref.ask(lambda reply: AdjustChild(spec, reply), timeout_s, urgent=True)
+
+    async def which_children(self, timeout_s: float) -> tuple[ChildInfo, ...]:
+        """The children, in start order."""
+        return await self._ref.ask(WhichChildren, timeout_s, urgent=True)
+
+    async def count_children(self, timeout_s: float) -> Counter[State]:
+        """How many children are in which state."""
+        return Counter(child.state for child in await self.which_children(timeout_s))

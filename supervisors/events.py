@@ -1,12 +1,14 @@
 """The supervision event log: one structured record for everything a supervisor did, bounded, with listeners."""
 
-import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-log = logging.getLogger(__name__)
+from supervisors.logs import guarded
+from supervisors.reasons import ExitReason
+
+log = guarded(__name__)
 
 RING_EVENTS = 1_000
 
@@ -15,7 +17,8 @@ RING_EVENTS = 1_000
 class SupervisionEvent:
     """``kind`` is started, ready, exited, disabled, stuck, escalated or stopped; ``at`` is the system's monotonic time.
 
-    An ``exited`` event carries reason, decision, delay_s and budget_left.
+    An ``exited`` event carries reason, decision, delay_s, budget_left, and the type of the message in work with its
+    attempt. Listeners get its ``cause`` as well; the ring does not keep that, for the tracebacks it holds.
     """
 
     at: float
@@ -23,6 +26,7 @@ class SupervisionEvent:
     path: str
     incarnation: int
     detail: dict[str, Any] = field(default_factory=dict)
+    cause: ExitReason | None = field(default=None, compare=False)
 
 
 Listener = Callable[[SupervisionEvent], None]
@@ -40,7 +44,7 @@ class EventLog:
         """Add an event."""
         if len(self._ring) == self._ring.maxlen:
             self.dropped += 1
-        self._ring.append(event)
+        self._ring.append(event if event.cause is None else replace(event, cause=None))
         for listener in self._listeners:
             try:
                 listener(event)

@@ -20,7 +20,8 @@ class Window:
 
     def count(self, policy: Intensity | Limit, now: float) -> int:
         """Ends within the window that closes at ``now``."""
-        self._at = [at for at in self._at if now - at <= policy.per]
+        while self._at and now - self._at[0] > policy.per:
+            del self._at[0]
         return len(self._at)
 
     def clear(self) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 
 import trio
 
-log = logging.getLogger(__name__)
+from supervisors.logs import guarded
+
+log = guarded(__name__)
 
 RING_LETTERS = 1_000
 
@@ -26,6 +28,7 @@ class Why(StrEnum):
     NOBODY = "nobody lives there"
     CLOSED = "its reader ended for good"
     OVERFLOW = "the mailbox was full"
+    REFUSED = "its supervisor has as many children as it may"
     POISON = "its reader failed on it again and again"
 
 

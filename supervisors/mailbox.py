@@ -8,7 +8,6 @@ and a bell that is rung only when the reader waits: a message costs a twentieth 
          urge ─▶ control lane ┴─▶ take ─▶ in work ─▶ handled | dropped | given back | poison ─▶ dead letters
 """
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +17,13 @@ from typing import Any, assert_never
 import trio
 
 from supervisors.letters import DeadLetters, Why
+from supervisors.logs import guarded
 from supervisors.reasons import ExitReason, Normal, is_clean
 from supervisors.reply import ActorDownError, MailboxFullError, Reply, RestartingError
 from supervisors.spec import MailboxSpec
+from supervisors.tree import MailboxNode
 
-log = logging.getLogger(__name__)
+log = guarded(__name__)
 
 FAIRNESS_BATCH = 32
 """Messages a reader may take without a checkpoint."""
@@ -76,7 +77,7 @@ class MailboxStats:
 
 
 class Mailbox:
-    """One reader, many writers. Every method but ``put`` and ``take`` is synchronous and atomic."""
+    """One reader, many writers. Every method but ``put`` and ``wait`` is synchronous and atomic."""
 
     def __init__(self, path: str, spec: MailboxSpec, letters: DeadLetters) -> None:
         self.path = path
@@ -89,7 +90,12 @@ class Mailbox:
         self._reader: trio.lowlevel.Task | None = None
         self._writers: trio.lowlevel.ParkingLot | None = None
         """Made for the first writer that has to wait: most mailboxes never have one, and it weighs on all."""
-        self._since_checkpoint = 0
+        self.suspended = False
+        """While it is, the user lane is not read; writing and the control lane go on."""
+        self.handed_out = 0
+        """How many messages the actor has been given, of both lanes; one that came back counts again."""
+        self._pause_at = FAIRNESS_BATCH
+        """How far ``handed_out`` may go before the reader lets others run."""
         self._bad_ends = 0
         self._bad_end: ExitReason = Normal()
         self._peak = self._accepted = self._taken = self._discarded = 0
@@ -133,14 +139,14 @@ class Mailbox:
         Writers wait in order. One with a question waits no longer than for the next bad end of a reader (law Q3).
         """
         bad_ends = self._bad_ends
-        while self._holds_up:
+        while (outcome := self.offer(envelope)) is Outcome.FULL and self._holds_up:
             if self._writers is None:
                 self._writers = trio.lowlevel.ParkingLot()
             await self._writers.park()
             if envelope.reply is not None and self._bad_ends != bad_ends:
                 envelope.reply.fail(RestartingError(self.path, self._bad_end))
-                return Outcome.FULL
-        return self.offer(envelope)
+                break
+        return outcome
 
     def urge(self, envelope: Envelope) -> Outcome:
         """Put into the control lane; never full."""
@@ -157,7 +163,7 @@ class Mailbox:
         """
         self.open = False
         self._wake_writers()
-        self._tell_askers(ActorDownError(self.path, reason))
+        self._tell_askers(ActorDownError, reason)
 
     def close(self, reason: ExitReason) -> None:
         """Nobody will read again: as ``refuse_new``, and every message that waits is a dead letter."""
@@ -173,43 +179,63 @@ class Mailbox:
 
     # --- reading -------------------------------------------------------------------------------------------------------
 
-    async def take(self, check: Callable[[], None]) -> Envelope:
-        """The next message, control lane first. A checkpoint when it has to wait, and at least every few messages.
-
-        ``check`` is called before every look into the lanes; it raises if the reader may no longer read. If it did, or
-        if the reader is cancelled, no message was taken.
-        """
-        check()
-        self.current = None
-        # Without this a cancelled reader would go on for as long as mail comes in.
-        await trio.lowlevel.checkpoint_if_cancelled()
-        self._since_checkpoint += 1
-        if self._since_checkpoint >= FAIRNESS_BATCH:
-            self._since_checkpoint = 0
-            await trio.lowlevel.checkpoint()
-        while not self._control and not self._user and self._again is None:
-            if self._reader is not None:
-                raise RuntimeError("a mailbox has one reader")
-            self._reader = trio.lowlevel.current_task()
-            self._since_checkpoint = 0
-            await trio.lowlevel.wait_task_rescheduled(self._reader_gone)
-            check()
+    def take(self) -> Envelope | None:
+        """The next message, control lane first; None: ``wait``, and look again. That is a checkpoint every few messages."""
+        if self.handed_out >= self._pause_at:
+            return None
         if self._control:
-            self.current = self._control.popleft()
+            envelope = self._control.popleft()
             self._current_is_urgent = True
-            return self.current
-        self._current_is_urgent = False
-        if self._again is not None:
-            self.current, self._again = self._again, None
-            return self.current
-        self.current = self._user.popleft()
-        self._taken += 1
-        if self._writers is not None:
-            self._writers.unpark()
-        return self.current
+        elif self.suspended:
+            return None
+        elif self._again is not None:
+            envelope, self._again = self._again, None
+            self._current_is_urgent = False
+        elif self._user:
+            envelope = self._user.popleft()
+            self._current_is_urgent = False
+            self._taken += 1
+            if self._writers is not None:
+                self._writers.unpark()
+        else:
+            return None
+        self.handed_out += 1
+        self.current = envelope
+        return envelope
+
+    def pass_over(self) -> None:
+        """What was taken last was not for the actor, and is done with: it does not count."""
+        self.current = None
+        self.handed_out -= 1
+        self._pause_at -= 1  # the reader has had its turn all the same (law M7)
+
+    async def wait(self) -> None:
+        """Wait until there may be something to take; always a checkpoint. Only the reader waits."""
+        self._pause_at = self.handed_out + FAIRNESS_BATCH
+        if self._control or (not self.suspended and (self._user or self._again is not None)):
+            await trio.lowlevel.checkpoint()
+            return
+        if self._reader is not None:
+            raise RuntimeError("a mailbox has one reader")
+        self._reader = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._reader_gone)
+
+    def withdraw(self, envelope: Envelope) -> None:
+        """Take ``envelope`` out of the control lane again, if it still waits there."""
+        # By identity: equality would compare other people's messages.
+        self._control = deque(other for other in self._control if other is not envelope)
+
+    def suspend(self) -> None:
+        """Leave the user lane alone until ``resume``, across restarts; what is in work goes on."""
+        self.suspended = True
+
+    def resume(self) -> None:
+        """Read the user lane again."""
+        self.suspended = False
+        self._ring()
 
     def let_go(self, reason: ExitReason) -> None:
-        """The reader has ended, or was given up and may still wait here: then its ``check`` turns it away.
+        """The reader has ended, or was given up and may still wait here: then it is woken, to find that out.
 
         Unless it returned, the message in work goes the way its spec says; who asked something is told. After a bad end
         that goes for all questions that wait: their askers may prefer to ask somebody else.
@@ -223,7 +249,7 @@ class Mailbox:
         if not is_clean(reason):
             self._bad_ends += 1
             self._bad_end = reason
-            self._tell_askers(RestartingError(self.path, reason))
+            self._tell_askers(RestartingError, reason)
             self._wake_writers()
 
     def _cut_short(self, envelope: Envelope, *, bad: bool) -> None:
@@ -248,9 +274,18 @@ class Mailbox:
 
     # --- small things --------------------------------------------------------------------------------------------------
 
-    def levels(self) -> tuple[int, int, int, int]:
-        """How full it is: messages in the user lane, the most there ever were, its capacity, the control lane's."""
-        return len(self._user), self._peak, self.spec.capacity, len(self._control)
+    def levels(self) -> MailboxNode:
+        """How full it is."""
+        return MailboxNode(
+            len(self._user), self._peak, self.spec.capacity, len(self._control), self.suspended
+        )
+
+    def waiting(self) -> tuple[list[Any], list[Any]]:
+        """The messages that wait: those of the control lane, and those of the user lane, in order."""
+        again = [] if self._again is None else [self._again]
+        return [envelope.body for envelope in self._control], [
+            envelope.body for envelope in (*again, *self._user)
+        ]
 
     def stats(self) -> MailboxStats:
         """A snapshot of the counters."""
@@ -321,8 +356,8 @@ class Mailbox:
         if envelope.reply is None and envelope.fence is None:
             self._letters.add(self.path, envelope.body, why)
 
-    def _tell_askers(self, error: ActorDownError) -> None:
-        """Answer all questions that wait with ``error`` and take them out."""
+    def _tell_askers(self, error: type[ActorDownError], reason: ExitReason) -> None:
+        """Answer all questions that wait with an ``error`` each, and take them out."""
         before = len(self._user)
         for lane in (self._control, self._user):
             questions = [envelope for envelope in lane if envelope.reply is not None]
@@ -332,7 +367,7 @@ class Mailbox:
                 lane.extend(rest)
             for question in questions:
                 if question.reply is not None:
-                    question.reply.fail(error)
+                    question.reply.fail(error(self.path, reason))
         self._discarded += before - len(self._user)
 
     def _wake_writers(self) -> None:

@@ -27,8 +27,7 @@ class Registry:
         cell = self._cells.get(path)
         if cell is None:
             cell = self._cells[path] = Cell(path, spec, Mailbox(path, spec.mailbox, self.letters))
-        cell.spec = spec
-        cell.mailbox.spec = spec.mailbox
+        cell.adjust(spec)
         cell.mailbox.open = True
         return cell
 

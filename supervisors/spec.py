@@ -119,7 +119,8 @@ class ChildSpec:
     """One child. ``start(ctx, *args)`` is its whole life: an async function that returns when it is done.
 
     A soft stop may take ``shutdown`` seconds, then the child is cancelled; ``grace`` seconds later it is stuck.
-    ``shutdown`` may be infinite (supervisors) or 0 (cancel at once).
+    ``shutdown`` may be infinite (supervisors) or 0 (cancel at once). A child with ``stall_s`` calls ``ctx.beat()`` with
+    every sign of progress; a running one that has not for so long is ended, and that counts as a crash.
     """
 
     id: str
@@ -129,6 +130,7 @@ class ChildSpec:
     restart: Restart = "permanent"
     start_mode: StartMode = "eventual"
     ready_timeout: float = 30.0
+    stall_s: float | None = None
     shutdown: float = 5.0
     grace: float = 2.0
     backoff: Backoff = DEFAULT_BACKOFF
@@ -137,12 +139,16 @@ class ChildSpec:
     significant: bool = False
     mailbox: MailboxSpec = DEFAULT_MAILBOX
     classify: Classify = crash
+    overridden: tuple[str, ...] = ()
+    """Which keys of ``policy()`` somebody has set in place of what is built in; for people, the kit does not look at it."""
 
     def __post_init__(self) -> None:
         if not self.id:
             raise ValueError("a child has an id")
         if self.ready_timeout <= 0 or self.shutdown < 0 or self.grace < 0:
             raise ValueError(f"ready_timeout is positive, shutdown and grace not negative: {self.id}")
+        if self.stall_s is not None and self.stall_s <= 0:
+            raise ValueError(f"stall_s is positive: {self.id}")
 
     def policy(self) -> dict[str, Any]:
         """The restart policy as plain data, for people."""
@@ -152,8 +158,12 @@ class ChildSpec:
             "intensity": f"{self.intensity.restarts}/{self.intensity.per:g}",
             "on_exceeded": self.intensity.on_exceeded,
             "backoff": f"{self.backoff.min:g}..{self.backoff.max:g}",
+            "factor": self.backoff.factor,
+            "reset_after": self.backoff.reset_after,
+            "stall_s": self.stall_s,
             "shutdown": None if math.isinf(self.shutdown) else self.shutdown,
             "on_stuck": self.on_stuck,
+            "overridden": list(self.overridden),
         }
 
 

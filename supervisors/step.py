@@ -1,6 +1,6 @@
-"""The words a supervisor's state machine takes and gives: states, events, actions; frozen data.
+"""The words a supervisor's state machine takes and gives: states, events, actions, refusals; frozen data.
 
-Begin · Ready · Exited · Tick · commands  ──core.step──▶  Start · SoftStop · Cancel · Abandon · records · End
+Begin · Ready · Fault · Exited · Tick · commands  ──core.step──▶  Start · SoftStop · Cancel · Abandon · records · End
 """
 
 from dataclasses import dataclass, field
@@ -50,6 +50,15 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Something is wrong with an incarnation from outside (a linked actor ended badly): end it, for this reason."""
+
+    child: str
+    incarnation: int
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The task of an incarnation has ended. ``waiting``: its mailbox holds messages that nobody has handled."""
 
@@ -66,7 +75,14 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """A new child; a child of that id that is there already stays as it is."""
+    """A new child; one of that id that is there already stays as it is, or starts again if it has ended."""
+
+    spec: ChildSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Adjust:
+    """A new spec for the child of that id. Its incarnation goes on; the next decision about it follows the new spec."""
 
     spec: ChildSpec
 
@@ -106,7 +122,7 @@ class Stop:
     reason: ExitReason = field(default_factory=Shutdown)
 
 
-Event = Begin | Ready | Exited | Tick | Add | Terminate | Restart | Disable | Enable | Stop
+Event = Begin | Ready | Fault | Exited | Tick | Add | Adjust | Terminate | Restart | Disable | Enable | Stop
 
 Decision = Literal["restart", "stop", "disable", "escalate", "remove"]
 
@@ -186,3 +202,18 @@ class End:
 
 
 Action = Start | SoftStop | Cancel | Abandon | Booted | Record | Changed | Removed | End
+
+# --- errors ------------------------------------------------------------------------------------------------------------
+
+
+class UnknownChildError(LookupError):
+    """A command named a child that is not there."""
+
+
+class TooManyChildrenError(Exception):
+    """One more child than ``limit`` was to be started."""
+
+    def __init__(self, limit: int) -> None:
+        there = "is 1 child" if limit == 1 else f"are {limit:,} children"
+        super().__init__(f"there {there}, and no more may be")
+        self.limit = limit

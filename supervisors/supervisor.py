@@ -6,23 +6,35 @@ nursery, its end is an exit reason. Commands are served in the order they arrive
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 import trio
 
 from supervisors import step
 from supervisors.cell import Cell, Down, Life, Stop
 from supervisors.child import Child
+from supervisors.commands import (
+    AdjustChild,
+    ChildInfo,
+    Command,
+    DisableChild,
+    EnableChild,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    Waiter,
+    Waiters,
+    WhichChildren,
+)
 from supervisors.context import Context
-from supervisors.core import SupervisorCore, UnknownChildError
+from supervisors.core import SupervisorCore
+from supervisors.letters import Why
 from supervisors.lint import contradictions
-from supervisors.mailbox import Envelope
-from supervisors.reasons import Crash, Exit, ExitReason, Shutdown, describe, exception_of, is_clean
-from supervisors.ref import ActorRef
+from supervisors.reasons import Exit, ExitReason, Shutdown
+from supervisors.records import record_end
 from supervisors.reply import Reply
 from supervisors.spec import (
     AutoShutdown,
@@ -35,68 +47,12 @@ from supervisors.spec import (
     Strategy,
     path_segment,
 )
-from supervisors.step import State
+from supervisors.step import State, TooManyChildrenError, UnknownChildError
 
-log = logging.getLogger(__name__)
+DOWN = frozenset({State.STOPPED, State.DISABLED})
+"""Nobody lives there, and nobody will by himself."""
 
-
-class ChildNotUpError(Exception):
-    """A child that was started or restarted did not get ready; ``reason`` is why, if it ended."""
-
-    def __init__(self, path: str, state: State, reason: ExitReason | None) -> None:
-        super().__init__(f"{path} is {state.value}" + (f": {describe(reason)}" if reason else ""))
-        self.path = path
-        self.state = state
-        self.reason = reason
-
-
-# --- messages: what a supervisor takes ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StartChild:
-    """Start a child, or wait for the one of that id; the reply is its ref once it is ready."""
-
-    spec: ChildSpec
-    reply: Reply[ActorRef[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class RestartChild:
-    """Stop a child and start it again; the reply is its ref once the new incarnation is ready."""
-
-    child: str
-    reply: Reply[ActorRef[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class EnableChild:
-    """Start a disabled child; the reply is its ref once it is ready."""
-
-    child: str
-    reply: Reply[ActorRef[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class TerminateChild:
-    """Stop a child for good; the reply comes when it has ended."""
-
-    child: str
-    reply: Reply[None]
-
-
-@dataclass(frozen=True, slots=True)
-class DisableChild:
-    """Stop a child and keep it visible as disabled; the reply comes when it has ended."""
-
-    child: str
-    reply: Reply[None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    life: Life
-    reason: ExitReason
+# --- messages: what a supervisor takes, beside the commands -------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +60,19 @@ class _IsReady:
     life: Life
 
 
-Message = StartChild | RestartChild | EnableChild | TerminateChild | DisableChild | _Ended | _IsReady
-
-_UP = frozenset({State.RUNNING})
-_DOWN = frozenset({State.STOPPED, State.DISABLED})
-_GONE = _DOWN | {State.STARTING}
-"""An order to stop is carried out, and another one may have started the child again since."""
-_FAILED = frozenset({State.BACKOFF, State.STOPPED, State.DISABLED})
+@dataclass(frozen=True, slots=True)
+class _IsFaulty:
+    life: Life
+    reason: ExitReason
 
 
-@dataclass(slots=True)
-class _Waiter:
-    child: str
-    reply: Reply[Any]
-    up: bool
+@dataclass(frozen=True, slots=True)
+class _HasEnded:
+    life: Life
+    reason: ExitReason
+
+
+Message = Command | _IsReady | _IsFaulty | _HasEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +81,7 @@ class Rules:
 
     strategy: Strategy
     dynamic: bool
+    max_children: int | None
     limit: Limit | None
     auto_shutdown: AutoShutdown
 
@@ -136,6 +92,7 @@ def supervisor(
     *,
     strategy: Strategy = "one_for_one",
     dynamic: bool = False,
+    max_children: int | None = None,
     limit: Limit | None = None,
     auto_shutdown: AutoShutdown = "never",
     intensity: Intensity = Intensity(3, per=60.0, on_exceeded="escalate"),
@@ -144,6 +101,7 @@ def supervisor(
 ) -> ChildSpec:
     """The spec of a supervisor over ``children``, or of a ``dynamic`` one, whose children come and go.
 
+    A dynamic one refuses a child beyond ``max_children``: who asked for it gets ``TooManyChildrenError``.
     ``limit`` bounds the abnormal ends of all its children together; none: each has its own intensity only. ``intensity``
     and ``backoff`` are about the supervisor itself, as a child of its own supervisor. Raises ``ValueError`` for specs that
     contradict one another; ``lint.check_child_specs`` finds more.
@@ -151,9 +109,11 @@ def supervisor(
     problems = contradictions(children, auto_shutdown)
     if dynamic and strategy != "one_for_one":
         problems.append("the children of a dynamic supervisor do not depend on one another")
+    if max_children is not None and (not dynamic or max_children < 1):
+        problems.append("max_children is for a dynamic supervisor, and at least 1")
     if problems:
         raise ValueError(f"supervisor {id}: {'; '.join(problems)}")
-    rules = Rules(strategy, dynamic, limit, auto_shutdown)
+    rules = Rules(strategy, dynamic, max_children, limit, auto_shutdown)
     return ChildSpec(
         id=id,
         start=_run,
@@ -176,27 +136,33 @@ async def _run(ctx: Context[Message], children: Sequence[ChildSpec], rules: Rule
         cell = registry.cell(f"{ctx.path}/{path_segment(child)}")
         return 0 if cell is None else cell.last_incarnation
 
+    def last_beat(child: str) -> float:
+        cell = registry.cell(f"{ctx.path}/{path_segment(child)}")
+        return 0.0 if cell is None or cell.life is None else cell.life.beat_at
+
     machine = SupervisorCore(
         children,
         rng=ctx.system.rng,
         strategy=rules.strategy,
         dynamic=rules.dynamic,
+        max_children=rules.max_children,
         limit=rules.limit,
         auto_shutdown=rules.auto_shutdown,
         last_incarnation=last_incarnation,
+        last_beat=last_beat,
     )
     await Supervisor(ctx, machine).run()
 
 
 class Supervisor:
-    """One incarnation of a supervisor."""
+    """One incarnation of a supervisor; the ``Keeper`` of its children's lives."""
 
     def __init__(self, ctx: Context[Message], machine: SupervisorCore) -> None:
         self._ctx = ctx
         self._core = machine
         self._system = ctx.system
         self._cells: dict[str, Cell] = {}
-        self._waiters: dict[str, list[_Waiter]] = {}
+        self._waiters = Waiters(self._path, lambda child: self._system.registry.ref(self._path(child)))
         self._end: ExitReason | None = None
 
     async def run(self) -> None:
@@ -215,46 +181,79 @@ class Supervisor:
             if self._system.supervisors.get(self._ctx.path) is self:
                 del self._system.supervisors[self._ctx.path]
 
+    # --- what comes in -------------------------------------------------------------------------------------------------
+
+    def is_ready(self, life: Life) -> None:
+        """A child's life says so."""
+        self._ctx.remind(_IsReady(life))
+
+    def is_faulty(self, life: Life, reason: ExitReason) -> None:
+        """A child's life is to end."""
+        self._ctx.remind(_IsFaulty(life, reason))
+
+    def has_ended(self, life: Life, reason: ExitReason) -> None:
+        """The task of a child's life is over."""
+        self._ctx.remind(_HasEnded(life, reason))
+
     def _handle(self, message: Message | Stop | Down) -> None:
         match message:
             case Stop(reason):
                 self._step(step.Stop(Shutdown(reason)))
             case Down():
                 pass  # a supervisor watches nobody
-            case _Ended(life, reason):
+            case _HasEnded(life, reason):
                 waiting = life.cell.mailbox.has_mail
                 self._step(step.Exited(life.cell.spec.id, life.incarnation, reason, waiting))
             case _IsReady(life):
                 self._step(step.Ready(life.cell.spec.id, life.incarnation))
+            case _IsFaulty(life, reason):
+                self._step(step.Fault(life.cell.spec.id, life.incarnation, reason))
             case StartChild(spec, reply):
-                self._order(step.Add(spec), _Waiter(spec.id, reply, up=True), already=True)
+                self._order(step.Add(spec), Waiter(spec.id, reply, up=True), already=True)
             case RestartChild(child, reply):
-                self._order(step.Restart(child), _Waiter(child, reply, up=True))
+                self._order(step.Restart(child), Waiter(child, reply, up=True))
             case EnableChild(child, reply):
-                self._order(step.Enable(child), _Waiter(child, reply, up=True), already=True)
+                self._order(step.Enable(child), Waiter(child, reply, up=True), already=True)
             case TerminateChild(child, reply):
-                self._order(step.Terminate(child), _Waiter(child, reply, up=False), already=True)
+                self._order(step.Terminate(child), Waiter(child, reply, up=False), already=True)
             case DisableChild(child, reply):
-                self._order(step.Disable(child), _Waiter(child, reply, up=False), already=True)
+                self._order(step.Disable(child), Waiter(child, reply, up=False), already=True)
+            case AdjustChild(spec, reply):
+                self._adjust(spec, reply)
+            case WhichChildren(reply):
+                reply.send(tuple(map(_info, self._core.children.values())))
             case _:
                 assert_never(message)
 
-    def _order(self, event: step.Event, waiter: _Waiter, *, already: bool = False) -> None:
+    def _order(self, event: step.Event, waiter: Waiter, *, already: bool = False) -> None:
         """Carry out a command; ``already``: a child that is in the wanted state now needs no change to answer."""
-        self._waiters.setdefault(waiter.child, []).append(waiter)
+        self._waiters.add(waiter)
         try:
             self._step(event)
         except UnknownChildError:
-            self._forget(waiter)
-            waiter.reply.fail(LookupError(f"{self._ctx.path} has no child {waiter.child!r}"))
-            return
-        child = self._core.children.get(waiter.child)
-        if child is None or waiter not in self._waiting_for(waiter.child):
-            return
-        if already and child.state in (_UP if waiter.up else _DOWN):
-            self._answer(waiter, child.state)
-        elif waiter.up and child.state in _DOWN:
-            self._fail(waiter, child.state, self._last_reason(waiter.child))
+            self._waiters.refuse(waiter, LookupError(f"{self._ctx.path} has no child {waiter.child!r}"))
+        except TooManyChildrenError as full:
+            self._waiters.refuse(waiter, full)
+            if waiter.reply is None:
+                self._system.letters.add(self._path(waiter.child), event, Why.REFUSED)
+        else:
+            child = self._core.children.get(waiter.child)
+            if child is not None:
+                self._waiters.settle(waiter, child.state, _last_reason(child), already=already)
+
+    def _adjust(self, spec: ChildSpec, reply: Reply[None]) -> None:
+        try:
+            self._step(step.Adjust(spec))
+        except UnknownChildError:
+            reply.fail(LookupError(f"{self._ctx.path} has no child {spec.id!r}"))
+        except ValueError as error:
+            reply.fail(error)
+        else:
+            if spec.id in self._cells:
+                self._cells[spec.id].adjust(spec)
+            reply.send(None)
+
+    # --- what goes out -------------------------------------------------------------------------------------------------
 
     def _step(self, event: step.Event) -> None:
         for action in self._core.step(event, trio.current_time()):
@@ -275,42 +274,25 @@ class Supervisor:
                     self._system.abandon(life)
             case step.Booted():
                 self._ctx.ready()
-            case step.Record():
-                self._record(action)
+            case step.Record(child, incarnation, reason, decision, delay, left):
+                events, cell = self._system.events, self._cells[child]
+                record_end(events, cell, incarnation, reason, decision, delay_s=delay, budget_left=left)
             case step.Changed(child, state):
                 self._changed(child, state)
             case step.Removed(child, reason):
-                cell = self._cells.pop(child, None)
-                if cell is not None:
-                    self._system.registry.release(cell)
-                for waiter in self._waiting_for(child):
-                    if waiter.up:
-                        self._fail(waiter, State.STOPPED, reason)
-                    else:
-                        self._answer(waiter, State.STOPPED)
+                if (gone := self._cells.pop(child, None)) is not None:
+                    self._system.registry.release(gone)
+                self._waiters.changed(child, State.STOPPED, reason)
             case step.End(reason):
                 self._end = reason
-                self._fail_all(reason)
+                self._waiters.fail_all(reason)
             case _:
                 assert_never(action)
 
     def _launch(self, child: str, incarnation: int) -> None:
-        spec = self._core.children[child].spec
-        cell = self._system.registry.claim(self._ctx.path, spec)
+        cell = self._system.registry.claim(self._ctx.path, self._core.children[child].spec)
         self._cells[child] = cell
-        inbox = self._system.registry.cell(self._ctx.path)
-        me = self._ctx.incarnation
-
-        def post(message: Message) -> None:
-            if inbox is not None:
-                inbox.mailbox.urge(Envelope(message, fence=me))
-
-        self._system.launch(
-            cell,
-            incarnation,
-            lambda life: post(_IsReady(life)),
-            lambda life, reason: post(_Ended(life, reason)),
-        )
+        self._system.launch(cell, incarnation, self)
 
     def _life(self, child: str, incarnation: int) -> Life | None:
         cell = self._cells.get(child)
@@ -320,68 +302,14 @@ class Supervisor:
     def _changed(self, child: str, state: State) -> None:
         cell = self._cells.get(child)
         if cell is not None:
-            if state in _DOWN:
+            if state in DOWN:
                 cell.refuse_new()
             elif state is State.RUNNING:
                 self._system.publish("ready", cell.path, cell.last_incarnation)
-        for waiter in self._waiting_for(child):
-            if state in (_UP if waiter.up else _GONE):
-                self._answer(waiter, state)
-            elif waiter.up and state in _FAILED:
-                self._fail(waiter, state, self._last_reason(child))
+        self._waiters.changed(child, state, _last_reason(self._core.children.get(child)))
 
-    def _waiting_for(self, child: str) -> list[_Waiter]:
-        return list(self._waiters.get(child, ()))
-
-    def _forget(self, waiter: _Waiter) -> None:
-        others = self._waiters[waiter.child]
-        others.remove(waiter)
-        if not others:
-            del self._waiters[waiter.child]
-
-    def _fail_all(self, reason: ExitReason | None) -> None:
-        for waiter in [waiter for waiters in self._waiters.values() for waiter in waiters]:
-            self._fail(waiter, State.STOPPED, reason)
-
-    def _answer(self, waiter: _Waiter, state: State) -> None:
-        self._forget(waiter)
-        waiter.reply.send(
-            self._system.registry.ref(self._cells[waiter.child].path) if state is State.RUNNING else None
-        )
-
-    def _fail(self, waiter: _Waiter, state: State, reason: ExitReason | None) -> None:
-        self._forget(waiter)
-        waiter.reply.fail(ChildNotUpError(f"{self._ctx.path}/{path_segment(waiter.child)}", state, reason))
-
-    def _last_reason(self, child: str) -> ExitReason | None:
-        history = self._core.children[child].history
-        return history[-1] if history else None
-
-    def _record(self, record: step.Record) -> None:
-        """Law O1: exactly one structured record for every exit."""
-        path = f"{self._ctx.path}/{path_segment(record.child)}"
-        wait = "" if record.delay is None else f" in {record.delay:.1f} s"
-        level = logging.DEBUG if is_clean(record.reason) else logging.WARNING
-        exc = exception_of(record.reason) if isinstance(record.reason, Crash) else None
-        log.log(
-            level,
-            "%s#%d %s: %s%s",
-            path,
-            record.incarnation,
-            describe(record.reason),
-            record.decision,
-            wait,
-            exc_info=exc,
-        )
-        self._system.publish(
-            "exited",
-            path,
-            record.incarnation,
-            reason=describe(record.reason),
-            decision=record.decision,
-            delay_s=record.delay,
-            budget_left=record.budget_left,
-        )
+    def _path(self, child: str) -> str:
+        return f"{self._ctx.path}/{path_segment(child)}"
 
     def family(self) -> list[tuple[Cell, Child | None]]:
         """The children that have been started, in order."""
@@ -395,12 +323,18 @@ class Supervisor:
 
     async def _reap(self) -> None:
         """However this supervisor ends, its children end with it; those that do not are given up."""
-        self._fail_all(None)
+        self._waiters.fail_all(None)
         if self._core.dynamic:
             # Our next life starts them only when asked to: until then nobody reads.
             for cell in self._cells.values():
                 cell.refuse_new()
         lives = [cell.life for cell in self._cells.values() if cell.life is not None]
+        # Of their ends the core hears no more; some are over, and the notice is unread.
+        unheard = [
+            (cell, child.incarnation, cell.life, cell.last_reason)
+            for cell, child in self.family()
+            if child is not None and child.alive
+        ]
         for life in lives:
             life.scope.cancel()
         if lives:
@@ -413,3 +347,14 @@ class Supervisor:
         for life in lives:
             if not life.done.is_set():
                 self._system.abandon(life)
+        for cell, incarnation, last, last_reason in unheard:
+            reason = last_reason if last is None else last.ended
+            record_end(self._system.events, cell, incarnation, reason or Shutdown(), "stop")
+
+
+def _last_reason(child: Child | None) -> ExitReason | None:
+    return child.history[-1] if child is not None and child.history else None
+
+
+def _info(child: Child) -> ChildInfo:
+    return ChildInfo(child.spec.id, child.spec.kind, child.state, child.incarnation, child.restarts)

@@ -7,43 +7,45 @@ run ─▶ nursery ─▶ one task per incarnation            (supervisors own s
 
 from __future__ import annotations
 
-import logging
 import random
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import trio
 
-from supervisors.cell import Cell, Life
+from supervisors.cell import Cell, Keeper, Life
 from supervisors.child import Child
 from supervisors.context import Context
+from supervisors.current import about, current_actor
 from supervisors.dump import stack_of
 from supervisors.escalation import GIVE_UP, ExitTable
 from supervisors.events import EventLog, SupervisionEvent
 from supervisors.letters import DeadLetters
+from supervisors.logs import guarded
 from supervisors.reasons import (
     Cancelled,
     Crash,
     ExitReason,
     Normal,
     Stuck,
-    describe,
     flatten,
     is_clean,
     reason_for,
 )
+from supervisors.records import record_end
 from supervisors.registry import Registry
+from supervisors.snapshot import Supervising, snapshot_of
 from supervisors.spec import ChildSpec
 from supervisors.step import State
-from supervisors.tree import ActorSnapshot, MailboxNode
+from supervisors.tree import ActorSnapshot
 from supervisors.watchdog import Watchdog
 
-log = logging.getLogger(__name__)
+log = guarded(__name__)
 
 LINKED_GRACE_S = 2.0
 """How long the end of an actor waits for its cancelled linked children before it gives them up."""
@@ -52,16 +54,6 @@ ZOMBIE_GRACE_S = 2.0
 """How long the end of the process waits for tasks that were given up, before the hard exit."""
 
 FORCED_EXIT = 130
-
-
-class Supervising(Protocol):
-    """A live supervisor as the snapshot sees it."""
-
-    def family(self) -> Sequence[tuple[Cell, Child | None]]:
-        """Its children in order, each with what the supervisor knows of it."""
-
-    def child(self, name: str) -> Child | None:
-        """What it knows of one child."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +108,23 @@ class System:
 
     # --- running -------------------------------------------------------------------------------------------------------
 
-    async def run(self, root: ChildSpec, *, signals: Mapping[int, int] | None = None) -> Outcome:
-        """Run the tree until it ends. ``signals`` maps signal numbers to exit codes of the stop they ask for.
+    async def run(
+        self,
+        root: ChildSpec,
+        *,
+        signals: Mapping[int, int] | None = None,
+        calls: Mapping[int, Callable[[], None]] | None = None,
+    ) -> Outcome:
+        """Run the tree until it ends. ``signals`` maps signal numbers to exit codes of the stop they ask for, ``calls``
+        others to what they are answered with, on the loop; what is called must not raise.
 
         A KeyboardInterrupt that landed in an actor is raised again at the end.
         """
-        with self._signals(signals or {}):
+        with self._signals(signals or {}, calls or {}):
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 cell = self.registry.claim(None, root)
-                self._root = self.launch(cell, 1, lambda _: None, lambda _life, _reason: None)
+                self._root = self.launch(cell, 1, _Run(self.events))
                 nursery.start_soon(self._stopper, name="system/stopper")
                 await self._root.done.wait()
                 if self._watchdog is not None:
@@ -185,16 +184,10 @@ class System:
 
     # --- lives ---------------------------------------------------------------------------------------------------------
 
-    def launch(
-        self,
-        cell: Cell,
-        incarnation: int,
-        on_ready: Callable[[Life], None],
-        on_end: Callable[[Life, ExitReason], None],
-    ) -> Life:
-        """Start incarnation ``incarnation`` of ``cell``. Whoever calls is responsible for its end."""
+    def launch(self, cell: Cell, incarnation: int, keeper: Keeper) -> Life:
+        """Start incarnation ``incarnation`` of ``cell``; ``keeper`` is responsible for its end."""
         assert self._nursery is not None  # noqa: S101 - nothing is launched before run
-        life = Life(cell, incarnation, on_ready, on_end, trio.current_time())
+        life = Life(cell, incarnation, keeper, trio.current_time())
         cell.life = life
         cell.last_incarnation = incarnation
         self.publish("started", cell.path, incarnation)
@@ -204,6 +197,7 @@ class System:
     async def _live(self, life: Life) -> None:
         """The task of one incarnation: lets nothing out but Trio's own cancellation of the whole run."""
         life.task = trio.lowlevel.current_task()
+        current_actor.set((life.cell.path, life.incarnation))
         spec = life.cell.spec
         reason: ExitReason = Normal()
         outer: BaseException | None = None
@@ -216,8 +210,8 @@ class System:
             outer = _only(trio.Cancelled, exc)
             failure = flatten(exc, trio.Cancelled)
             reason = Cancelled("the run") if failure is None else self._reason(failure, spec)
-        if life.felled is not None and is_clean(reason):
-            reason = life.felled
+        if life.fault is not None and is_clean(reason):
+            reason = life.fault
         try:
             await self._end_linked(life)
         finally:
@@ -232,8 +226,11 @@ class System:
             self.request_stop(StopRequest(FORCED_EXIT, "keyboard interrupt"))
             return Cancelled("keyboard interrupt")
         try:
-            return reason_for(failure, spec.classify)
-        except Exception as exc:
+            reason: object = reason_for(failure, spec.classify)
+            if isinstance(reason, ExitReason):
+                return reason
+            raise TypeError(f"classify made {reason!r} of it")
+        except Exception as exc:  # foreign code
             exc.__cause__ = failure
             return Crash(exc)
 
@@ -244,7 +241,7 @@ class System:
             log.warning("%s#%d, given up as stuck, has ended after all", life.cell.path, life.incarnation)
             return
         life.cell.ended(life, reason)
-        life.on_end(life, reason)
+        life.keeper.has_ended(life, reason)
 
     async def _end_linked(self, life: Life) -> None:
         """Cancel the linked children and wait for them, briefly: the next incarnation must not meet them."""
@@ -260,8 +257,13 @@ class System:
                 await child.done.wait()
         for child in linked:
             if not child.done.is_set():
-                self.abandon(child)
-                self.registry.release(child.cell)
+                self._abandon_linked(child)
+
+    def _abandon_linked(self, life: Life) -> None:
+        if not life.fenced:
+            self.abandon(life)
+            record_end(self.events, life.cell, life.incarnation, Stuck(), "remove")
+            self.registry.release(life.cell)
 
     def abandon(self, life: Life) -> None:
         """Give a life up, with all that lives below it: it may run on, but it can no longer act, and nobody waits for it."""
@@ -272,11 +274,13 @@ class System:
         self.zombies.add(life)
         life.cell.ended(life, Stuck())
         stack = "" if life.task is None else "\n  ".join(["", *stack_of(life.task)])
-        log.error("%s#%d is stuck and has been given up%s", life.cell.path, life.incarnation, stack)
+        path, incarnation = life.cell.path, life.incarnation
+        log.error(
+            "%s#%d is stuck and has been given up%s", path, incarnation, stack, extra=about(path, incarnation)
+        )
         self.publish("stuck", life.cell.path, life.incarnation)
         for child in life.linked.values():
-            self.abandon(child)
-            self.registry.release(child.cell)
+            self._abandon_linked(child)
         life.linked.clear()
         supervisor = self.supervisors.get(life.cell.path)
         for cell, _ in [] if supervisor is None else supervisor.family():
@@ -285,71 +289,38 @@ class System:
 
     # --- looking at it -------------------------------------------------------------------------------------------------
 
-    def publish(self, kind: str, path: str, incarnation: int, **detail: Any) -> None:
+    def publish(
+        self, kind: str, path: str, incarnation: int, cause: ExitReason | None = None, **detail: Any
+    ) -> None:
         """Write a supervision event."""
-        self.events.publish(SupervisionEvent(trio.current_time(), kind, path, incarnation, detail))
+        self.events.publish(SupervisionEvent(trio.current_time(), kind, path, incarnation, detail, cause))
+
+    def child(self, path: str) -> Child | None:
+        """What the supervisor of the child at ``path`` knows of it; None if no live one does."""
+        cell, supervisor = self.registry.cell(path), self.supervisors.get(path.rpartition("/")[0])
+        return None if cell is None or supervisor is None else supervisor.child(cell.spec.id)
 
     def state(self, path: str) -> State | None:
         """The state of the child at ``path`` as its supervisor sees it; None if no live supervisor knows it."""
-        cell, supervisor = self.registry.cell(path), self.supervisors.get(path.rpartition("/")[0])
-        child = None if cell is None or supervisor is None else supervisor.child(cell.spec.id)
+        child = self.child(path)
         return None if child is None else child.state
 
-    def snapshot(self) -> ActorSnapshot | None:
-        """The whole tree, consistent, without a checkpoint in any actor; None before the start."""
-        return None if self._root is None else self._node(self._root.cell, None, trio.current_time())
-
-    def _node(self, cell: Cell, child: Child | None, now: float) -> ActorSnapshot:
-        """``child`` is what the cell's supervisor knows of it; None for the root and for linked children."""
-        # Plain statements and few calls: a tree may have tens of thousands of these.
-        life, spec, box = cell.life, cell.spec, cell.mailbox
-        ready_at = None if life is None else life.ready_at
-        restarts = in_window = 0
-        last_error = next_start = None
-        if child is not None:
-            state = child.state.value
-            restarts = child.restarts
-            if child.history:
-                in_window = child.window.count(spec.intensity, now)
-                last_error = next((describe(r) for r in reversed(child.history) if not is_clean(r)), None)
-            if child.state is State.BACKOFF and child.deadline is not None:
-                next_start = max(0.0, child.deadline - now)
-        else:
-            state = "stopped" if life is None else "starting" if ready_at is None else "running"
-        children: tuple[ActorSnapshot, ...] = ()
-        if spec.kind == "supervisor":
-            supervisor = self.supervisors.get(cell.path)
-            family = () if supervisor is None else supervisor.family()
-            children = tuple([self._node(other, record, now) for other, record in family])
-        if life is not None and life.linked:
-            children += tuple([self._node(other.cell, None, now) for other in life.linked.values()])
-        return ActorSnapshot(
-            path=cell.path,
-            name=cell.path[cell.path.rfind("/") + 1 :],
-            kind=spec.kind,
-            state=state,
-            incarnation=cell.last_incarnation,
-            restarts=restarts,
-            restarts_in_window=in_window,
-            uptime_s=None if ready_at is None else now - ready_at,
-            mailbox=MailboxNode(*box.levels()) if spec.kind == "worker" else None,
-            last_error=last_error,
-            next_start_in_s=next_start,
-            spec=spec,
-            current=None
-            if box.current is None
-            else (type(box.current.body).__name__, now - cell.current_since),
-            children=children,
-        )
+    def snapshot(self, path: str | None = None) -> ActorSnapshot | None:
+        """The whole tree, or its part at ``path``: consistent, without a checkpoint in any actor; None where there is none."""
+        root = None if self._root is None else self._root.cell
+        cell = root if path is None else self.registry.cell(path)
+        if cell is None:
+            return None
+        return snapshot_of(cell, self.child(cell.path), self.supervisors, trio.current_time())
 
     # --- signals -------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _signals(self, codes: Mapping[int, int]) -> Iterator[None]:
+    def _signals(self, codes: Mapping[int, int], calls: Mapping[int, Callable[[], None]]) -> Iterator[None]:
         """First signal: drain and stop. Second: cancel now. Third: ``os._exit`` from the handler itself, because a Trio
         receiver cannot act while an actor loops in synchronous code.
         """
-        if not codes or threading.current_thread() is not threading.main_thread():
+        if not (codes or calls) or threading.current_thread() is not threading.main_thread():
             yield
             return
         token = trio.lowlevel.current_trio_token()
@@ -368,12 +339,32 @@ class System:
                 name = signal.Signals(number).name
                 token.run_sync_soon(self.request_stop, StopRequest(codes[number], name))
 
+        def call(number: int, _frame: FrameType | None) -> None:
+            token.run_sync_soon(calls[number], idempotent=True)
+
         before = {number: signal.signal(number, handle) for number in codes}
+        before |= {number: signal.signal(number, call) for number in calls}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+class _Run:
+    """Keeps the root's life: its end is the end of the run, which ``run`` waits for."""
+
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
+
+    def is_ready(self, life: Life) -> None:
+        pass
+
+    def is_faulty(self, life: Life, reason: ExitReason) -> None:
+        pass
+
+    def has_ended(self, life: Life, reason: ExitReason) -> None:
+        record_end(self._events, life.cell, life.incarnation, reason, "stop")
 
 
 def _only(kind: type[BaseException], exc: BaseException) -> BaseException | None:

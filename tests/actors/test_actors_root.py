@@ -25,10 +25,12 @@ def test_a_severity_is_a_verdict(severity, verdict):
     assert classify(error) == Failed("code", verdict, 3.0, "in words", error)
 
 
-def test_what_has_no_name_is_a_crash():
-    error = ValueError("a bug")
+def test_law_C10_what_has_no_name_is_a_crash_and_logged_as_unmapped(caplog):
+    error = ValueError("a secret, perhaps")
 
     assert classify(error) == Crash(error)
+    assert "unmapped failure ValueError" in caplog.text
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from itertools import pairwise
 from source_tree import PACKAGES, ROOT, imports, modules, place, project_files, syntax
 
 WANTED_LINES, MOST_LINES = 400, 600
-LONG: dict[str, int] = {"supervisors/core.py": 530, "supervisors/supervisor.py": 425}
+LONG: dict[str, int] = {}
 """The ratchet: files over 400 lines and how long each may be. Entries leave and shrink; none is added without a reason."""
 
 

@@ -19,8 +19,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from types import FunctionType
+from typing import Any
 
 import psutil
 import trio
@@ -30,6 +33,7 @@ from trio.testing import wait_all_tasks_blocked
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
 from supervisors.dynamic import SupervisorRef
+from supervisors.mailbox import Envelope, Mailbox
 from supervisors.ref import ActorRef
 from supervisors.reply import Reply
 from supervisors.spec import Backoff, ChildSpec, Intensity
@@ -38,6 +42,9 @@ from supervisors.system import StopRequest, System
 
 ROUNDS = 15
 MESSAGES, BURSTS, BURST = 2_000, 50, 200
+PAIRS = 20
+MIDDLE = (5, 14)
+"""Between these of 20 sorted values lies the median with 95.9 % (order statistics: 1 - 2·P(Binomial(20, ½) ≤ 5))."""
 CRASHES, STARTS, IDLE = 300, 300, 10_000
 TIMEOUT_S = 60.0
 INSTALL_S = 120
@@ -62,6 +69,7 @@ GOALS = {
     "idle": Goal(f"idle actor, {IDLE:,} of them, traced", 8, "kB"),
     "resident": Goal(f"idle actor, {IDLE:,} of them, resident", 8, "kB"),
     "snapshot": Goal(f"snapshot of {IDLE:,} actors", 50, "ms"),
+    "hooks": Goal("tell, with ÷ without hooks to look inside", 1.02, "×"),
     "stop": Goal(f"ordered stop of {IDLE:,} actors, each", None, "µs"),
 }
 
@@ -91,6 +99,61 @@ async def sink(ctx: Context[int | trio.Event]) -> None:
                 event.set()
             case Stop() | Down():
                 return
+
+
+class Plain(Context[Any]):
+    """Reads as ``Context`` does, without the hooks for introspection: no trace, no busy time, no suspension."""
+
+    __slots__ = ()
+
+    async def receive(self) -> Any:
+        life, cell, mailbox = self._life, self._cell, self._cell.mailbox
+        life.check_fence()
+        mailbox.current = None
+        while True:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if self._timers is not None:
+                self._hand_over_due(self._timers)
+            while (envelope := plain_take(mailbox)) is None:
+                await mailbox.wait()
+                life.check_fence()
+            if envelope.fence is not None and not self._is_for_actor(envelope):
+                mailbox.pass_over()
+                continue
+            cell.current_since = self._now()
+            return envelope.body
+
+
+def plain_take(self: Mailbox) -> Envelope | None:
+    """``Mailbox.take``, of a mailbox that cannot be suspended."""
+    if self.handed_out >= self._pause_at:
+        return None
+    if self._control:
+        envelope = self._control.popleft()
+        self._current_is_urgent = True
+    elif self._again is not None:
+        envelope, self._again = self._again, None
+        self._current_is_urgent = False
+    elif self._user:
+        envelope = self._user.popleft()
+        self._current_is_urgent = False
+        self._taken += 1
+        if self._writers is not None:
+            self._writers.unpark()
+    else:
+        return None
+    self.handed_out += 1
+    self.current = envelope
+    return envelope
+
+
+# A code of its own: the interpreter fits a call to the type it meets there, and must meet one.
+sink_of_plain = FunctionType(sink.__code__.replace(co_name="sink_of_plain"), globals())
+
+
+async def plain_sink(ctx: Context[int | trio.Event]) -> None:
+    """As ``sink``, without the hooks."""
+    await sink_of_plain(Plain(ctx.system, ctx._life))
 
 
 async def crasher(ctx: Context[trio.Event], lives: list[trio.Event]) -> None:
@@ -144,6 +207,18 @@ async def tells(ref: ActorRef[int | trio.Event]) -> tuple[float, float]:
             await ref.tell(handled)
             await handled.wait()
     return sending / (BURSTS * BURST) * 1e6, cpu.seconds / (BURSTS * BURST) * 1e6
+
+
+async def hooked_and_plain() -> float:
+    """What a message costs with the hooks for introspection, ÷ without."""
+    async with running(ChildSpec("hooked", sink), ChildSpec("plain", plain_sink)) as system:
+        hooked, plain = (system.registry.ref(f"root/{name}") for name in ("hooked", "plain"))
+        cost = dict.fromkeys((hooked, plain), 0.0)
+        for ref in (plain, hooked):
+            await tells(ref)
+        for ref in (hooked, plain, plain, hooked):
+            cost[ref] += (await tells(ref))[1]
+    return cost[hooked] / cost[plain]
 
 
 async def crashes() -> float:
@@ -223,6 +298,20 @@ def many() -> dict[str, float]:
     return untraced | traced
 
 
+def a_pair(_: int) -> float:
+    return trio.run(hooked_and_plain)
+
+
+def hooks() -> tuple[float, float, float]:
+    """The median of ``hooked_and_plain``, and between what it lies.
+
+    A process for every pair: where code and objects come to lie in memory matters more than the hooks do.
+    """
+    with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        ratios = sorted(pool.map(a_pair, range(PAIRS), chunksize=1))
+    return median(ratios), ratios[MIDDLE[0]], ratios[MIDDLE[1]]
+
+
 def peer(rounds: int) -> dict[str, float] | str:
     """The same for triotp, which wants an older Trio and so an environment of its own; else why not."""
     with tempfile.TemporaryDirectory(prefix="bench-triotp-") as home:
@@ -250,6 +339,7 @@ def main(rounds: int) -> int:
     kit_log.addHandler(logging.NullHandler())
     kit_log.propagate = False
     ours = {**many(), **trio.run(small, rounds)}
+    ours["hooks"], least, greatest = hooks()
     theirs = peer(rounds)
     figures = {} if isinstance(theirs, str) else theirs
     print(f"{'':44} {'goal':>8} {'kit':>8}      {PEER if figures else f'{PEER}: {theirs}'}")
@@ -260,6 +350,9 @@ def main(rounds: int) -> int:
         beside = f"{figures[key]:.3g}" if key in figures else ""
         print(f"{goal.name:44} {most:>8} {ours[key]:8.3g} {goal.unit:3} {beside:>8} {verdict}")
         missed |= bool(verdict)
+    print(
+        f"hooks to look inside, nobody looking: {PAIRS} pairs, the median lies in {least:.4f} … {greatest:.4f} (95 %)"
+    )
     raw = f", {figures['raw']:.1f} µs in triotp's environment" if figures else ""
     print(f"raw round trip: {ours['raw']:.1f} µs{raw}; medians of {rounds} rounds, CPU time")
     return int(missed)

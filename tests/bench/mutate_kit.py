@@ -20,11 +20,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-TARGETS = ("core", "child", "intensity", "backoff", "escalation", "lint")
+TARGETS = ("core", "child", "judgement", "siblings", "intensity", "backoff", "escalation", "lint")
 TESTS = (
     "test_core_strategies.py",
     "test_core_sequences.py",
     "test_kit_reasons.py",
+    "test_kit_commands.py",
+    "test_kit_progress.py",
 )
 SEQUENCES = "3000"
 DEADLINE_S = 120.0
@@ -170,11 +172,14 @@ def main() -> int:
     assert not killed("core", (ROOT / "supervisors" / "core.py").read_text()), (
         "the tests fail without any mutation"
     )
+    verdicts = []
     with ThreadPoolExecutor(chosen.jobs) as pool:
-        verdicts = list(pool.map(lambda job: killed(job[0], job[3]), work))
-    for (module, line, was, _), dead in zip(work, verdicts, strict=True):
-        if not dead:
-            print(f"survived: supervisors/{module}.py:{line}: {was}", flush=True)
+        for (module, line, was, _), dead in zip(
+            work, pool.map(lambda job: killed(job[0], job[3]), work), strict=True
+        ):
+            verdicts.append(dead)
+            if not dead:
+                print(f"survived: supervisors/{module}.py:{line}: {was}", flush=True)
     score = 100 * sum(verdicts) / len(verdicts)
     print(f"{sum(verdicts)} of {len(verdicts)} mutants killed, {score:.1f} %")
     return score < 95

@@ -16,7 +16,7 @@ LAWS = {
     "A1": "one_for_one: a crash leaves the siblings alone",
     "A2": "one_for_all and rest_for_one restart exactly whom they name",
     "A3": "permanent always comes back, transient after a failure, temporary never",
-    "A4": "a listener, a classify or a drain that raises harms no supervisor",
+    "A4": "foreign code that raises (a listener, classify, park, drain, log handler) harms no supervisor",
     "A5": "an actor that blocks the loop is named, with its stack",
     "B1": "sync children start in order, each ready before the next; a failure unwinds in reverse",
     "B2": "a child that fails before it is ready leaves nothing behind",

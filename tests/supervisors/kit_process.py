@@ -17,6 +17,7 @@ from supervisors.system import System
 from supervisors.watchdog import Watchdog
 
 STOP_DEADLINE_S = 1.0
+LAG_LIMIT_S = 0.5
 
 
 def say(what: str) -> None:
@@ -28,12 +29,19 @@ def spin_for_ever() -> None:
         pass
 
 
+def take_a_nap() -> None:
+    time.sleep(60)
+
+
 async def child(ctx: Context[Any], behaviour: str) -> None:
     """Misbehaves as told, in its stop or (``busy_now``) at once."""
     ctx.ready()
     say("ready")
-    if behaviour == "busy_now":
-        spin_for_ever()
+    match behaviour:
+        case "busy_now":
+            spin_for_ever()
+        case "asleep_now":
+            take_a_nap()
     await ctx.stopping()
     say("asked")
     match behaviour:
@@ -61,7 +69,7 @@ async def sibling(ctx: Context[Any]) -> None:
 
 
 async def main(behaviour: str) -> int:
-    with Watchdog() as watchdog:
+    with Watchdog(lag_limit_s=LAG_LIMIT_S) as watchdog:
         system = System(
             rng=random.Random(1),
             watchdog=watchdog,

@@ -8,7 +8,7 @@ import random
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from supervisors.core import SupervisorCore, UnknownChildError
+from supervisors.core import SupervisorCore
 from supervisors.reasons import (
     Cancelled,
     Crash,
@@ -25,6 +25,7 @@ from supervisors.step import (
     Abandon,
     Action,
     Add,
+    Adjust,
     Begin,
     Booted,
     Cancel,
@@ -34,6 +35,7 @@ from supervisors.step import (
     End,
     Event,
     Exited,
+    Fault,
     Phase,
     Ready,
     Record,
@@ -45,6 +47,8 @@ from supervisors.step import (
     Stop,
     Terminate,
     Tick,
+    TooManyChildrenError,
+    UnknownChildError,
 )
 
 BOOM = Crash(ValueError("boom"))
@@ -80,6 +84,7 @@ def random_spec(rng: random.Random, name: str) -> ChildSpec:
         restart=rng.choice(("permanent", "permanent", "transient", "temporary")),
         start_mode=rng.choice(("sync", "eventual")),
         ready_timeout=rng.choice((3.0, float("inf"))),
+        stall_s=rng.choice((None, None, 4.0)),
         shutdown=rng.choice((0.0, 2.0, float("inf"))),
         grace=1.0,
         backoff=Backoff(0.5, 8.0, 2.0, reset_after=20.0),
@@ -98,9 +103,11 @@ class Seen:
     ready: bool = False
     first: bool = True
     order: str | None = None  # what was ordered to follow the present life's end
-    late: bool = False  # being cancelled because it did not get ready
+    late: bool = False  # being cancelled for a fault: not ready in time, no progress, a linked actor's end
     due: float | None = None  # when the next life is to begin
-    deadline: float | None = None  # of the present life: get ready, stop softly, end once cancelled
+    deadline: float | None = (
+        None  # of the present life: get ready, show progress, stop softly, end once cancelled
+    )
     ready_at: float | None = None
     asked: int = 0  # 1: to stop, 2: cancelled
     streak: int = 0
@@ -111,9 +118,25 @@ class Seen:
 class Judge:
     """Feeds a core with events and holds everything it does against the rules."""
 
-    def __init__(self, specs: list[ChildSpec], *, rng: random.Random, dynamic: bool = False) -> None:
-        self.core = SupervisorCore(specs, rng=rng, dynamic=dynamic)
+    def __init__(
+        self,
+        specs: list[ChildSpec],
+        *,
+        rng: random.Random,
+        dynamic: bool = False,
+        max_children: int | None = None,
+    ) -> None:
+        self.beats: dict[str, float] = {}
+        self.core = SupervisorCore(
+            specs,
+            rng=rng,
+            dynamic=dynamic,
+            max_children=max_children,
+            last_beat=lambda name: self.beats.get(name, 0.0),
+        )
         self.dynamic = dynamic
+        self.max_children = max_children
+        self.faulty: set[str] = set()
         self.seen = {spec.id: Seen(spec) for spec in specs}
         self.now = 0.0
         self.booted = self.closing = self.ended = False
@@ -124,13 +147,23 @@ class Judge:
         """Take one event, check all its consequences, check what must hold at every instant."""
         assert not self.ended
         self.ticked = isinstance(event, Tick)
+        self.faulty = set(self._faults(event))
         expected = self._rule(event)
         known = set(self.core.children)
         try:
             actions = self.core.step(event, self.now)
         except UnknownChildError:
-            assert getattr(event, "child", None) not in known
+            assert (
+                event.spec.id if isinstance(event, Adjust) else getattr(event, "child", None)
+            ) not in known
             actions = []
+        except TooManyChildrenError:
+            assert isinstance(event, Add)
+            assert event.spec.id not in known
+            assert len(known) == self.max_children, "there is room (N7)"
+            assert set(self.core.children) == known
+            del self.seen[event.spec.id]
+            return []
         records = [action.child for action in actions if isinstance(action, Record)]
         assert len(records) == len(set(records)), "one record an exit"
         ends = [action.child for action in actions if isinstance(action, Abandon)]
@@ -149,7 +182,7 @@ class Judge:
     def after_the_end(self, events: list[Event]) -> None:
         """Whatever comes after the end moves nothing and nobody."""
         for event in events:
-            with suppress(UnknownChildError):
+            with suppress(UnknownChildError, TooManyChildrenError):
                 for action in self.core.step(event, self.now):
                     assert isinstance(action, Changed | Removed), action
         assert self.core.phase is Phase.DONE
@@ -158,6 +191,24 @@ class Judge:
     def living(self) -> list[str]:
         """Children with a live incarnation, in start order."""
         return [name for name in self.core.children if name in self.seen and self.seen[name].fate == "up"]
+
+    def _faults(self, event: Event) -> list[str]:
+        """Who is to be ended for a fault now; who owes progress later than it seemed gets his new deadline."""
+        match event:
+            case Fault(name, number) if (child := self.seen.get(name)) is not None:
+                return [name] if child.fate == "up" and number == child.number and not child.asked else []
+            case Tick():
+                faulty = []
+                for name, child in self.seen.items():
+                    owes = child.fate == "up" and child.ready and not child.asked
+                    if owes and child.deadline is not None and child.deadline <= self.now:
+                        assert child.spec.stall_s is not None
+                        seen_at = max(child.ready_at or 0.0, self.beats.get(name, 0.0))
+                        child.deadline = seen_at + child.spec.stall_s
+                        faulty += [name] if child.deadline <= self.now else []
+                return faulty
+            case _:
+                return []
 
     # --- what OTP says about an end --------------------------------------------------------------------------------
 
@@ -173,10 +224,16 @@ class Judge:
                 child = self.seen.get(name)
                 expected = child and child.fate == "up" and number == child.number and child.order is None
                 if child and expected and not (child.ready or child.late or child.asked):
-                    child.ready, child.ready_at, child.deadline = True, self.now, None
+                    child.ready, child.ready_at = True, self.now
+                    child.deadline = None if child.spec.stall_s is None else self.now + child.spec.stall_s
             case Add(spec) if spec.id not in self.seen:
                 self.seen[spec.id] = Seen(spec)
                 return (spec.id, "up") if self.booted and not self.closing else None
+            case Adjust(spec) if spec.id in self.seen:
+                child = self.seen[spec.id]
+                child.spec = spec
+                if child.fate == "up" and child.ready and not child.asked:
+                    child.deadline = None if spec.stall_s is None else self.now + spec.stall_s
             case Terminate(name) | Disable(name) | Restart(name):
                 if name in self.seen and not self.closing:
                     orders = {Terminate: "stopped", Disable: "disabled", Restart: "up"}
@@ -250,8 +307,7 @@ class Judge:
                 ordered = event in (Restart(name), Enable(name))
                 if not (self.booted or child.number or ordered):
                     self._all_ready_before(name)
-                if child.number or event == Restart(name):
-                    child.restarts += not isinstance(event, Enable | Add)
+                child.restarts += child.number > 0
                 child.first = child.first and not child.number
                 child.fate, child.number, child.ready, child.order = "up", number, False, None
                 child.late, child.due, child.asked, child.ready_at = False, None, 0, None
@@ -269,7 +325,9 @@ class Judge:
                 if isinstance(event, Tick) and child.asked:
                     assert child.deadline is not None
                     assert child.deadline <= self.now, "cancelled too early (S2)"
-                if child.order is None and not self.closing:
+                if name in self.faulty:
+                    child.late = child.order is None
+                elif child.order is None and not self.closing:
                     assert not child.ready
                     child.late = True
                 elif child.asked == 0 and (child.ready or not isinstance(event, Tick)):
@@ -404,11 +462,15 @@ def random_event(judge: Judge, rng: random.Random) -> Event:
             judge.now = max(judge.now, deadline)
         else:
             judge.now += rng.choice((0.0, 0.25, 1.0, 5.0, 20.0))
+        if rng.random() < 0.3:
+            judge.beats[name] = judge.now
         return Tick()
     if roll < 0.50:
         return Ready(name, number - (rng.random() < 0.1))
-    if roll < 0.80:
+    if roll < 0.78:
         return Exited(name, number - (rng.random() < 0.1), rng.choice(REASONS), rng.random() < 0.2)
+    if roll < 0.80:
+        return rng.choice((Fault(name, number - (rng.random() < 0.1), BOOM), Adjust(random_spec(rng, name))))
     if roll < 0.83:
         return Stop(Shutdown("asked"))
     if roll < 0.87:
@@ -423,7 +485,8 @@ def play(seed: int, length: int = 30) -> Judge:
     rng = random.Random(seed)
     dynamic = rng.random() < 0.3
     specs = [random_spec(rng, f"c{i}") for i in range(0 if dynamic else rng.randint(1, 4))]
-    judge = Judge(specs, rng=rng, dynamic=dynamic)
+    most = rng.choice((None, 1, 2)) if dynamic else None
+    judge = Judge(specs, rng=rng, dynamic=dynamic, max_children=most)
     judge.feed(Begin())
     for _ in range(length):
         if judge.ended:

@@ -14,10 +14,12 @@ from supervisors.reasons import ExitReason
 from supervisors.spec import Backoff, ChildSpec, Intensity
 from supervisors.step import (
     Add,
+    Adjust,
     Begin,
     Disable,
     Enable,
     Exited,
+    Fault,
     Phase,
     Ready,
     Record,
@@ -116,6 +118,22 @@ class CoreMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 3), order=st.sampled_from([Terminate, Restart, Disable, Enable]))
     def order(self, which: int, order: type) -> None:
         self.judge.feed(order(self._name(which)))
+
+    @precondition(running)
+    @rule(which=st.integers(0, 3), late=st.booleans())
+    def fault(self, which: int, late: bool) -> None:
+        name = self._name(which)
+        self.judge.feed(Fault(name, self._number(name, late), BOOM))
+
+    @precondition(running)
+    @rule(which=st.integers(0, 3))
+    def beat(self, which: int) -> None:
+        self.judge.beats[self._name(which)] = self.judge.now
+
+    @precondition(running)
+    @rule(which=st.integers(0, 3))
+    def adjust(self, which: int) -> None:
+        self.judge.feed(Adjust(random_spec(self.rng, self._name(which))))
 
     @precondition(running)
     @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 3.0, 30.0]))

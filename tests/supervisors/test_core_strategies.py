@@ -524,3 +524,66 @@ def test_the_lint_names_what_a_restart_takes() -> None:
     assert check_child_specs([quick, slow], strategy="rest_for_one", limit=Limit(9, 60.0)) == [
         "quick can never exceed the supervisor's limit of 9 ends in 60 s: each takes 7 s or more"
     ]
+
+
+def test_a_fault_of_an_earlier_life_is_not_held_against_a_later_one() -> None:
+    core = SupervisorCore([spec("a"), spec("b"), spec("c")], rng=random.Random(0), strategy="rest_for_one")
+    core.step(Begin(), 0.0)
+    for name in "abc":
+        core.step(Ready(name, 1), 0.0)
+    core.step(step.Fault("b", 1, BOOM), 0.0)
+    core.step(Exited("c", 1, Shutdown()), 0.0)
+    core.step(Exited("b", 1, Shutdown()), 0.0)
+    core.step(Exited("c", 1, Shutdown()), 0.0)
+    core.step(Tick(), 1.0)
+    core.step(Ready("b", 2), 1.0)
+    core.step(Ready("c", 2), 1.0)
+
+    core.step(Exited("a", 1, BOOM), 2.0)  # c is asked to stop; b, doomed, ends before its turn
+    (record,) = [a for a in core.step(Exited("b", 2, BOOM), 2.0) if isinstance(a, Record)]
+
+    assert (record.decision, record.delay) == ("restart", None), (
+        "as its sibling's, not for a fault of its own"
+    )
+
+
+def test_a_dependent_that_is_disabled_on_its_way_down_runs_like_any_other_once_it_is_enabled() -> None:
+    class Stubborn(World):
+        """Nobody stops when asked."""
+
+        def _obey(self, action: Action) -> list[Action]:
+            return [] if isinstance(action, SoftStop | Cancel) else super()._obey(action)
+
+    world = Stubborn(spec("a"), spec("b"), spec("c"), strategy="rest_for_one")
+    world.end("a")
+    world.end("b", Failed("token", "disable"))
+    world.end("c")
+    world.wait(2.0)
+    assert world.states() == "rd."
+
+    world.feed(Enable("b"))
+
+    assert world.states() == "rrr"
+
+
+def test_a_stuck_child_is_seen_to_be_stuck() -> None:
+    core = SupervisorCore([spec("a")], rng=random.Random(0))
+    assert core.phase is Phase.NEW
+    core.step(Begin(), 0.0)
+    core.step(step.Fault("a", 1, BOOM), 0.0)
+
+    actions = core.step(Tick(), 2.0)
+
+    assert [a.state for a in actions if isinstance(a, step.Changed)] == [State.STUCK, State.STOPPED]
+
+
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+def test_an_order_to_restart_waits_for_those_it_depends_on(strategy: Strategy) -> None:
+    world = World(spec("a"), spec("b"), strategy=strategy)
+    world.feed(Disable("a"))
+    assert world.states() == "d."
+
+    world.feed(Order("b"))
+    assert world.states() == "d."
+    world.feed(Enable("a"))
+    assert world.states() == "rr"

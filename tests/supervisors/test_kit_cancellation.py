@@ -10,11 +10,12 @@ import trio
 from kit_house import Book, Fail, House, Who, hangs_in_init, house
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from supervisors.commands import ChildNotUpError
 from supervisors.context import Context
 from supervisors.mailbox import Mailbox
 from supervisors.reply import ActorDownError
 from supervisors.spec import Backoff, ChildSpec, MailboxSpec
-from supervisors.supervisor import ChildNotUpError, supervisor
+from supervisors.supervisor import supervisor
 from supervisors.system import System
 
 NOW = Backoff(0, 0)

@@ -8,10 +8,11 @@ import trio
 from kit_house import Book, Fail, Leave, Run, Who, hangs_in_init, house, sleeps
 from trio.testing import wait_all_tasks_blocked
 
+from supervisors.commands import ChildNotUpError
 from supervisors.context import Context
 from supervisors.reasons import Crash, ExitReason, Failed, StartFailed, exception_of, root_cause
 from supervisors.spec import Backoff, ChildSpec, Intensity
-from supervisors.supervisor import ChildNotUpError, supervisor
+from supervisors.supervisor import supervisor
 
 BOOM = ValueError("boom")
 SOON = Backoff(0.1, 0.1)
@@ -103,7 +104,7 @@ async def test_law_K5_a_child_that_returns_without_reading_its_mail_does_not_spi
         assert 50 < it.cell("root/a").last_incarnation <= 61
 
 
-async def test_a_crash_whose_text_cannot_be_made_harms_only_its_child(
+async def test_law_A4_a_crash_whose_text_cannot_be_made_harms_only_its_child(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     book = Book()

@@ -1,23 +1,22 @@
 """Laws M, and what a cancelled reader or writer leaves behind. The mailbox alone, then across restarts."""
 
 import random
+from typing import Any
 
 import pytest
 import trio
 from kit_house import Book, Fail, Leave, house, sleeps
 from trio.testing import wait_all_tasks_blocked
 
+from supervisors.cell import FencedError
+from supervisors.context import Context
 from supervisors.letters import DeadLetters
 from supervisors.mailbox import FAIRNESS_BATCH, Envelope, Mailbox, Outcome
 from supervisors.reasons import Crash, Normal
 from supervisors.reply import ActorDownError, Reply
-from supervisors.spec import Backoff, MailboxSpec
+from supervisors.spec import Backoff, ChildSpec, MailboxSpec
 
 BOOM = ValueError("boom")
-
-
-def may_read() -> None:
-    """The check of a reader in good standing."""
 
 
 def a_mailbox(capacity: int) -> Mailbox:
@@ -25,8 +24,12 @@ def a_mailbox(capacity: int) -> Mailbox:
     return Mailbox("a", MailboxSpec(capacity), DeadLetters())
 
 
-async def take(mailbox: Mailbox) -> object:
-    return (await mailbox.take(may_read)).body
+async def take(mailbox: Mailbox) -> Any:
+    """As ``Context.receive`` reads."""
+    await trio.lowlevel.checkpoint_if_cancelled()
+    while (envelope := mailbox.take()) is None:
+        await mailbox.wait()
+    return envelope.body
 
 
 async def test_law_M4_offer_refuses_when_full_and_control_is_never_full() -> None:
@@ -102,18 +105,24 @@ async def test_a_writer_that_waits_is_sent_away_when_nobody_will_read() -> None:
 
 
 async def test_law_X1_a_cancelled_reader_takes_nothing_more_however_much_waits() -> None:
-    mailbox = a_mailbox(100)
-    for n in range(100):
-        mailbox.offer(Envelope(n))
-    got = []
-    with trio.CancelScope() as scope:
-        while True:
-            got.append(await take(mailbox))
-            if len(got) == 3:
-                scope.cancel()
+    got: list[Any] = []
+    left: list[int] = []
 
-    assert got == [0, 1, 2]
-    assert mailbox.stats().used == 97
+    async def reader(ctx: Context[int]) -> None:
+        with trio.CancelScope() as scope:
+            while True:
+                got.append(await ctx.receive())
+                if len(got) == 3:
+                    scope.cancel()
+        left.append(it.cell("root/a").mailbox.stats().used)
+        await ctx.stopping()
+
+    async with house(ChildSpec("a", reader)) as it:
+        for n in range(100):
+            it.ref("root/a").tell_nowait(n)
+        await wait_all_tasks_blocked()
+
+        assert (got, left) == ([0, 1, 2], [97])
 
 
 async def test_law_M7_a_reader_that_never_waits_still_lets_others_run() -> None:
@@ -136,6 +145,25 @@ async def test_law_M7_a_reader_that_never_waits_still_lets_others_run() -> None:
     assert turns >= 1000 // FAIRNESS_BATCH - 1
 
 
+async def test_law_M7_what_is_passed_over_is_no_reason_to_go_on_for_ever() -> None:
+    turns = 0
+
+    async def reader(ctx: Context[Any]) -> None:
+        ctx.ready()
+        await ctx.stopping()
+
+    async with house(ChildSpec("a", reader)) as it:
+        mailbox = it.cell("root/a").mailbox
+        for _ in range(1000):
+            mailbox.urge(Envelope("for another life", fence=99))
+        while mailbox.waiting() != ([], []):
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+        assert turns >= 1000 // FAIRNESS_BATCH - 1
+        assert mailbox.handed_out == 0
+
+
 async def test_two_readers_are_a_mistake() -> None:
     mailbox = a_mailbox(1)
     async with trio.open_nursery() as nursery:
@@ -146,26 +174,27 @@ async def test_two_readers_are_a_mistake() -> None:
         mailbox.offer(Envelope(1))
 
 
-async def test_a_reader_without_the_right_is_turned_away_and_takes_nothing() -> None:
-    mailbox = a_mailbox(1)
-    right = [True]
+@pytest.mark.parametrize("timed", [False, True])
+async def test_a_reader_that_was_given_up_is_turned_away_and_takes_nothing(timed: bool) -> None:
+    turned_away: list[Exception] = []
 
-    def check() -> None:
-        if not right[0]:
-            raise PermissionError
+    async def reader(ctx: Context[str]) -> None:
+        if timed:
+            ctx.send_after(3600, "later")
+        with trio.CancelScope(shield=True):
+            try:
+                await ctx.receive()
+            except FencedError as error:
+                turned_away.append(error)
 
-    async def reader() -> None:
-        with pytest.raises(PermissionError):
-            await mailbox.take(check)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(reader)
+    async with house(ChildSpec("a", reader)) as it:
+        it.system.abandon(it.life("root/a"))
+        it.ref("root/a").tell_nowait("for another")
         await wait_all_tasks_blocked()
-        right[0] = False
-        mailbox.offer(Envelope("for another"))
-        mailbox.let_go(Crash(BOOM))
 
-    assert await take(mailbox) == "for another"
+        assert len(turned_away) == 1
+        assert it.cell("root/a").mailbox.waiting() == ([], ["for another"])
+        it.system.hurry(0)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -193,8 +222,7 @@ async def test_law_M1_and_M2_conservation_and_order_under_random_cancellation(se
             with trio.CancelScope() as scope:
                 if rng.random() < 0.3:
                     scope.cancel()
-                envelope = await mailbox.take(may_read)
-                got.append(envelope.body)
+                got.append(await take(mailbox))
 
     async with trio.open_nursery() as nursery:
         async with trio.open_nursery() as writing:

@@ -70,7 +70,7 @@ async def test_law_M4_park_hands_the_message_over_and_says_so(autojump_clock: Mo
         assert it.system.letters.newest(10) == []
 
 
-async def test_law_M4_a_park_that_fails_raises_into_no_sender(
+async def test_laws_A4_M4_a_park_that_fails_raises_into_no_sender(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     def park(message: object) -> None:

@@ -1,5 +1,6 @@
-"""Laws S5 and X2 with a real process and real signals: it ends in time, whatever its children do."""
+"""Laws A5, S5 and X2 with a real process and real signals: what blocks it is named, and it ends in time all the same."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -64,6 +65,20 @@ def test_law_S5_the_process_ends_within_its_deadline_with_its_stacks_on_stderr(
     assert "ending the process hard" in errors
     assert "most recent call first" in errors
     assert ("spin_for_ever" in errors) == (behaviour != "shield")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "culprit"), [("busy_now", "spin_for_ever"), ("asleep_now", "take_a_nap")]
+)
+def test_law_A5_an_actor_that_blocks_the_loop_is_named_while_it_does(behaviour: str, culprit: str) -> None:
+    """By function and file, on stderr, by a process that can do nothing else any more."""
+    with process(behaviour) as child:
+        assert child.stderr is not None
+        told = list(itertools.takewhile(lambda line: "in child" not in line, child.stderr))
+        assert child.poll() is None
+
+    assert "the loop has not answered for" in told[0]
+    assert any(line.endswith(f"in {culprit}\n") and "kit_process.py" in line for line in told)
 
 
 def test_law_S5_a_zombie_cannot_hold_up_the_end_of_the_process() -> None:

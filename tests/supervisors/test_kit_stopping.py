@@ -7,12 +7,13 @@ import trio
 from kit_house import Book, Fail, House, Who, deaf, hangs_in_init, house, slow_stop
 from trio.testing import wait_all_tasks_blocked
 
+from supervisors.commands import ChildNotUpError
 from supervisors.context import Context
 from supervisors.escalation import ExitTable
 from supervisors.reasons import Failed, IntensityExceeded, Shutdown, root_cause
 from supervisors.reply import ActorDownError
 from supervisors.spec import Backoff, ChildSpec, Intensity
-from supervisors.supervisor import ChildNotUpError, supervisor
+from supervisors.supervisor import supervisor
 from supervisors.system import StopRequest
 
 BOOM = ValueError("boom")
@@ -277,7 +278,9 @@ async def test_law_C6_clean_ends_and_mapped_failures_cost_no_budget(
         assert it.node("root/a").restarts_in_window == 0
 
 
-async def test_over_budget_disables_that_child_only(autojump_clock: trio.testing.MockClock) -> None:
+async def test_laws_C2_C8_a_crash_counts_once_and_over_budget_disables_that_child_only(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     book = Book()
     async with house(book.spec("a", backoff=SOON, intensity=Intensity(2, 60)), book.spec("b")) as it:
         for _ in range(3):
@@ -311,7 +314,7 @@ async def test_over_budget_escalates_level_by_level_to_the_exit_table(
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [("config_invalid", 78), ("home_locked", 1), ("other", 70)])
-async def test_escalation_reaches_the_exit_table(
+async def test_law_C8_escalation_reaches_the_exit_table(
     autojump_clock: trio.testing.MockClock, code: str, exit_code: int
 ) -> None:
     book = Book()
@@ -349,7 +352,9 @@ async def test_a_stop_request_sets_the_exit_code_and_drains_first(
     assert [what for _, _, what in book.lines] == ["init", "restart wanted", "stop"]
 
 
-async def test_a_drain_that_raises_does_not_stop_the_stop(autojump_clock: trio.testing.MockClock) -> None:
+async def test_law_A4_a_drain_that_raises_does_not_stop_the_stop(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     book = Book()
 
     async def drain(request: StopRequest) -> None:

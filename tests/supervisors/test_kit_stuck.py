@@ -8,11 +8,12 @@ from kit_house import Book, Fail, House, Run, Who, deaf, hangs_in_init, house, s
 from trio.testing import wait_all_tasks_blocked
 
 from supervisors.cell import FencedError, Stop
+from supervisors.commands import ChildNotUpError
 from supervisors.context import Context
 from supervisors.reasons import Stuck
 from supervisors.reply import ActorDownError
 from supervisors.spec import Backoff, ChildSpec, MailboxSpec
-from supervisors.supervisor import ChildNotUpError, supervisor
+from supervisors.supervisor import supervisor
 
 BOOM = ValueError("boom")
 SOON = Backoff(0.1, 0.1)
@@ -261,7 +262,7 @@ async def test_a_command_to_a_supervisor_that_is_being_restarted_is_carried_out_
         assert it.ref("root/dyn/old").tell_nowait("gone") == "stopped"
 
 
-async def test_a_listener_that_raises_harms_nobody(autojump_clock: trio.testing.MockClock) -> None:
+async def test_law_A4_a_listener_that_raises_harms_nobody(autojump_clock: trio.testing.MockClock) -> None:
     book = Book()
 
     def broken(event: object) -> None:
@@ -276,7 +277,7 @@ async def test_a_listener_that_raises_harms_nobody(autojump_clock: trio.testing.
         assert it.ref("root").incarnation == 1
 
 
-async def test_a_classify_that_raises_makes_a_crash(autojump_clock: trio.testing.MockClock) -> None:
+async def test_law_A4_a_classify_that_raises_makes_a_crash(autojump_clock: trio.testing.MockClock) -> None:
     def classify(exc: BaseException) -> Any:
         raise LookupError("no such code")
 
