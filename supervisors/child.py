@@ -58,7 +58,7 @@ class Child:
 
     spec: ChildSpec
     out: Outbox
-    incarnation: int = 0
+    incarnation: int
     state: State = State.STARTING
     launched: bool = False
     """False while a starting child waits for its turn."""
@@ -144,7 +144,7 @@ class Child:
 
     def mind_progress(self, last_beat: float, now: float) -> None:
         """Law K3: running is who shows progress, not who has a task."""
-        self.watch(max(last_beat, self.ready_at or 0.0))
+        self.watch(last_beat)
         if self.deadline is not None and self.deadline <= now:
             self.fail(Crash(TimeoutError(f"no progress within {self.spec.stall_s:g} s")), now)
 

@@ -171,6 +171,12 @@ class Context(Generic[M]):
         if life is not None:
             life.scope.cancel()
 
+    def abandon_child(self, name: str) -> None:
+        """Give up a linked child that does not end: it may run on, but it can no longer act. No ``Down`` follows."""
+        life = self._life.linked.pop(name, None)
+        if life is not None:
+            self.system.abandon_linked(life)
+
     def monitor(self, ref: ActorRef[Any]) -> None:
         """Ask for exactly one ``Down`` for the present incarnation of ``ref``; at once if it has none."""
         self._life.check_fence()

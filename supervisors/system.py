@@ -257,9 +257,10 @@ class System:
                 await child.done.wait()
         for child in linked:
             if not child.done.is_set():
-                self._abandon_linked(child)
+                self.abandon_linked(child)
 
-    def _abandon_linked(self, life: Life) -> None:
+    def abandon_linked(self, life: Life) -> None:
+        """As ``abandon``, for a linked child: its name is free again, and its owner hears no more of it."""
         if not life.fenced:
             self.abandon(life)
             record_end(self.events, life.cell, life.incarnation, Stuck(), "remove")
@@ -280,7 +281,7 @@ class System:
         )
         self.publish("stuck", life.cell.path, life.incarnation)
         for child in life.linked.values():
-            self._abandon_linked(child)
+            self.abandon_linked(child)
         life.linked.clear()
         supervisor = self.supervisors.get(life.cell.path)
         for cell, _ in [] if supervisor is None else supervisor.family():

@@ -62,8 +62,8 @@ class Goal:
 
 GOALS = {
     "ask": Goal("ask with a timeout ÷ raw round trip", 2.1, "×"),
-    "tell": Goal("tell, until handled ÷ raw round trip", 0.06, "×"),
-    "sent": Goal("tell, the sender's part ÷ raw round trip", None, "×"),
+    "sent": Goal("tell, the sender's part ÷ raw round trip", 0.06, "×"),
+    "tell": Goal("tell, until handled ÷ raw round trip", None, "×"),
     "crash": Goal("crash → running, no backoff", 150, "µs"),
     "start": Goal("start_child → ready", 150, "µs"),
     "idle": Goal(f"idle actor, {IDLE:,} of them, traced", 8, "kB"),

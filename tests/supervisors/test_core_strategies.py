@@ -9,7 +9,7 @@ from otp_model import BOOM, idle
 from supervisors import step
 from supervisors.core import SupervisorCore
 from supervisors.lint import check_child_specs
-from supervisors.reasons import Crash, ExitReason, Failed, IntensityExceeded, Normal, Shutdown
+from supervisors.reasons import Crash, ExitReason, Failed, IntensityExceeded, Normal, Shutdown, Stuck
 from supervisors.spec import AutoShutdown, Backoff, ChildSpec, Intensity, Limit, Restart, Strategy
 from supervisors.step import (
     Action,
@@ -587,3 +587,98 @@ def test_an_order_to_restart_waits_for_those_it_depends_on(strategy: Strategy) -
     assert world.states() == "d."
     world.feed(Enable("a"))
     assert world.states() == "rr"
+
+
+def test_a_stuck_child_that_escalates_is_remembered_as_stuck() -> None:
+    world = World(ChildSpec("a", idle, on_stuck="escalate", start_mode="sync"))
+    world.core.step(step.Fault("a", 1, BOOM), 0.0)
+
+    world.wait(2.0)
+
+    assert world.core.children["a"].history == [Stuck()]
+    assert world.ended == [Stuck(("a",))]
+
+
+def test_a_child_that_never_beats_owes_progress_since_it_was_ready() -> None:
+    core = SupervisorCore([ChildSpec("a", idle, stall_s=4.0)], rng=random.Random(0))
+    core.step(Begin(), 0.0)
+    core.step(Ready("a", 1), 0.0)
+
+    actions = core.step(Tick(), 4.0)
+
+    assert Cancel("a", 1) in actions
+
+
+def test_a_probe_is_off_once_the_supervisor_stops() -> None:
+    core = SupervisorCore(
+        [ChildSpec("a", idle, intensity=Intensity(0, probe=10.0)), ChildSpec("b", idle, shutdown=60.0)],
+        rng=random.Random(0),
+    )
+    core.step(Begin(), 0.0)
+    core.step(Ready("b", 1), 0.0)
+    core.step(Exited("a", 1, BOOM), 0.0)
+    core.step(Stop(), 1.0)
+
+    assert core.next_deadline == 61.0, "b's own, and no other"
+    assert core.step(Tick(), 11.0) == []
+
+
+def test_the_last_eight_reasons_are_kept() -> None:
+    world = World(spec("a"))
+    for n in range(10):
+        world.end("a", Failed(f"code{n}", "backoff"))
+        world.wait(2.0)
+
+    assert [r.code for r in world.core.children["a"].history if isinstance(r, Failed)] == [
+        f"code{n}" for n in range(2, 10)
+    ]
+
+
+def test_a_disabled_child_stays_down_when_one_it_depends_on_comes_back() -> None:
+    world = World(spec("a"), spec("b"), spec("c"), strategy="rest_for_one")
+    world.feed(Disable("b"))
+    world.end("a")
+    world.wait(2.0)
+
+    assert world.states() == "rd."
+
+
+def test_an_order_to_enable_after_a_failed_probe_is_no_probe() -> None:
+    world = probed_world()
+    world.wait(100.0)
+    world.end("a")
+    assert world.states() == "dr"
+
+    world.feed(Enable("a"))
+    world.end("a")
+
+    assert world.states() == "br"
+
+
+def test_a_healthy_probe_makes_earlier_ends_count_no_more_however_wide_the_window() -> None:
+    child = ChildSpec(
+        "a", idle, backoff=Backoff(1.0, 1.0, reset_after=5.0), intensity=Intensity(1, 1000.0, probe=10.0)
+    )
+    world = World(child)
+    world.end("a")
+    world.wait(1.0)
+    world.end("a")
+    assert world.states() == "d"
+    world.wait(20.0)
+
+    world.end("a")
+
+    assert world.states() == "b"
+
+
+@pytest.mark.parametrize(("strategy", "seconds"), [("rest_for_one", 41), ("one_for_all", 48)])
+def test_the_lint_counts_the_stops_of_exactly_those_that_go_down_along(
+    strategy: Strategy, seconds: int
+) -> None:
+    def slow(name: str, shutdown: float) -> ChildSpec:
+        policy = Intensity(1, 30.0 if name == "b" else 1000.0)
+        return ChildSpec(name, idle, backoff=Backoff(1.0), intensity=policy, shutdown=shutdown, grace=0.0)
+
+    (problem,) = check_child_specs([slow("a", 7.0), slow("b", 20.0), slow("c", 40.0)], strategy=strategy)
+
+    assert problem.endswith(f"each takes {seconds} s or more")

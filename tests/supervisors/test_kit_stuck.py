@@ -287,3 +287,43 @@ async def test_law_A4_a_classify_that_raises_makes_a_crash(autojump_clock: trio.
         await trio.sleep(1)
 
         assert it.exits("root/a") == [("LookupError: no such code", "restart")]
+
+
+async def test_an_actor_gives_up_a_child_that_does_not_end_and_goes_on_with_the_next(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Without a word of the first: no ``Down``, not even when it ends after all."""
+    downs: list[int] = []
+    refused = trio.Event()
+
+    async def lingers(ctx: Context[Any]) -> None:
+        with trio.move_on_after(60, shield=True):
+            await trio.sleep_forever()
+        with pytest.raises(FencedError):
+            await ctx.receive()
+        refused.set()
+
+    async def owner(ctx: Context[Any]) -> None:
+        ctx.ready()
+        ctx.spawn_child(ChildSpec("child", lingers, restart="temporary"))
+        await trio.sleep(1)
+        ctx.abandon_child("child")
+        ctx.abandon_child("child")
+        ctx.spawn_child(ChildSpec("child", Book().worker, restart="temporary"))
+        while True:
+            match await ctx.receive():
+                case Stop():
+                    return
+                case down:
+                    downs.append(down.incarnation)
+
+    async with house(ChildSpec("a", owner)) as it:
+        await trio.sleep(2)
+        assert len(it.system.zombies) == 1
+        assert it.ref("root/a/child").incarnation == 1
+        assert it.exits("root/a/child") == [("stuck", "remove")]
+        await trio.sleep(100)
+
+    assert refused.is_set()
+    assert not it.system.zombies
+    assert downs == []
