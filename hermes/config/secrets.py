@@ -1,0 +1,33 @@
+"""Which settings are secret: decided by their names, so that those of plug-ins and of other programs count too."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_SECRET_NAME = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?$", re.IGNORECASE)
+
+
+def secrets_in(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The values in ``settings``, an environment or a parsed file of any depth, whose names say that they are secret.
+
+    What stands below such a name is secret as a whole. A list in one text (``a,b``) is given whole and in its parts.
+    """
+    return _walk(settings, False, set())
+
+
+def _walk(part: Any, secret: bool, seen: set[tuple[int, bool]]) -> Iterator[str]:
+    """``seen``: the collections that were visited, because YAML's aliases make small files of endless values."""
+    match part:
+        case Mapping() | list():
+            if (id(part), secret) in seen:
+                return
+            seen.add((id(part), secret))
+            pairs = part.items() if isinstance(part, Mapping) else (("", value) for value in part)
+            for name, value in pairs:
+                yield from _walk(value, secret or bool(_SECRET_NAME.search(str(name))), seen)
+        case str() if secret:
+            yield part
+            if "," in part:
+                yield from map(str.strip, part.split(","))
+        case int() | float() if secret and not isinstance(part, bool):
+            yield str(part)  # a password of digits
