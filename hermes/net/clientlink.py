@@ -1,10 +1,11 @@
 """The protocol between a chat client and its adapter: one JSON object a text frame, its kind in ``t``.
 
     client                                     server
-    hello{client, since?}           ──▶
+    hello{client, since?, own?}     ──▶
                                     ◀──        welcome{boot, cursor, items}   more than one after a long absence
     send{id, text}                  ──▶
                                     ◀──        accepted{id}   the message is durable │ refused{id, code, message}
+                                    ◀──        typing{on}     an answer is worked on, or not any more; said again while it is
                                     ◀──        draft{draft_id, reply_to, html}       an answer while it is written
                                     ◀──        message{item}  the answer
     ack{item}                       ──▶                       the answer is on the screen: that is our receipt
@@ -14,7 +15,9 @@
 
 The client names its messages itself, keeps each until it is accepted or refused, and sends it again under the same name
 after a reconnect; a second copy is accepted again and does nothing. The server may send an item twice; ``item_id`` says
-so. ``since`` is the cursor of the last welcome. Frames of one client are taken in order.
+so. ``since`` is the cursor of the last welcome. Frames of one client are taken in order. A client that is ``own``, a
+script that waits for one answer, hears the answers to what it has sent in this connection, and others only where nobody
+else is there to take them.
 """
 
 import json
@@ -42,6 +45,7 @@ class Hello:
 
     client: str
     since: str | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,13 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Typing:
+    """An answer is being worked on (``on``), or not any more. Goes out by itself if it is not said again for a while."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """The user's message, typed elsewhere."""
 
@@ -144,12 +155,14 @@ class Error:
     message: str
 
 
-ServerFrame = Welcome | Accepted | Refused | Message | Draft | Said | Pong | Error
+ServerFrame = Welcome | Accepted | Refused | Message | Draft | Typing | Said | Pong | Error
 
 
 def encode(frame: ClientFrame | ServerFrame) -> str:
-    """``frame`` as the text of one web-socket message."""
-    return json.dumps({"t": type(frame).__name__.lower(), **asdict(frame)}, separators=(",", ":"))
+    """``frame`` as the text of one web-socket message; half surrogates, which no wire can carry, become "?"."""
+    # Unescaped: the longest text that is allowed fits a frame in any script.
+    fields = {"t": type(frame).__name__.lower(), **asdict(frame)}
+    return _whole(json.dumps(fields, separators=(",", ":"), ensure_ascii=False))
 
 
 def decode_client(text: str) -> ClientFrame:
@@ -160,16 +173,12 @@ def decode_client(text: str) -> ClientFrame:
     """
     if len(text) > MAX_FRAME_BYTES or len(text.encode("utf-8", "replace")) > MAX_FRAME_BYTES:
         raise GatewayError(Failure(TOO_LARGE, detail=f"a frame may have {MAX_FRAME_BYTES:,} bytes"))
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _bad("not a JSON document") from None
-    if not isinstance(fields, dict):
-        raise _bad("not a JSON object")
+    fields = _fields(text)
     match fields.get("t"):
         case "hello":
             since = fields.get("since")
-            return Hello(_word(fields, "client"), None if since is None else _word(fields, "since"))
+            cursor = None if since is None else _word(fields, "since")
+            return Hello(_word(fields, "client"), cursor, fields.get("own") is True)
         case "send":
             return Send(_id(fields, "id"), _text(fields, "text"))
         case "ack":
@@ -180,11 +189,75 @@ def decode_client(text: str) -> ClientFrame:
             raise _bad("'t' names no frame of a client")
 
 
+def decode_server(text: str) -> ServerFrame:
+    """The frame the server sent. Unknown keys are ignored. Raises ``GatewayError`` (``bad_frame``) for what is none."""
+    fields = _fields(text)
+    match fields.get("t"):
+        case "welcome":
+            items = fields.get("items")
+            if not isinstance(items, list):
+                raise _bad("'items' is not a list")
+            return Welcome(_string(fields, "boot"), _maybe(fields, "cursor"), tuple(map(_item, items)))
+        case "accepted":
+            return Accepted(_string(fields, "id"))
+        case "refused":
+            return Refused(_string(fields, "id"), _string(fields, "code"), _string(fields, "message"))
+        case "message":
+            return Message(_item(fields.get("item")))
+        case "draft":
+            return Draft(_string(fields, "draft_id"), _maybe(fields, "reply_to"), _string(fields, "html"))
+        case "typing":
+            return Typing(fields.get("on") is True)
+        case "said":
+            return Said(_item(fields.get("item")))
+        case "pong":
+            return Pong()
+        case "error":
+            return Error(_string(fields, "code"), _string(fields, "message"))
+        case _:
+            raise _bad("'t' names no frame of a server")
+
+
+def _fields(text: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _bad("not a JSON document") from None
+    if not isinstance(fields, dict):
+        raise _bad("not a JSON object")
+    return fields
+
+
+def _item(value: object) -> Item:
+    if not isinstance(value, dict):
+        raise _bad("'item' is not an object")
+    role, at = value.get("role"), value.get("at")
+    if role not in ("user", "agent") or not isinstance(at, int | float):
+        raise _bad("'item' is not a message")
+    return Item(
+        item_id=_string(value, "item_id"),
+        role=role,
+        text=_string(value, "text"),
+        at=at,
+        html=_maybe(value, "html"),
+        reply_to=_maybe(value, "reply_to"),
+        cursor=_maybe(value, "cursor"),
+    )
+
+
+def _maybe(fields: dict[str, Any], name: str) -> str | None:
+    return None if fields.get(name) is None else _string(fields, name)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _string(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str):
         raise _bad(f"'{name}' is not a string")
-    return value.encode("utf-8", "replace").decode("utf-8")
+    return _whole(value)
 
 
 def _id(fields: dict[str, Any], name: str) -> str:

@@ -8,7 +8,9 @@ import shlex
 import socket
 import stat
 import time
+from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,70 @@ def stop(home: Path, timeout_s: float = STOP_TIMEOUT_S) -> int:
     return pid
 
 
+class StreamClosed(ControlError):
+    """A stream has ended; ``close_code`` and the words are the gateway's, or None where it just went away."""
+
+    def __init__(self, close_code: int | None, detail: str) -> None:
+        super().__init__(UNREACHABLE, detail)
+        self.close_code = close_code
+
+
+class Stream:
+    """A connection that a verb of an adapter has taken over: texts both ways. One thread may send while another receives."""
+
+    def __init__(self, connection: socket.socket, decoder: FrameDecoder) -> None:
+        connection.settimeout(TIMEOUT_S)
+        self._connection = connection
+        self._decoder = decoder
+        self._frames: deque[Mapping[str, Any]] = deque()
+
+    def send(self, words: str) -> None:
+        """Hand ``words`` to the connection. Raises ``StreamClosed``."""
+        try:
+            self._connection.sendall(encode({"text": words}))
+        except OSError as gone:
+            raise StreamClosed(None, f"the gateway is gone: {gone}") from gone
+
+    def receive(self, timeout_s: float) -> str | None:
+        """The next text; None if none has come in time. Raises ``StreamClosed``."""
+        while not self._frames:
+            try:
+                if not select.select([self._connection], [], [], timeout_s)[0]:
+                    return None
+                data = self._connection.recv(_CHUNK_BYTES)
+                self._frames.extend(self._decoder.feed(data))
+            except (OSError, ValueError, FrameError) as gone:  # ValueError: closed by another thread
+                raise StreamClosed(None, f"the gateway is gone: {gone}") from gone
+            if not data:
+                raise StreamClosed(None, "the gateway hung up")
+        match self._frames.popleft():
+            case {"text": str(words)}:
+                return words
+            case {"close": int(code), "reason": str(reason)}:
+                raise StreamClosed(code, reason)
+            case _:
+                raise StreamClosed(None, "the gateway sent what is no frame of a stream")
+
+    def close(self) -> None:
+        """Hang up; a receive in another thread ends."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+
+def open_stream(home: Path, verb: str, args: Mapping[str, Any], timeout_s: float = TIMEOUT_S) -> Stream:
+    """Ask for ``verb`` of an adapter; the connection is the adapter's from then on. Raises as ``ask`` does."""
+    deadline = time.monotonic() + timeout_s
+    connection = _connect(home, deadline)
+    try:
+        decoder = FrameDecoder(REPLY)
+        _exchange(connection, verb, args, deadline, decoder)
+    except BaseException:
+        connection.close()
+        raise
+    return Stream(connection, decoder)
+
+
 def _connect(home: Path, deadline: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -88,8 +154,14 @@ def _connect(home: Path, deadline: float) -> socket.socket:
     return connection
 
 
-def _exchange(connection: socket.socket, verb: str, args: Mapping[str, Any], deadline: float) -> Any:
-    decoder = FrameDecoder(REPLY)
+def _exchange(
+    connection: socket.socket,
+    verb: str,
+    args: Mapping[str, Any],
+    deadline: float,
+    decoder: FrameDecoder | None = None,
+) -> Any:
+    decoder = decoder or FrameDecoder(REPLY)
     try:
         connection.sendall(encode({"id": 1, "verb": verb, "args": args}))
         while True:

@@ -1,5 +1,8 @@
 """Frames of the control socket: 4 bytes of length, big-endian, then one CBOR map.
 
+A verb of an adapter turns its connection into a stream: from its answer on, frames of both sides are ``{"text": str}``,
+and the gateway's last one may be ``{"close": int, "reason": str}``.
+
 Whoever can connect may send anything, so a frame is proved harmless before the CBOR decoder sees it: one
 linear scan over the item headers bounds nesting, the number of items and every declared length, and refuses
 tags and indefinite lengths. Nothing in our messages needs those, and every known way to make a decoder
@@ -78,6 +81,15 @@ def request(frame: Mapping[str, Any]) -> Request:
             return Request(number, verb, args)
         case _:
             raise FrameError('a request is {"id": int, "verb": str, "args": map}')
+
+
+def text(frame: Mapping[str, Any]) -> str:
+    """The text that ``frame`` of a stream carries. Raises ``FrameError`` if it is no such frame."""
+    match frame:
+        case {"text": str(words)}:
+            return words
+        case _:
+            raise FrameError('a frame of a stream is {"text": str}')
 
 
 class FrameDecoder:

@@ -1,110 +1,23 @@
 """Web chat against a fake gateway and fake tabs, under a virtual clock."""
 
-import json
-import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 import trio
+from chat_double import FakeIO, FakeTab, Outcome
 from trio.testing import MockClock
 
-from hermes.net import clientlink
-from hermes.platforms.webchat import adapter as webchat
+from hermes.net import clientlink, linkchat
+from hermes.net.room import QUEUE_FRAMES
 from hermes.platforms.webchat.adapter import WebChat
-from hermes.platforms.webchat.room import QUEUE_FRAMES
 from hermes.testing.fakes import EPOCH_S, FakeIds, TrioClock
 from hermes.types import faults, ports
 from hermes.types.content import Draft, Part
-from hermes.types.errors import SEND_UNCONFIRMED, TOO_LARGE, UNREACHABLE, SendError, SocketClosed
-from hermes.types.events import InboundEvent
-from hermes.types.ids import BootId, DeliveryId
+from hermes.types.errors import SEND_UNCONFIRMED, TOO_LARGE, UNREACHABLE, SendError
+from hermes.types.ids import DeliveryId
 from hermes.types.origin import Origin
 from hermes.types.records import FeedItem
-
-
-class FakeIO:
-    """A gateway that commits at once, unless told to wait."""
-
-    account = "default"
-    boot_id = BootId("boot")
-    incarnation = 1
-
-    def __init__(self) -> None:
-        self.events: list[InboundEvent] = []
-        self.up: list[str] = []
-        self.history: list[FeedItem] = []
-        self.asked: list[tuple[str, str | None]] = []
-        self.open = trio.Event()
-        self.open.set()
-
-    async def accept(self, events: Sequence[InboundEvent]) -> Sequence[ports.Accepted]:
-        await self.open.wait()
-        await trio.lowlevel.checkpoint()
-        known = {event.event_id for event in self.events}
-        self.events.extend(event for event in events if event.event_id not in known)
-        return [ports.Accepted(len(self.events), event.event_id in known) for event in events]
-
-    def beat(self) -> None:
-        raise AssertionError("a socket of a tab proves nothing about the platform")
-
-    def chat_up(self, chat_id: str) -> None:
-        self.up.append(chat_id)
-
-    async def feed(self, chat_id: str, since: str | None, limit: int) -> Sequence[FeedItem]:
-        await trio.lowlevel.checkpoint()
-        self.asked.append((chat_id, since))
-        if since is None:
-            return self.history[-limit:]
-        return [item for item in self.history if int(item.cursor) > int(since)][:limit]
-
-
-class FakeTab:
-    """The browser's end of a socket, and the Socket that the adapter gets."""
-
-    def __init__(self) -> None:
-        self._to, self._inbox = trio.open_memory_channel[str](math.inf)
-        self._outbox, self._from = trio.open_memory_channel[str](0)
-        self.closed: tuple[int, str] | None = None
-
-    # the adapter's end
-
-    async def receive(self) -> str:
-        try:
-            return await self._inbox.receive()
-        except trio.EndOfChannel:
-            raise SocketClosed from None
-
-    async def send(self, text: str) -> None:
-        try:
-            await self._outbox.send(text)
-        except trio.BrokenResourceError:
-            raise SocketClosed from None
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        await trio.lowlevel.checkpoint()
-        self.closed = self.closed or (code, reason)
-
-    # the browser's end
-
-    def say(self, **frame: Any) -> None:
-        self._to.send_nowait(json.dumps(frame))
-
-    def say_raw(self, text: str) -> None:
-        self._to.send_nowait(text)
-
-    async def hear(self) -> dict[str, Any]:
-        return json.loads(await self._from.receive())
-
-    async def hear_until(self, kind: str) -> dict[str, Any]:
-        while (frame := await self.hear())["t"] != kind:
-            pass
-        return frame
-
-    def leave(self) -> None:
-        self._to.close()
-        self._from.close()
 
 
 class Chat:
@@ -140,22 +53,6 @@ class Chat:
         return outcome
 
 
-class Outcome:
-    """What became of a send that runs beside the test."""
-
-    def __init__(self) -> None:
-        self.message_id: str | None = None
-        self.error: SendError | None = None
-        self.known = trio.Event()
-
-    async def of(self, send: Callable) -> None:
-        try:
-            self.message_id = (await send()).message_id
-        except SendError as error:
-            self.error = error
-        self.known.set()
-
-
 @asynccontextmanager
 async def gateway(io: FakeIO | None = None) -> AsyncIterator[Chat]:
     adapter, io = WebChat(TrioClock(), FakeIds()), io or FakeIO()
@@ -186,7 +83,7 @@ async def test_a_tab_before_connect_is_told_to_come_back(autojump_clock: MockClo
     (route,) = WebChat(TrioClock(), FakeIds()).routes()
     await route.handler(ports.Request("GET", route.path), tab)
 
-    assert tab.closed == (webchat.TRY_AGAIN_LATER, "starting")
+    assert tab.closed == (linkchat.TRY_AGAIN_LATER, "starting")
 
 
 async def test_the_end_of_connect_closes_every_tab(autojump_clock: MockClock) -> None:
@@ -197,7 +94,7 @@ async def test_the_end_of_connect_closes_every_tab(autojump_clock: MockClock) ->
         tabs = [await chat.tab(), await chat.tab(), await chat.tab("other")]
         connecting.cancel_scope.cancel()
 
-    assert [tab.closed for tab in tabs] == [(webchat.GOING_AWAY, "connect again")] * 3
+    assert [tab.closed for tab in tabs] == [(linkchat.GOING_AWAY, "connect again")] * 3
 
 
 # --- hello and welcome ------------------------------------------------------------------------------------------------
@@ -223,15 +120,15 @@ async def test_a_new_tab_gets_the_newest_history_with_safe_html(autojump_clock: 
 
 async def test_a_tab_that_comes_back_gets_what_it_missed_in_pages(autojump_clock: MockClock) -> None:
     io = FakeIO()
-    io.history = [item(n) for n in range(1, 2 * webchat.PAGE_ITEMS + 8)]
+    io.history = [item(n) for n in range(1, 2 * WebChat.history_items + 8)]
     async with gateway(io) as chat:
         tab = chat.connect()
         tab.say(t="hello", client="test", since="3")
         welcomes = [await tab.hear() for _ in range(3)]
 
     told = [shown["item_id"] for welcome in welcomes for shown in welcome["items"]]
-    assert told == [f"i{n}" for n in range(4, 2 * webchat.PAGE_ITEMS + 8)]
-    assert welcomes[-1]["cursor"] == str(2 * webchat.PAGE_ITEMS + 7)
+    assert told == [f"i{n}" for n in range(4, 2 * WebChat.history_items + 8)]
+    assert welcomes[-1]["cursor"] == str(2 * WebChat.history_items + 7)
 
 
 async def test_a_tab_that_missed_nothing_keeps_its_cursor(autojump_clock: MockClock) -> None:
@@ -254,7 +151,7 @@ async def test_a_chat_needs_a_proper_name(name: str, autojump_clock: MockClock) 
     async with gateway() as chat:
         tab = chat.connect(name)
         await trio.testing.wait_all_tasks_blocked()
-        assert tab.closed[0] == webchat.POLICY_VIOLATION
+        assert tab.closed[0] == linkchat.POLICY_VIOLATION
 
 
 @pytest.mark.parametrize("first", ['{"t": "ping"}', "garbage", "[" * 10_000])
@@ -263,13 +160,13 @@ async def test_hello_comes_first(first: str, autojump_clock: MockClock) -> None:
         tab = chat.connect()
         tab.say_raw(first)
         await trio.testing.wait_all_tasks_blocked()
-        assert tab.closed[0] == webchat.POLICY_VIOLATION
+        assert tab.closed[0] == linkchat.POLICY_VIOLATION
 
 
 async def test_a_tab_that_says_nothing_is_let_go(autojump_clock: MockClock) -> None:
     async with gateway() as chat:
         tab = chat.connect()
-        await trio.sleep(webchat.HELLO_DEADLINE_S + 1)
+        await trio.sleep(linkchat.HELLO_DEADLINE_S + 1)
         assert tab.closed
 
 
@@ -289,7 +186,7 @@ async def test_a_message_becomes_one_event_and_is_accepted_after_the_commit(
         assert await tab.hear() == {"t": "accepted", "id": "c1"}
 
     (event,) = chat.io.events
-    assert event.event_id == "work:c1"
+    assert event.event_id == "work/c1"
     assert event.origin == Origin("webchat", "work", user_id="operator")
     assert (event.text, event.message_id, event.extra) == ("hello", "c1", {"client_id": "c1"})
     assert (event.mentions_bot, event.internal, event.received_at) == (
@@ -357,7 +254,7 @@ async def test_a_frame_over_the_cap_ends_its_connection_after_the_reason(autojum
         tab.say(t="send", id="c1", text="x" * clientlink.MAX_FRAME_BYTES)
         assert {(await tab.hear())["t"], (await tab.hear())["t"]} == {"accepted", "error"}
         await trio.testing.wait_all_tasks_blocked()
-        assert tab.closed[0] == webchat.MESSAGE_TOO_BIG
+        assert tab.closed[0] == linkchat.MESSAGE_TOO_BIG
         assert other.closed is None
 
 
@@ -394,10 +291,10 @@ async def test_a_silent_connection_is_closed(autojump_clock: MockClock) -> None:
     async with gateway() as chat:
         silent, alive = await chat.tab(), await chat.tab("other")
         for _ in range(5):
-            await trio.sleep(webchat.IDLE_DEADLINE_S / 4)
+            await trio.sleep(linkchat.IDLE_DEADLINE_S / 4)
             alive.say(t="ping")
             assert await alive.hear() == {"t": "pong"}
-        assert silent.closed == (webchat.GOING_AWAY, "silent for too long")
+        assert silent.closed == (linkchat.GOING_AWAY, "silent for too long")
         assert alive.closed is None
 
 
@@ -460,7 +357,7 @@ async def test_without_an_ack_in_time_it_is_unknown(autojump_clock: MockClock) -
         began = trio.current_time()
         await outcome.known.wait()
 
-    assert trio.current_time() - began == pytest.approx(webchat.ACK_DEADLINE_S)
+    assert trio.current_time() - began == pytest.approx(linkchat.ACK_DEADLINE_S)
     assert (outcome.error.failure.code, outcome.error.phase) == (SEND_UNCONFIRMED, "unknown")
 
 
@@ -531,7 +428,7 @@ async def test_a_tab_that_does_not_read_loses_its_own_connection_only(autojump_c
             await outcome.known.wait()
             assert outcome.message_id == f"d{n}"
         await trio.testing.wait_all_tasks_blocked()
-        assert deaf.closed == (webchat.GOING_AWAY, "connect again")
+        assert deaf.closed == (linkchat.GOING_AWAY, "connect again")
         elsewhere.say(t="ping")
         assert await elsewhere.hear() == {"t": "pong"}
 
@@ -541,8 +438,8 @@ async def test_a_write_has_a_deadline(autojump_clock: MockClock) -> None:
         deaf = await chat.tab()
         outcome = chat.sending()
         await outcome.known.wait()
-        await trio.sleep(webchat.IDLE_DEADLINE_S / 2)
-        assert deaf.closed == (webchat.GOING_AWAY, "connect again")
+        await trio.sleep(linkchat.IDLE_DEADLINE_S / 2)
+        assert deaf.closed == (linkchat.GOING_AWAY, "connect again")
 
 
 async def test_a_draft_is_shown_safely_in_every_tab(autojump_clock: MockClock) -> None:
@@ -557,6 +454,35 @@ async def test_a_draft_is_shown_safely_in_every_tab(autojump_clock: MockClock) -
                 "reply_to": "c1",
                 "html": "<p>**half &lt;i</p>\n",
             }
+
+
+async def test_typing_is_shown_in_every_tab(autojump_clock: MockClock) -> None:
+    async with gateway() as chat:
+        tabs = [await chat.tab(), await chat.tab()]
+        assert isinstance(chat.adapter, ports.Typing)
+        await chat.adapter.typing("main", None, True)
+        await chat.adapter.typing("nobody", None, True)
+        await chat.adapter.typing("main", None, False)
+        for tab in tabs:
+            assert [await tab.hear(), await tab.hear()] == [
+                {"t": "typing", "on": True},
+                {"t": "typing", "on": False},
+            ]
+
+
+async def test_S16_no_frame_of_a_tab_makes_an_event_internal_or_somebody_elses(
+    autojump_clock: MockClock,
+) -> None:
+    async with gateway() as chat:
+        tab = await chat.tab()
+        forged = {"internal": True, "platform": "telegram", "user_id": "9", "origin": {"user_id": "9"}}
+        tab.say(t="send", id="c1", text="hi", **forged, extra={"internal": True}, role_authorized=True)
+        await tab.hear_until("accepted")
+
+    (event,) = chat.io.events
+    assert (event.internal, event.origin.role_authorized) == (False, False)
+    assert (event.origin.platform, event.origin.user_id) == ("webchat", "operator")
+    assert event.extra == {"client_id": "c1"}
 
 
 async def test_drafts_never_crowd_out_the_answer(autojump_clock: MockClock) -> None:

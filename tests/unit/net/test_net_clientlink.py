@@ -13,6 +13,7 @@ from hermes.types.errors import TOO_LARGE, GatewayError
     [
         clientlink.Hello("web"),
         clientlink.Hello("web", "12.7"),
+        clientlink.Hello("hermes chat", own=True),
         clientlink.Send("a.b_c:d-1", "hello\nthere 🙂"),
         clientlink.Ack("delivery:1/2"),
         clientlink.Ping(),
@@ -20,6 +21,64 @@ from hermes.types.errors import TOO_LARGE, GatewayError
 )
 def test_a_client_frame_survives_the_wire(frame: clientlink.ClientFrame) -> None:
     assert clientlink.decode_client(clientlink.encode(frame)) == frame
+
+
+ITEM = clientlink.Item("d1", "agent", "**x**", 1.5, None, "m1", "3.4")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        clientlink.Welcome("boot", None, ()),
+        clientlink.Welcome("boot", "3.4", (ITEM, clientlink.Item("m1", "user", "é 🙂", 1))),
+        clientlink.Accepted("m1"),
+        clientlink.Refused("m1", "too_large", "too long"),
+        clientlink.Message(ITEM),
+        clientlink.Draft("d1", None, "<p>x</p>"),
+        clientlink.Typing(True),
+        clientlink.Typing(False),
+        clientlink.Said(ITEM),
+        clientlink.Pong(),
+        clientlink.Error("bad_frame", "what?"),
+    ],
+)
+def test_a_server_frame_survives_the_wire(frame: clientlink.ServerFrame) -> None:
+    assert clientlink.decode_server(clientlink.encode(frame)) == frame
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"t": "later"}',
+        '{"t": "welcome", "boot": "b", "items": 3}',
+        '{"t": "welcome", "boot": "b", "items": [7]}',
+        '{"t": "message"}',
+        '{"t": "message", "item": {"item_id": "d", "role": "nobody", "text": "x", "at": 1}}',
+        '{"t": "message", "item": {"item_id": "d", "role": "agent", "text": null, "at": 1}}',
+        '{"t": "accepted"}',
+    ],
+)
+def test_what_is_no_frame_of_a_server_is_a_typed_error(text: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        clientlink.decode_server(text)
+
+    assert caught.value.failure.code == clientlink.BAD_FRAME
+
+
+def test_the_longest_text_fits_a_frame_in_any_script() -> None:
+    text = "🙂" * clientlink.MAX_TEXT_CHARS
+
+    assert clientlink.decode_client(clientlink.encode(clientlink.Send("1", text))) == clientlink.Send(
+        "1", text
+    )
+
+
+def test_half_a_surrogate_does_not_stop_an_answer() -> None:
+    frame = clientlink.Message(clientlink.Item("d1", "agent", "a\ud800b", 1.0))
+
+    assert clientlink.encode(frame).encode("utf-8")
 
 
 def test_a_server_frame_is_one_flat_object_named_by_t() -> None:

@@ -1,7 +1,7 @@
-"""A chat as the browser tabs that show it, and the answers that wait for one of them to say "shown".
+"""A chat as the clients that show it, and the answers that wait for one of them to say "shown".
 
-lane ──post──▶ Room ──┬─▶ Tab ──pump──▶ socket
-                      └─▶ Tab ──pump──▶ socket
+lane ──deliver──▶ Room ──┬─▶ Client ──pump──▶ socket
+                         └─▶ Client ──pump──▶ socket
 """
 
 import trio
@@ -15,14 +15,17 @@ DRAFT_FRAMES = QUEUE_FRAMES // 4
 WRITE_DEADLINE_S = 20.0
 
 
-class Tab:
+class Client:
     """One socket and what still has to be written to it. ``pump`` is the only writer, so frames stay in order.
 
     A client that does not read costs at most ``QUEUE_FRAMES`` frames, then its own connection and nobody else's.
+    One with ``own`` set waits for the answers to what it has asked; others come to it only where nobody else takes them.
     """
 
-    def __init__(self, socket: Socket) -> None:
+    def __init__(self, socket: Socket, *, own: bool = False) -> None:
         self.socket = socket
+        self.own = own
+        self.asked: set[str] = set()
         self.scope = trio.CancelScope()
         self._write, self._read = trio.open_memory_channel[str | None](QUEUE_FRAMES)
 
@@ -63,59 +66,63 @@ class Tab:
 
 
 class Receipt:
-    """An answer on its way. ``settled`` when a tab has shown it, or when nobody is left who could."""
+    """An answer on its way to ``audience``. ``settled`` when one has shown it, or when nobody is left who could."""
 
-    def __init__(self) -> None:
+    def __init__(self, audience: set[Client]) -> None:
+        self.audience = audience
         self.shown = False
         self.settled = trio.Event()
 
 
 class Room:
-    """The tabs of one chat; exists only while there is one."""
+    """The clients of one chat; exists only while there is one."""
 
     def __init__(self) -> None:
-        self._tabs: set[Tab] = set()
+        self._clients: set[Client] = set()
         self._receipts: dict[str, Receipt] = {}
 
     @property
     def empty(self) -> bool:
         """Nobody looks at this chat."""
-        return not self._tabs
+        return not self._clients
 
-    def join(self, tab: Tab) -> None:
-        """From now on ``tab`` gets everything."""
-        self._tabs.add(tab)
+    def join(self, client: Client) -> None:
+        """From now on ``client`` gets everything that is for it."""
+        self._clients.add(client)
 
-    def leave(self, tab: Tab) -> None:
-        """``tab`` is gone; the last one leaves every open answer unconfirmed."""
-        self._tabs.discard(tab)
-        if self.empty:
-            for receipt in self._receipts.values():
+    def leave(self, client: Client) -> None:
+        """``client`` is gone; the last one of an open answer's audience leaves it unconfirmed."""
+        self._clients.discard(client)
+        for receipt in self._receipts.values():
+            receipt.audience.discard(client)
+            if not receipt.audience:
                 receipt.settled.set()
 
     def close(self) -> None:
         """End every connection of this chat."""
-        for tab in self._tabs:
-            tab.scope.cancel()
+        for client in self._clients:
+            client.scope.cancel()
 
-    def tell(self, frame: clientlink.ServerFrame, besides: Tab | None = None) -> None:
-        """Push ``frame`` to all tabs, or to all but one."""
+    def tell(self, frame: clientlink.ServerFrame, besides: Client) -> None:
+        """Push ``frame`` to everybody but one."""
         text = clientlink.encode(frame)
-        for tab in self._tabs:
-            if tab is not besides:
-                tab.push(text)
+        for client in self._clients - {besides}:
+            client.push(text)
 
-    def hint(self, frame: clientlink.Draft) -> None:
-        """Show a draft wherever there is room for it."""
+    def hint(self, frame: clientlink.Draft | clientlink.Typing) -> None:
+        """Show a draft, or that one is worked on, wherever there is room for it."""
         text = clientlink.encode(frame)
-        for tab in self._tabs:
-            tab.hint(text)
+        for client in self._clients:
+            client.hint(text)
 
     async def deliver(self, item: clientlink.Item, deadline_s: float) -> bool:
-        """Push an answer and wait for the first tab that has shown it. False: none said so in time."""
-        receipt = self._receipts[item.item_id] = Receipt()
+        """Push an answer and wait for the first client that has shown it. False: none said so in time."""
+        audience = {one for one in self._clients if not one.own or item.reply_to in one.asked}
+        receipt = self._receipts[item.item_id] = Receipt(audience or set(self._clients))
+        text = clientlink.encode(clientlink.Message(item))
         try:
-            self.tell(clientlink.Message(item))
+            for client in receipt.audience:
+                client.push(text)
             with trio.move_on_after(deadline_s):
                 await receipt.settled.wait()
             return receipt.shown
@@ -123,7 +130,7 @@ class Room:
             del self._receipts[item.item_id]
 
     def acked(self, item_id: str) -> None:
-        """A tab has shown ``item_id``; late and unknown ones are ignored."""
+        """A client has shown ``item_id``; late and unknown ones are ignored."""
         if receipt := self._receipts.get(item_id):
             receipt.shown = True
             receipt.settled.set()

@@ -1,0 +1,1 @@
+"""Chat in a terminal: the adapter that needs nothing outside, not even a browser."""

@@ -1,0 +1,100 @@
+"""A command in a terminal of its own, with a person at the keyboard.
+
+async with in_terminal("chat", "--home", home) as terminal:
+    await terminal.until("> ")
+    terminal.type("hello\\r")
+    await terminal.until("You wrote")
+    terminal.type("\\x04")
+    assert await terminal.ended() == 0
+"""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+from harness import POLL_S, _environment
+
+SEEN_DEADLINE_S = 20.0
+CTRL_C, CTRL_D = "\x03", "\x04"
+
+_ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07)")
+_OWN_TERMINAL = (
+    "import fcntl,os,sys,termios;fcntl.ioctl(0,termios.TIOCSCTTY,0);os.execv(sys.argv[1],sys.argv[1:])"
+)
+
+
+class Terminal:
+    """What is on the screen, and the keys."""
+
+    def __init__(self, process: subprocess.Popen[bytes], keyboard: int) -> None:
+        self.seen = ""
+        self._process = process
+        self._keyboard = keyboard
+        self._raw = b""
+        self._read = 0
+
+    def type(self, keys: str) -> None:
+        """Press ``keys``."""
+        os.write(self._keyboard, keys.encode())
+
+    async def until(self, text: str) -> None:
+        """Wait for ``text`` behind what was waited for before; without escape sequences and line ends."""
+        with trio.move_on_after(SEEN_DEADLINE_S):
+            while (at := self.seen.find(text, self._read)) < 0:
+                await trio.lowlevel.wait_readable(self._keyboard)
+                self._take()
+            self._read = at + len(text)
+            return
+        raise AssertionError(f"no {text!r} on the terminal:\n{self.seen}")
+
+    async def ended(self) -> int:
+        """Wait for the command's end; its exit code."""
+        with trio.fail_after(SEEN_DEADLINE_S):
+            while (code := self._process.poll()) is None:
+                await trio.sleep(POLL_S)
+                os.set_blocking(self._keyboard, False)
+                self._take()
+        return code
+
+    def signal(self, number: int) -> None:
+        """Send the process a signal."""
+        self._process.send_signal(number)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._process.kill()
+        self._process.wait(SEEN_DEADLINE_S)
+        os.close(self._keyboard)
+
+    def _take(self) -> None:
+        try:
+            data = os.read(self._keyboard, 1 << 16)
+        except OSError:  # nothing there, or the other end is closed
+            return
+        self._raw += data
+        self.seen = re.sub(r"\s+", " ", _ESCAPES.sub("", self._raw.decode(errors="replace")))
+
+
+@asynccontextmanager
+async def in_terminal(*arguments: str) -> AsyncIterator[Terminal]:
+    """Run ``hermes ARGUMENTS`` in a terminal."""
+    keyboard, screen = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _OWN_TERMINAL, sys.executable, "-m", "hermes.cli", *arguments],
+        stdin=screen,
+        stdout=screen,
+        stderr=screen,
+        env=_environment(TERM="xterm", INPUTRC="/dev/null"),
+        start_new_session=True,
+    )
+    os.close(screen)
+    terminal = Terminal(process, keyboard)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
