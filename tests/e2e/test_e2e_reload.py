@@ -1,0 +1,125 @@
+"""Restart policies of a real process: from the file, from the command line, and changed by SIGHUP while it runs."""
+
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from harness import Gateway, hermes
+
+ADAPTER = "root/gateway/adapters/webchat:default"
+WEB = "root/gateway/web"
+
+
+def write(gateway: Gateway, text: str) -> None:
+    gateway.home.mkdir(mode=0o700, exist_ok=True)
+    (gateway.home / "config.yaml").write_text(text)
+
+
+async def nodes(gateway: Gateway) -> dict[str, Mapping[str, Any]]:
+    found = {}
+
+    def add(node: Mapping[str, Any]) -> None:
+        found[node["path"]] = node
+        for child in node["children"]:
+            add(child)
+
+    add((await gateway.json("tree", "--policy"))["root"])
+    return found
+
+
+async def begun(gateway: Gateway) -> dict[str, tuple[int, float]]:
+    """Incarnation and age of every actor."""
+    return {path: (node["incarnation"], node["uptime_s"]) for path, node in (await nodes(gateway)).items()}
+
+
+def logged(gateway: Gateway) -> str:
+    return (gateway.home / "logs" / "gateway.log").read_text()
+
+
+async def test_sighup_changes_the_policies_of_the_living_and_a_bad_file_changes_nothing(
+    gateway: Gateway,
+) -> None:
+    write(gateway, f"supervision:\n  {ADAPTER}: {{backoff: 2..20}}\n")
+    gateway.launch(options=("-v", "--restart", f"{WEB}=permanent,intensity=4/44"))
+    await gateway.ready()
+
+    async def adapter_up() -> bool:
+        return ADAPTER in await nodes(gateway)
+
+    await gateway.until(adapter_up)
+    first, before = await nodes(gateway), await begun(gateway)
+    assert (first[ADAPTER]["policy"]["backoff"], first[ADAPTER]["policy"]["overridden"]) == (
+        "2..20",
+        ["backoff"],
+    )
+    assert first[WEB]["policy"]["intensity"] == "4/44"
+
+    write(
+        gateway,
+        f"web: {{host: localhost}}\nsupervision:\n  {ADAPTER}: {{backoff: 3..30}}\n  '**': {{intensity: 6/66}}\n",
+    )
+    gateway.signal(signal.SIGHUP)
+
+    async def followed() -> bool:
+        return (await nodes(gateway))[ADAPTER]["policy"]["backoff"] == "3..30"
+
+    await gateway.until(followed)
+    second = await nodes(gateway)
+    assert second["root/store"]["policy"]["intensity"] == "6/66"
+    assert second[WEB]["policy"]["intensity"] == "4/44", "the command line comes after the file"
+
+    write(gateway, f"supervision:\n  {ADAPTER}:\n    backoff: 4..40\n    restart: permanant\n")
+    gateway.signal(signal.SIGHUP)
+    place = f"{gateway.home}/config.yaml, line 4: supervision: '{ADAPTER}': restart: 'permanant' is none of"
+
+    async def refused() -> bool:
+        return place in logged(gateway)
+
+    await gateway.until(refused)
+    third, after = await nodes(gateway), await begun(gateway)
+    assert {path: node["policy"] for path, node in third.items()} == {
+        path: node["policy"] for path, node in second.items()
+    }
+    assert "web.host changed in the file and will hold after a restart of the gateway" in logged(gateway)
+    assert {path: life[0] for path, life in after.items()} == {path: life[0] for path, life in before.items()}
+    assert all(after[path][1] > uptime for path, (_, uptime) in before.items())
+    assert await gateway.stop() == 0
+
+
+async def test_a_policy_for_nobody_is_a_warning_in_the_file_and_wrong_usage_on_the_command_line(
+    gateway: Gateway,
+) -> None:
+    write(gateway, "supervision:\n  root/gateway/adapters/telegram:*: {shutdown: 3}\n")
+    await gateway.start()
+    assert "line 2: 'root/gateway/adapters/telegram:*' matches no actor" in logged(gateway)
+    await gateway.stop()
+
+    option = "root/gateway/adapters/telegram:*=permanent"
+    done = await hermes("run", "--home", str(gateway.home), "--restart", option)
+    assert done.code == 2
+    assert f"--restart '{option}': 'root/gateway/adapters/telegram:*' matches no actor" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "supervision:\n  root/store: {restart: permanant}\n",
+            "line 2: supervision: 'root/store': restart: 'permanant'",
+        ),
+        (
+            "supervision:\n  root/store: {backoff: 20..30}\n",
+            "line 2: below root, store can never exceed its own limit",
+        ),
+    ],
+)
+async def test_policies_that_cannot_be_followed_are_exit_code_78_with_their_line(
+    gateway: Gateway, text: str, words: str
+) -> None:
+    write(gateway, text)
+
+    done = await hermes("run", "--home", str(gateway.home))
+
+    assert done.code == 78
+    assert f"{gateway.home}/config.yaml, {words}" in done.err
