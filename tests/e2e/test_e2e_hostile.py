@@ -23,6 +23,7 @@ from hermes.ops.control.endpoint import socket_address
 PEER_DEADLINE_S = 5.0
 ANSWER_DEADLINE_S = 10.0
 FRAMES = 200
+NOISE_FRAMES = 1_000
 SLOW_PEERS = 64
 NOBODY = 65_534
 MESSAGE_TOO_BIG, GONE = 1009, 1006
@@ -85,6 +86,19 @@ async def test_S43_malformed_frames_on_the_control_socket_end_their_connection(g
             async with stream:
                 with trio.fail_after(PEER_DEADLINE_S):
                     assert await _said(stream, data) == b""
+
+
+async def test_S43_a_thousand_frames_of_noise_restart_nobody(gateway: Gateway) -> None:
+    chance = random.Random(1_000)
+    async with undisturbed(gateway):
+        for _ in range(NOISE_FRAMES):
+            body = chance.randbytes(chance.randrange(1, 512))
+            with socket_address(gateway.home / "run") as address:
+                stream = trio.SocketStream(trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                await stream.socket.connect(address)
+            async with stream:
+                with trio.fail_after(PEER_DEADLINE_S):
+                    assert await _said(stream, struct.pack(">I", len(body)) + body) == b""
 
 
 async def _said(stream: trio.SocketStream, data: bytes) -> bytes:

@@ -1,0 +1,95 @@
+"""``hermes top``: the busiest actors, as top(1) shows processes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hermes.cli.live import ANSWER_S, draw, need_terminal
+from hermes.cli.options import home_option, json_option, print_json
+from hermes.cli.text import duration, plain
+from hermes.cli.tree import STYLES, print_wide
+from hermes.ops.control import client
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+INTERVAL_S = 1.0
+PAUSE_S = 0.5
+"""Between a frame and the next question, which itself takes ``INTERVAL_S``."""
+
+HEAD_LINES = 3
+
+
+@click.command()
+@click.option(
+    "--by",
+    type=click.Choice(["busy", "mailbox", "restarts"]),
+    default="busy",
+    show_default=True,
+    help="What comes first: the share of the last second spent on messages, messages that wait, or restarts.",
+)
+@click.option(
+    "-n", "count", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="How many."
+)
+@click.option("--once", is_flag=True, help="Print it once, for scripts; --json does too.")
+@home_option
+@json_option
+def top(by: str, count: int, home: Path, *, once: bool, as_json: bool) -> None:
+    """Show the busiest actors, again every second or so; Ctrl-C ends it."""
+
+    def ask(rows: int) -> dict[str, Any]:
+        asked = {"by": by, "count": rows, "over_s": INTERVAL_S}
+        document: dict[str, Any] = client.ask(home, "top", asked, INTERVAL_S + ANSWER_S)
+        return document
+
+    def frame(height: int) -> "RenderableType":
+        from rich.console import Group
+        from rich.text import Text
+
+        try:
+            document = ask(min(count, max(1, height - HEAD_LINES)))
+        except client.NotRunning:
+            return Text(plain(f"nothing runs on {home}; waiting for a gateway"), "yellow")
+        except client.ControlError as error:
+            return Text(plain(error.failure.detail), "yellow")
+        moment = datetime.fromtimestamp(document["as_of"]).strftime("%H:%M:%S")
+        return Group(Text(f"{moment}  {document['of']:,} actors, by {by}\n"), table(document))
+
+    if as_json:
+        print_json(ask(count))
+    elif once:
+        print_wide(table(ask(count)))
+    else:
+        need_terminal("--once or --json")
+        draw(frame, PAUSE_S)
+
+
+def table(document: Mapping[str, Any]) -> "Table":
+    """The actors, one a line."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("busy", "mailbox", "peak", "restarts", "lately", "up"):
+        shown.add_column(title, justify="right", no_wrap=True)
+    for title in ("state", "doing"):
+        shown.add_column(title, no_wrap=True)
+    shown.add_column("actor", no_wrap=True, overflow="ellipsis", ratio=1)
+    for node in document["actors"]:
+        mailbox, current, state = node["mailbox"], node["current"], str(node["state"])
+        shown.add_row(
+            f"{node['busy']:.0%}",
+            "–" if mailbox is None else f"{mailbox['used'] + mailbox['control']}/{mailbox['capacity']}",
+            "–" if mailbox is None else f"{mailbox['peak']}",
+            f"{node['restarts']:,}",
+            f"{node['restarts_in_window']:,}",
+            duration(node["uptime_s"]),
+            Text(plain(state), STYLES.get(state, "dim")),
+            "" if current is None else plain(f"{current['message']} {duration(current['for_s'])}"),
+            plain(f"{node['path']}#{node['incarnation']}"),
+        )
+    return shown
