@@ -2,8 +2,11 @@
 
 A message's way through them:
 
-    dedupe ◀─trigger─ inbox ──▶ sessions, turn_steps, transcript ──▶ outbox ──▶ receipts
+    dedupe ◀─trigger─ inbox ──▶ sessions, stretches, turn_steps, transcript ──▶ outbox ──▶ receipts
                         └─trigger─▶ counters
+
+A session is a conversation for good, a stretch of it what was said between two fresh starts. A row belongs to the stretch
+it was routed into, whatever begins after it.
 
 Payloads nobody queries are CBOR; a text that may have to be erased has a column of its own. Dedupe keys and counters
 follow the inbox by trigger: no operation can forget them, and accepting stays one statement. Indices that scatter over
@@ -16,10 +19,11 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+from hermes.sessions.keys import chat_type_in
 from hermes.store.errors import failure_of, mapped
 from hermes.types.errors import STORE_CORRUPT, STORE_NEWER, Failure, GatewayError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 5.0
 CHECKPOINT_PAGES = 4_000  # 16 MB of -wal: a page written by many batches is copied back once
 
@@ -153,6 +157,68 @@ _INITIAL = (
     "CREATE TABLE browser_sessions (session_hash BLOB PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID",
 )
 
+_SECOND = (
+    # Sessions: where their people are, what has become of them, and what each stretch has cost.
+    "ALTER TABLE sessions ADD COLUMN platform TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN account TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN chat_type TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN chat_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN thread_id TEXT",
+    "ALTER TABLE sessions ADD COLUMN title TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN suspended INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE sessions ADD COLUMN resume_reason TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN resume_marked_at REAL",
+    """UPDATE sessions SET (platform, account, chat_id) = (
+        SELECT platform, account, chat_id FROM inbox WHERE inbox.session_key = sessions.session_key
+        ORDER BY row_id DESC LIMIT 1)
+        WHERE session_key IN (SELECT session_key FROM inbox)""",
+    """CREATE TABLE stretches (
+        session_key TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        started_at REAL NOT NULL,
+        ended_at REAL,
+        end_reason TEXT NOT NULL DEFAULT '',
+        input_tokens INTEGER NOT NULL DEFAULT 0,
+        output_tokens INTEGER NOT NULL DEFAULT 0,
+        cache_read_tokens INTEGER NOT NULL DEFAULT 0,
+        cache_write_tokens INTEGER NOT NULL DEFAULT 0,
+        cost_usd REAL NOT NULL DEFAULT 0,
+        PRIMARY KEY (session_key, session_id)) WITHOUT ROWID""",
+    """INSERT INTO stretches (session_key, session_id, started_at, ended_at, end_reason)
+        SELECT session_key, session_id, min(at), max(at), 'session_reset' FROM transcript GROUP BY 1, 2""",
+    """INSERT INTO stretches (session_key, session_id, started_at)
+        SELECT session_key, session_id, last_active_at FROM sessions WHERE true
+        ON CONFLICT (session_key, session_id) DO UPDATE SET ended_at = NULL, end_reason = ''""",
+    "ALTER TABLE inbox ADD COLUMN session_id TEXT",
+    """UPDATE inbox SET session_id = (SELECT session_id FROM sessions WHERE sessions.session_key = inbox.session_key)
+        WHERE state IN ('routed', 'in_turn')""",
+    # Busy conversations: their own mode, and the messages that an interrupted turn answers with the others.
+    "ALTER TABLE sessions ADD COLUMN busy_mode TEXT CHECK (busy_mode IN ('interrupt', 'queue', 'steer', 'collect'))",
+    "CREATE INDEX inbox_merged ON inbox (turn_id) WHERE state = 'merged'",
+    # A message's way with its times: by trigger, so that no operation can forget it. No index: people ask, rarely.
+    "ALTER TABLE writer ADD COLUMN at REAL NOT NULL DEFAULT 0",
+    """CREATE TABLE journey (
+        row_id INTEGER NOT NULL,
+        at REAL NOT NULL,
+        state TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        turn_id TEXT,
+        boot_id TEXT,
+        incarnation INTEGER)""",
+    """CREATE TRIGGER inbox_moved AFTER UPDATE OF state ON inbox BEGIN
+        INSERT INTO journey SELECT new.row_id, writer.at, new.state, new.rule, new.turn_id, new.boot_id, new.incarnation
+            FROM writer;
+    END""",
+    "ALTER TABLE outbox ADD COLUMN sending_at REAL",
+    # What a chat has still to be told that it has missed.
+    """CREATE TABLE missed (
+        row_id INTEGER PRIMARY KEY,
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        chat_id TEXT NOT NULL,
+        at REAL NOT NULL)""",
+)
+
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open ``path`` for writing, made (0600, whatever the umask) and brought to the current schema if need be.
@@ -251,6 +317,16 @@ def _migrate(connection: sqlite3.Connection) -> None:
     def initial(db: Database) -> None:
         for statement in _INITIAL:
             db.execute(statement)
+
+    @migrations()
+    def second(db: Database) -> None:
+        for statement in _SECOND:
+            db.execute(statement)
+        keys = db.execute("SELECT session_key FROM sessions").fetchall()
+        db.conn.executemany(
+            "UPDATE sessions SET chat_type = ? WHERE session_key = ?",
+            [(chat_type_in(key), key) for (key,) in keys],
+        )
 
     migrations.apply(Database(connection))
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
