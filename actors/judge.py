@@ -1,0 +1,129 @@
+"""What inbound asks before it acts: the one decision on an event, with everything it depends on besides the event.
+
+rules · who we are · live thread ─▶ screen ─▶ hooks, ≤ 1 s ─▶ admit ─▶ throttle ─▶ decision
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+import trio
+
+from actors.ports.services import Services
+from hermes.routing import pipeline
+from hermes.routing.loops import AT_REST, Breaker
+from hermes.routing.rate import UNUSED, Bucket
+from hermes.routing.throttle import Traffic, throttle
+from hermes.sessions.keys import build_session_key
+from hermes.store import queries
+from hermes.types.events import InboundEvent
+from hermes.types.hooks import Allow, Rewrite, Skip, Verdict
+from hermes.types.origin import LaneKey
+
+log = logging.getLogger(__name__)
+
+HOOKS_DEADLINE_S = 1.0
+
+_Key = TypeVar("_Key")
+_Kept = TypeVar("_Kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """``text``: what a hook has put in place of the event's; None if it stands as it came."""
+
+    decision: pipeline.Decision
+    text: str | None = None
+
+
+class Judge:
+    """One for all chats: what a user said lately counts over all of an account. It lives as long as inbound does; a
+    restart forgives everybody.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._users: dict[tuple[str, str, str], Bucket] = {}
+        self._bots: dict[LaneKey, Breaker] = {}
+
+    async def decide(self, event: InboundEvent) -> Judged:
+        """Decide on ``event``. Waits for the store and the hooks; chats may be judged side by side."""
+        context = await self._context(event)
+        judged = await self._judge(event, context)
+        return replace(judged, decision=self._throttled(event, judged.decision, context))
+
+    def forget(self) -> None:
+        """Drop what is like new."""
+        now = self._services.clock.wall()
+        self._users = _without(self._users, lambda bucket: bucket.full(now))
+        self._bots = _without(self._bots, lambda breaker: breaker.idle(now))
+
+    async def _context(self, event: InboundEvent) -> pipeline.Context:
+        services, origin = self._services, event.origin
+        identity = services.adapters.identity(origin.platform, origin.account)
+        key_of = partial(build_session_key, rules=services.key_rules)
+        live = False
+        if origin.thread_id and origin.chat_type != "dm":
+            live = await services.store.read(queries.session, key_of(origin)) is not None
+        return pipeline.Context(
+            capabilities=services.adapters.capabilities(origin.platform),
+            booted_at=services.booted_at,
+            session_key_of=key_of,
+            bot_name=identity.bot_name,
+            bot_id=identity.bot_id,
+            rules=services.access.rules(origin.platform, origin.account),
+            live_thread=live,
+            oldest=services.clock.wall() - services.config.inbound.max_age_s,
+        )
+
+    async def _judge(self, event: InboundEvent, context: pipeline.Context) -> Judged:
+        if (dropped := pipeline.screen(event, context)) is not None:
+            return Judged(dropped)
+        verdict = Allow() if event.internal else await self._ask_hooks(event)
+        match pipeline.heed(event, verdict):
+            case pipeline.Drop() as dropped:
+                return Judged(dropped)
+            case heeded:
+                text = None if heeded.text == event.text else heeded.text
+                return Judged(pipeline.admit(heeded, context), text)
+
+    async def _ask_hooks(self, event: InboundEvent) -> Verdict:
+        """What the hooks say. Foreign code: it has a deadline, and what goes wrong in it changes nothing."""
+        shown = replace(event, extra=dict(event.extra))  # all else of an event is frozen
+        try:
+            with trio.move_on_after(HOOKS_DEADLINE_S):
+                return _checked(await self._services.hooks.before_dispatch(shown))
+            why = f"no answer within {HOOKS_DEADLINE_S:g} s"
+        except Exception as error:
+            log.debug("the hooks' failure", exc_info=True)
+            why = type(error).__name__
+        log.warning("%s: the hooks had no say in a message: %s", event.origin.lane, why)
+        return Allow()
+
+    def _throttled(
+        self, event: InboundEvent, decision: pipeline.Decision, context: pipeline.Context
+    ) -> pipeline.Decision:
+        # No checkpoint between reading and writing: other chats of the same user are judged side by side.
+        origin = event.origin
+        user = (origin.platform, origin.account, context.rules.canonical(origin.user_id or ""))
+        traffic = Traffic(self._users.get(user, UNUSED), self._bots.get(origin.lane, AT_REST))
+        decision, after = throttle(event, decision, context, traffic)
+        if after.user is not traffic.user:
+            self._users[user] = after.user
+        if after.bots is not traffic.bots:
+            self._bots[origin.lane] = after.bots
+        return decision
+
+
+def _checked(verdict: Verdict) -> Verdict:
+    match verdict:
+        case Allow() | Skip() | Rewrite(str()):
+            return verdict
+        case _:
+            raise TypeError(f"{verdict!r:.100} is no verdict")
+
+
+def _without(kept: dict[_Key, _Kept], like_new: Callable[[_Kept], bool]) -> dict[_Key, _Kept]:
+    return {key: value for key, value in kept.items() if not like_new(value)}

@@ -1,0 +1,52 @@
+"""Is it meant for us? In a direct message always; in a group only where something says so."""
+
+from collections.abc import Set
+from typing import Literal
+
+from hermes.routing.commands import parse_command
+from hermes.types.access import AccessRules
+from hermes.types.events import InboundEvent
+from hermes.types.origin import Origin
+
+Addressed = Literal["direct", "command", "mention", "reply", "free_response", "live_thread"]
+
+
+def addressed(
+    event: InboundEvent, rules: AccessRules, live_thread: bool, bot_name: str | None = None
+) -> Addressed | None:
+    """What addresses ``event`` to us, or None. ``live_thread``: its thread has a session of ours.
+
+    A platform's own command (kind ``command``) is ours; a typed one is if it says ``/name@bot_name``. That another bot
+    answers us, or speaks in our thread, addresses nothing: so two bots would talk for ever.
+    """
+    origin = event.origin
+    if origin.chat_type == "dm":
+        return "direct"
+    places = _places(origin)
+    if rules.allowed_channels and not _holds(rules.allowed_channels, places):
+        return None
+    if event.kind == "command" or _names_us(event, bot_name):
+        return "command"
+    if event.mentions_bot:
+        return "mention"
+    if event.reply_to_is_own_message and not origin.is_bot:
+        return "reply"
+    if not rules.require_mention or _holds(rules.free_response_channels, places):
+        return "free_response"
+    if live_thread and origin.thread_id and not origin.is_bot:
+        return "live_thread"
+    return None
+
+
+def _names_us(event: InboundEvent, bot_name: str | None) -> bool:
+    typed = None if event.forwarded else parse_command(event.text)
+    return bool(typed and typed.bot and bot_name and typed.bot.casefold() == bot_name.casefold())
+
+
+def _places(origin: Origin) -> frozenset[str]:
+    places = {origin.chat_id, origin.parent_chat_id, f"{origin.chat_id}:{origin.thread_id}"}
+    return frozenset(filter(None, places))
+
+
+def _holds(channels: Set[str], places: Set[str]) -> bool:
+    return "*" in channels or not channels.isdisjoint(places)
