@@ -1,0 +1,47 @@
+"""A turn's right to act, held for it by its session and given back exactly once, however the turn ends.
+
+turn ─ place ─▶ one of those worked on at once        session ─ end ─▶ nothing the turn says counts any more
+"""
+
+import math
+from collections.abc import Callable
+
+import trio
+
+
+class Lease:
+    """One turn's. ``over`` once it has ended: at the turn's own end, or before it where the turn was given up.
+
+    Places are given in the order in which turns began to wait, and a conversation has one turn at a time: that is what
+    makes it fair between them.
+    """
+
+    def __init__(self, places: trio.CapacityLimiter, changed: Callable[[], None]) -> None:
+        """``changed`` is called whenever ``due`` may have come nearer."""
+        self.over = False
+        self._places = places
+        self._placed = False
+        self._changed = changed
+        self._limits: tuple[trio.CancelScope, ...] = ()
+
+    async def place(self) -> None:
+        """Wait for a place; cancelling loses nothing but the place in line."""
+        await self._places.acquire_on_behalf_of(self)
+        self._placed = True
+
+    def watch(self, *limits: trio.CancelScope) -> None:
+        """The agent has begun, and owes an end by the nearest of these deadlines, wherever they move; none: it is done."""
+        self._limits = limits
+        self._changed()
+
+    @property
+    def due(self) -> float:
+        """When the agent must have ended, in Trio's time. The rest of a turn takes as long as the disk does."""
+        return min((limit.deadline for limit in self._limits), default=math.inf)
+
+    def end(self) -> None:
+        """Give everything back; the second time nothing happens."""
+        self.over = True
+        if self._placed:
+            self._placed = False
+            self._places.release_on_behalf_of(self)

@@ -1,0 +1,45 @@
+"""What becomes of a message that finds its conversation at work. Pure.
+
+interrupt   the running turn begins again at once, with the message among its own
+queue       it waits for a turn of its own, in the order of arrival
+steer       the running turn's agent is handed it when it next asks; until then it waits
+collect     all that has come meanwhile is answered together, in the next turn
+"""
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+from hermes.config.model import Display
+from hermes.types.records import BusyMode, InboxRow
+
+
+def mode_for(display: Display, platform: str, own: BusyMode | None) -> BusyMode:
+    """The mode of a conversation: its own, else that of its platform, else the general one."""
+    if own is not None:
+        return own
+    there = display.platforms.get(platform)
+    return (there and there.busy_input_mode) or display.busy_input_mode
+
+
+def next_batch(mode: BusyMode, waiting: Sequence[InboxRow]) -> tuple[InboxRow, ...]:
+    """What the next turn answers, of the rows that wait for one (at least one, oldest first)."""
+    first = waiting[0]
+    if mode in ("interrupt", "collect"):
+        return joining(first, waiting)
+    # An album comes as one message a picture.
+    album = tuple(takewhile(lambda row: row.event.attachments, joining(first, waiting)))
+    return album or (first,)
+
+
+def joining(running: InboxRow, waiting: Sequence[InboxRow]) -> tuple[InboxRow, ...]:
+    """The oldest of ``waiting`` that may share a turn with ``running``: one answer has one place to go to (AC-31)."""
+    return tuple(takewhile(lambda row: _place(row) == _place(running), waiting))
+
+
+def _place(row: InboxRow) -> tuple[str, str | None, str | None]:
+    origin = row.event.origin
+    return (
+        origin.lane,
+        origin.thread_id,
+        row.session_id,
+    )  # a conversation that began anew knows nothing of the last one
