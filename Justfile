@@ -38,6 +38,7 @@ docs:
 bench:
     {{ bin }}python tests/bench/bench_store.py
     {{ bin }}python tests/bench/bench_kit.py
+    {{ bin }}python tests/bench/bench_sessions.py
 
 # The long proofs: 5 and 200 kills under load, and a kill at every fault point
 proof:

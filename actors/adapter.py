@@ -5,6 +5,7 @@ An adapter fails only by leaving ``connect``; what its handlers and sends raise 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 import trio
@@ -31,8 +32,12 @@ Message = Fault | Stop | Down
 
 
 async def run(ctx: Context[Message], services: Services, make: Callable[[], Adapter], account: str) -> None:
-    """One incarnation: a new adapter object, connected until it fails or is told to stop."""
+    """One incarnation: a new adapter object, connected until it fails or is told to stop; without a connection if paused."""
     adapter = make()
+    if services.adapters.is_paused(adapter.platform, account):
+        ctx.ready()
+        await ctx.stopping()
+        return
     port = AdapterPort(
         adapter,
         account=account,
@@ -40,6 +45,8 @@ async def run(ctx: Context[Message], services: Services, make: Callable[[], Adap
         incarnation=ctx.incarnation,
         store=services.store,
         intake=services.intake,
+        now=services.clock.wall,
+        identified=partial(services.adapters.identify, adapter.platform, account),
         wake_inbound=services.conversations.wake_inbound,
         wake_lane=services.delivery.wake,
         fault=lambda error: _report(ctx, error),

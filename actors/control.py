@@ -2,19 +2,26 @@
 
 Up first, down last. One task per connection; a peer that sends garbage, too much or nothing loses its connection and
 disturbs nobody else.
+
+peer ─▶ requests in order ─▶ replies
+           └ a verb of an adapter ─▶ the adapter's handler owns the connection, as a socket
 """
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
+from actors.ports.adapters import AdapterTable
+from actors.ports.control_socket import ControlSocket
+from actors.ports.inspection import Inspection
 from actors.ports.overview import TreeOverview
+from actors.ports.routes import RouteTable
+from actors.ports.session_desk import SessionDesk
 from actors.ports.web import WebPort
 from hermes.ops.control import frames
 from hermes.ops.control.endpoint import bind_control_socket, peer_uid
@@ -29,89 +36,177 @@ Message = Stop | Down
 
 IDLE_S = 60.0
 VERB_DEADLINE_S = 5.0
+TOP_MOST_S = 30.0
+TOP_MOST_ROWS = 1_000
 MAX_CONNECTIONS = 64
-CHUNK_BYTES = 1 << 16
+MAX_STREAMS = 64
+"""Connections that an adapter owns count apart: chats stay open for days, and must not keep a ``hermes stop`` out."""
+
+NEEDS: Mapping[str, str] = {
+    "dump": "a path",
+    "restart": "a path",
+    "top": "by (mailbox, restarts or busy), count and over_s",
+    "adapter_pause": "an adapter",
+    "adapter_resume": "an adapter",
+    "trace": "an id",
+}
+"""The arguments without which a verb is refused."""
 
 UNKNOWN_VERB = "unknown_verb"
+USAGE = "usage"
 STARTING = "starting"
+UNAVAILABLE = "unavailable"
+BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)
 class ControlDoor:
-    """What the socket gives access to."""
+    """What the socket gives access to. ``redact`` goes over the words of every refusal: an error may quote anything."""
 
     system: System
     overview: TreeOverview
+    inspection: Inspection
+    redact: Callable[[str], str]
     web: WebPort
+    adapters: AdapterTable
+    routes: RouteTable
+    sessions: SessionDesk
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An answer that is seen already and still to be made: a long one, which takes a thread's time rather than the loop's."""
+
+    make: Callable[[], Mapping[str, Any]]
 
 
 async def run(ctx: Context[Message], door: ControlDoor, run_dir: Path) -> None:
     """Listen until told to stop; the socket file goes with the incarnation."""
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(bind_control_socket(run_dir)))
-    slots = trio.Semaphore(MAX_CONNECTIONS)
     async with listener, trio.open_nursery() as nursery:
         # serve_listeners waits where the process is out of file descriptors: just then somebody wants to ask.
-        nursery.start_soon(trio.serve_listeners, partial(_converse, slots, door), [listener])
+        nursery.start_soon(trio.serve_listeners, _Desk(door).converse, [listener])
         ctx.ready()
         await ctx.stopping()
         nursery.cancel_scope.cancel()
 
 
-async def _converse(slots: trio.Semaphore, door: ControlDoor, stream: trio.SocketStream) -> None:
-    """Answer one peer's requests in order until it leaves, breaks the protocol or falls silent."""
-    try:
-        async with stream, slots:
-            if peer_uid(stream.socket) != os.getuid():
-                log.warning("a process of another user asked on the control socket and was refused")
-                return
-            decoder = frames.FrameDecoder(frames.REQUEST)
-            while True:
-                with trio.fail_after(IDLE_S):
-                    data = await stream.receive_some(CHUNK_BYTES)
-                if not data:
-                    return
-                for frame in decoder.feed(data):
-                    reply = await _reply(door, frame)
-                    with trio.fail_after(IDLE_S):
-                        await stream.send_all(reply)
-    except frames.FrameError as error:
-        log.warning("a connection on the control socket was closed: %s", error)
-    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
-        pass  # the peer is gone, or does not read; that is its own business
+class _Desk:
+    """Whoever has connected, and what all of them together may take."""
+
+    def __init__(self, door: ControlDoor) -> None:
+        self._door = door
+        self._connections = trio.Semaphore(MAX_CONNECTIONS)
+        self._streams = trio.Semaphore(MAX_STREAMS)
+
+    async def converse(self, stream: trio.SocketStream) -> None:
+        """Serve one peer until it leaves, breaks the protocol or falls silent."""
+        socket = ControlSocket(stream)
+        try:
+            async with stream:
+                async with self._connections:
+                    if peer_uid(stream.socket) != os.getuid():
+                        log.warning("a process of another user asked on the control socket and was refused")
+                        return
+                    request = await self._answer_all(socket)
+                if request is not None:
+                    await self._hand_over(socket, request)
+        except frames.FrameError as error:
+            log.warning("a connection on the control socket was closed: %s", error)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            pass  # the peer is gone, or does not read; that is its own business
+
+    async def _answer_all(self, socket: ControlSocket) -> frames.Request | None:
+        """Answer requests in order; the first one for an adapter ends that and is returned, None once the peer has left."""
+        while True:
+            with trio.fail_after(IDLE_S):
+                request = await socket.request()
+            if request is None or request.verb.partition(".")[0] in self._door.adapters.platforms:
+                return request
+            await _say(socket, await _reply(self._door, request))
+
+    async def _hand_over(self, socket: ControlSocket, request: frames.Request) -> None:
+        """Let the adapter have the connection, or refuse it in words; either way it ends with this request."""
+        verb = self._door.routes.verb(request.verb)
+        if verb is None or not verb.up:
+            words, hint = f"{request.verb} is not up at the moment", "`hermes status` tells why"
+            await _say(socket, frames.error(request.id, UNAVAILABLE, words, hint))
+        elif not self._streams.value:
+            words = f"{MAX_STREAMS} connections of this kind are open, and no more are taken"
+            await _say(socket, frames.error(request.id, BUSY, words, "close one of them"))
+        else:
+            async with self._streams:
+                await _say(socket, frames.ok(request.id, {"ok": True}))
+                await verb.open(request.args, socket)
 
 
-async def _reply(door: ControlDoor, frame: Mapping[str, Any]) -> bytes:
-    request = frames.request(frame)
+async def _say(socket: ControlSocket, frame: bytes) -> None:
+    """Write a reply, to a peer that has to read it some time."""
+    with trio.fail_after(IDLE_S):
+        await socket.reply(frame)
+
+
+async def _reply(door: ControlDoor, request: frames.Request) -> bytes:
     try:
-        return frames.ok(request.id, await _answer(door, request.verb, request.args))
+        answer = await _answer(door, request.verb, request.args)
+        if isinstance(answer, Later):
+            # With threads of its own: whoever looks on may do so because something has all the others.
+            limiter = trio.CapacityLimiter(1)
+            return await trio.to_thread.run_sync(
+                lambda: frames.ok(request.id, answer.make()), limiter=limiter
+            )
+        return frames.ok(request.id, answer)
     except GatewayError as error:
-        return frames.error(request.id, error.failure.code, error.failure.detail or str(error))
+        words = door.redact(error.failure.detail or str(error))
+        return frames.error(request.id, error.failure.code, words)
     except Exception as error:
         log.exception("control verb %r failed", request.verb)
-        return frames.error(
-            request.id, "internal", f"{type(error).__name__}: {error}", "see logs/gateway.log"
-        )
+        words = door.redact(f"{type(error).__name__}: {error}")
+        return frames.error(request.id, "internal", words, "see logs/gateway.log")
 
 
 async def _answer(door: ControlDoor, verb: str, args: Mapping[str, Any]) -> object:
-    match verb:
-        case "ping":
+    match verb, args:
+        case "ping", _:
             return {"ok": True}
-        case "tree":
-            return door.overview.tree()
-        case "status":
+        case "tree", {"path": str(path)}:
+            return Later(door.overview.seen(path))
+        case "tree", _:
+            return Later(door.overview.seen())
+        case "status", _:
             return await door.overview.status()
-        case "stop":
+        case "dump", {"path": str(path)}:
+            return Later(door.inspection.dump(path, bodies=args.get("bodies") is True))
+        case "top", {
+            "by": "mailbox" | "restarts" | "busy" as by,
+            "count": int(count),
+            "over_s": int() | float() as over_s,
+        }:
+            return await door.inspection.top(
+                by, max(0, min(count, TOP_MOST_ROWS)), max(0.0, min(over_s, TOP_MOST_S))
+            )
+        case "stop", _:
             door.system.request_stop(StopRequest(0, "hermes stop"))
             return {"ok": True}
-        case "restart":
-            path = args.get("path")
-            if not isinstance(path, str):
-                raise GatewayError(Failure("usage", detail="restart needs a path"))
+        case "restart", {"path": str(path)}:
             return await door.overview.restart(path)
-        case "web_link":
+        case "adapter_pause", {"adapter": str(name)}:
+            return await door.overview.pause(name)
+        case "adapter_resume", {"adapter": str(name)}:
+            return await door.overview.resume(name)
+        case str(question), _ if question.startswith("sessions_"):
+            with trio.move_on_after(VERB_DEADLINE_S):
+                return await door.sessions.answer(question, args)
+            raise GatewayError(Failure(STARTING, detail="the store does not answer; try again in a moment"))
+        case "trace", {"id": str(wanted)}:
+            with trio.move_on_after(VERB_DEADLINE_S):
+                return await door.overview.trace(wanted)
+            raise GatewayError(Failure(STARTING, detail="the store does not answer; try again in a moment"))
+        case "web_link", _:
             with trio.move_on_after(VERB_DEADLINE_S):
                 return {"url": await door.web.link()}
             raise GatewayError(Failure(STARTING, detail="the store is not up yet; try again in a moment"))
+        case str(known), _ if known in NEEDS:
+            raise GatewayError(Failure(USAGE, detail=f"{known} needs {NEEDS[known]}"))
         case _:
             raise GatewayError(Failure(UNKNOWN_VERB, detail=f"this gateway knows no verb {verb!r}"))

@@ -2,6 +2,8 @@
 
 outbox row ─▶ sending ─▶ adapter port ─▶ receipt per part ─▶ sent
                  └ failed ─▶ prepared (wait for the chat) | retry | unknown | dead        (hermes.delivery.plan)
+
+Drafts and typing are shown in between, at the platform's pace, and not at all while a message waits to be tried again.
 """
 
 import logging
@@ -93,17 +95,21 @@ class _Lane:
         self._flushes: list[Reply[None]] = []
         self._blocked = False
         self._next_draft_at = -math.inf
+        self._typing: frozenset[str | None] = frozenset()
+        self._next_typing_at = -math.inf
 
     async def run(self) -> None:
         self._ctx.ready()
         idle_since = trio.current_time()
         while True:
+            await self._end_typing()
             row = None if self._blocked else await self._next_row()
             if row is not None and row.not_before <= self._services.clock.wall():
                 await self._deliver(row)
                 idle_since = trio.current_time()
                 continue
-            if row is None and trio.current_time() >= idle_since + IDLE_S:
+            busy = bool(self._typing or self._services.delivery.typing(self._lane))
+            if row is None and not busy and trio.current_time() >= idle_since + IDLE_S:
                 return  # no checkpoint since the look: a message that came meanwhile starts the next incarnation
             for reply in self._flushes:
                 reply.send(None)
@@ -114,6 +120,7 @@ class _Lane:
             match message:
                 case None:
                     await self._show_draft()
+                    await self._show_typing()
                 case Look():
                     self._blocked = False
                 case Flush(reply):
@@ -127,12 +134,13 @@ class _Lane:
 
     def _wake_at(self, row: OutboxRow | None, idle_since: float) -> float:
         now = trio.current_time()
-        at = [idle_since + IDLE_S]
-        if row is not None:
-            at = [now + max(0.0, row.not_before - self._services.clock.wall())]
+        if row is not None:  # the platform wants to be left alone until then
+            return now + max(0.0, row.not_before - self._services.clock.wall())
+        typing = self._services.delivery.typing(self._lane)
+        at = self._next_typing_at if typing else idle_since + IDLE_S
         if self._services.delivery.has_draft(self._lane):
-            at.append(max(now, self._next_draft_at))
-        return min(at)
+            at = min(at, self._next_draft_at)
+        return max(now, at)
 
     async def _next_row(self) -> OutboxRow | None:
         return await self._services.store.read(
@@ -141,11 +149,36 @@ class _Lane:
 
     async def _show_draft(self) -> None:
         """Hand the newest draft to the platform, no oftener than it likes."""
+        if trio.current_time() < self._next_draft_at:
+            return
         draft = self._services.delivery.take_draft(self._lane)
         port = self._services.adapters.find(self._platform, self._account)
         if draft is not None and port is not None:
             self._next_draft_at = trio.current_time() + port.capabilities.draft_interval_s
             await port.draft(self._chat_id, draft)
+
+    async def _show_typing(self) -> None:
+        """Say that somebody types, or say it again, no oftener than the platform needs."""
+        services = self._services
+        wanted = services.delivery.typing(self._lane)
+        if not wanted or trio.current_time() < self._next_typing_at:
+            return
+        pause_s = services.adapters.capabilities(self._platform).typing_interval_s
+        port = services.adapters.find(self._platform, self._account)
+        if port is not None:
+            self._typing |= wanted
+            for thread_id in wanted:
+                pause_s = max(pause_s, await port.typing(self._chat_id, thread_id, True))
+        self._next_typing_at = trio.current_time() + pause_s
+
+    async def _end_typing(self) -> None:
+        """Take it away where nobody types any more: before the answer, whose place it would seem to take."""
+        over = self._typing - self._services.delivery.typing(self._lane)
+        self._typing -= over
+        port = self._services.adapters.find(self._platform, self._account)
+        for thread_id in over:
+            if port is not None:
+                await port.typing(self._chat_id, thread_id, False)
 
     async def _deliver(self, row: OutboxRow) -> None:
         """Send the parts of ``row`` that have no receipt, in order; stop at the first that fails."""

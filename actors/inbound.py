@@ -1,26 +1,30 @@
 """Inbound: gives every accepted event its one decision. Order within a chat, chats side by side.
 
-    wake(chat) ─▶ dispatcher ─▶ one short-lived worker per chat ─▶ decide ─▶ commit ─▶ wake the session
+    wake(chat) ─▶ dispatcher ─▶ one short-lived worker per chat ─▶ decide (judge) ─▶ commit ─▶ wake the session
 
-The inbox table is the queue: a wake-up means "look", and the sweep looks where no wake-up came.
+The inbox table is the queue: a wake-up means "look", and the sweep looks where no wake-up came. What was too old to be
+answered is told to its chat once no more of it has come for a while.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import trio
 
+from actors.judge import Judge
 from actors.ports.services import Services
-from hermes.routing import answers, pipeline
+from hermes.routing import answers, missed, pipeline
+from hermes.routing.loops import tagged
+from hermes.sessions import reset
 from hermes.sessions.ids import new_session_id
-from hermes.sessions.keys import build_session_key
-from hermes.store import ops, queries
+from hermes.store import busy_ops, ops, queries
 from hermes.types import faults, texts
 from hermes.types.content import Outbound
-from hermes.types.ids import DeliveryId
+from hermes.types.ids import DeliveryId, SessionKey
 from hermes.types.origin import LaneKey, lane_key
-from hermes.types.records import InboxRow
+from hermes.types.records import InboxRow, Standing
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
 from supervisors.reasons import describe, is_clean
@@ -33,7 +37,12 @@ RETRY_S = 1.0
 """How soon the sweep comes after a worker has failed: not at once, or a row that fails every worker would spin."""
 
 BATCH_ROWS = 64
+MISSED_QUIET_S = 5.0
+"""A backlog comes in several polls; its chat is told once, when no more has come for this long."""
+
 SESSION_DISABLED = "session_disabled"
+TOO_MANY_SESSIONS = "refused:sessions"
+TOO_MANY_WAITING = "refused:waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ class _Dispatcher:
     def __init__(self, ctx: Context[Message], services: Services) -> None:
         self._ctx = ctx
         self._services = services
+        self._judge = Judge(services)
         self._busy: dict[str, LaneKey] = {}
         self._again: set[LaneKey] = set()
         self._draining = False
@@ -102,14 +112,18 @@ class _Dispatcher:
             self._again.add(lane)
             return
         platform, account, chat_id = lane.split(":", 2)
-        spec = ChildSpec(lane, _decide_all, (self._services, (platform, account, chat_id)))
+        args = (self._services, self._judge, (platform, account, chat_id))
+        spec = ChildSpec(lane, _decide_all, args, restart="temporary")
         self._busy[self._ctx.spawn_child(spec).path] = lane
 
     async def _sweep(self) -> None:
-        """Find what no wake-up came for: chats to decide, and sessions with open rows that nobody runs."""
+        """Find what no wake-up came for: chats to decide, chats to be told, sessions with open rows that nobody runs."""
         if self._draining:
             return
+        self._judge.forget()
         store = self._services.store
+        for rows in await store.read(queries.missed, self._services.clock.wall() - MISSED_QUIET_S):
+            await _tell_missed(self._services, rows)
         for chat in await store.read(queries.accepted_chats):
             self._dispatch(lane_key(*chat))
         for key in await store.read(queries.open_sessions):
@@ -119,23 +133,32 @@ class _Dispatcher:
             )  # the worker that had to may have died after its commit
 
 
-async def _decide_all(ctx: Context[Message], services: Services, chat: Chat) -> None:
+async def _tell_missed(services: Services, rows: Sequence[InboxRow]) -> None:
+    """One notice for all of them, where the last one came from (AC-15)."""
+    last = rows[-1]
+    (notice,) = _reply(services, last, missed.notice([row.event for row in rows]))
+    notice = replace(
+        notice, delivery_id=DeliveryId(f"{notice.delivery_id}:missed"), kind="notice", reply_to=None
+    )
+    told = ops.TellMissed(tuple(row.row_id for row in rows), notice, services.clock.wall())
+    if await services.store.write(told):
+        log.info("%s: told that %d messages were missed", last.event.origin.lane, len(rows))
+        services.delivery.wake(last.event.origin.lane)
+
+
+async def _decide_all(ctx: Context[Message], services: Services, judge: Judge, chat: Chat) -> None:
     """The worker of one chat: decide its rows in order until none is left."""
     ctx.ready()
     while rows := await services.store.read(queries.accepted_rows, *chat, BATCH_ROWS):
         for row in rows:
-            await _decide(services, row)
+            await _decide(services, judge, row)
 
 
-async def _decide(services: Services, row: InboxRow) -> None:
+async def _decide(services: Services, judge: Judge, row: InboxRow) -> None:
     """One decision, one commit: into a session, or to an end together with what is said about it."""
     origin = row.event.origin
-    context = pipeline.Context(
-        capabilities=services.adapters.capabilities(origin.platform),
-        booted_at=services.booted_at,
-        session_key_of=build_session_key,
-    )
-    decision = pipeline.decide(row.event, context)
+    judged = await judge.decide(row.event)
+    decision = judged.decision
     now = services.clock.wall()
     level = (
         logging.DEBUG if isinstance(decision, pipeline.ToSession) else logging.INFO
@@ -145,9 +168,13 @@ async def _decide(services: Services, row: InboxRow) -> None:
         case pipeline.ToSession(key) if services.conversations.rests(key):
             reply = _reply(services, row, texts.SESSION_DISABLED)
             await _close(services, row, ops.Close(row.row_id, "failed", SESSION_DISABLED, now, reply))
+        case pipeline.ToSession(key) if not await services.conversations.admit(key):
+            await _refuse(services, row, TOO_MANY_SESSIONS, texts.TOO_MANY_SESSIONS)
         case pipeline.ToSession(key, rule):
-            session_id = new_session_id(now, services.ids)
-            await services.store.write(ops.Route(row.row_id, key, session_id, rule, now))
+            if await _route(services, row, key, rule, judged.text) == "full":
+                words = texts.TOO_MANY_WAITING.format(limit=services.config.limits.waiting)
+                await _refuse(services, row, TOO_MANY_WAITING, words)
+                return
             faults.point("after_decision")
             services.conversations.wake(key)
         case pipeline.Command(kind="info"):
@@ -160,8 +187,7 @@ async def _decide(services: Services, row: InboxRow) -> None:
         case pipeline.Command(name, _, key):
             fresh = new_session_id(now, services.ids) if name == "new" else None
             effect = ops.StopTurn(key, decision.rule, now, fresh)
-            stopped = texts.STOPPED if services.conversations.busy(key) else texts.NOTHING_TO_STOP
-            text = texts.NEW_CONVERSATION if name == "new" else stopped
+            text = _stopped(name, await services.store.read(queries.open_count, key))
             close = ops.Close(
                 row.row_id, "answered", decision.rule, now, _reply(services, row, text), effect=effect
             )
@@ -169,18 +195,96 @@ async def _decide(services: Services, row: InboxRow) -> None:
             services.conversations.interrupt(key)
             if name == "new" and services.conversations.rests(key):
                 services.conversations.revive(key)
+        case pipeline.Revise(key, message_id, text):
+            await services.store.write(busy_ops.Revise(row.row_id, key, origin, message_id, text))
+            faults.point("after_decision")
         case pipeline.Drop(state, rule, keep_text, reply):
             outbound = () if reply is None else _reply(services, row, reply)
-            await _close(services, row, ops.Close(row.row_id, state, rule, now, outbound, keep_text))
+            too_old = rule == pipeline.TOO_OLD
+            close = ops.Close(row.row_id, state, rule, now, outbound, keep_text, missed=too_old)
+            await _close(services, row, close)
         case _:
             assert_never(decision)
 
 
-async def _close(services: Services, row: InboxRow, close: ops.Close) -> None:
-    await services.store.write(close)
+def _stopped(command: str, open_rows: int) -> str:
+    """What is said to /stop and /new, which end all that has no answer yet."""
+    if command == "stop" and not open_rows:
+        return texts.NOTHING_TO_STOP
+    words = texts.NEW_CONVERSATION if command == "new" else texts.STOPPED
+    return f"{words} {texts.DROPPED_TOO.format(count=open_rows - 1)}" if open_rows > 1 else words
+
+
+async def _route(
+    services: Services, row: InboxRow, key: SessionKey, rule: str, text: str | None
+) -> int | ops.NotRouted:
+    """Into the session, and into a new stretch of it where that is due; decided again if it has changed meanwhile."""
+    # By the time of the words and not of the decision: a restart in between makes no difference (AC-46).
+    at, origin = row.event.received_at, row.event.origin
+    while True:
+        standing = await services.store.read(queries.standing, key)
+        renewal = None if standing is None else _renewal(services, row, standing)
+        session_id, most = new_session_id(at, services.ids), services.config.limits.waiting
+        route = ops.Route(row.row_id, key, session_id, rule, at, origin, most, renewal, text)
+        routed = await services.store.write(route)
+        if routed != "changed":
+            break
+    if renewal is not None:
+        log.info("%s begins anew: %s", key, renewal.reason)
+        services.delivery.wake(origin.lane)
+    return routed
+
+
+def _renewal(services: Services, row: InboxRow, standing: Standing) -> ops.Renewal | None:
+    """What a new stretch begins with, if one is due. Nobody is silent while an answer is worked on; but what an earlier
+    boot has left open says nothing about that.
+    """
+    record, origin, at = standing.record, row.event.origin, row.event.received_at
+    under_way = standing.open_since is not None and standing.open_since >= services.booted_at
+    if under_way and not record.suspended:
+        return None
+    policy = reset.policy_for(services.config, origin.platform, origin.chat_type)
+    state = reset.next_state(
+        record, policy, at, None, platform=origin.platform, had_activity=standing.had_activity
+    )
+    match state:
+        case reset.Keep():
+            return None
+        case reset.Reset(reason, notice):
+            told = _reply(services, row, notice) if notice else ()
+            return ops.Renewal(
+                reason,
+                record,
+                state.note,
+                tuple(
+                    replace(
+                        words,
+                        delivery_id=DeliveryId(f"{words.delivery_id}:anew"),
+                        kind="notice",
+                        reply_to=None,
+                    )
+                    for words in told
+                ),
+            )
+        case _:
+            assert_never(state)
+
+
+async def _refuse(services: Services, row: InboxRow, rule: str, text: str) -> bool:
+    """There is no room for it (AC-55). False if somebody has decided about it before."""
+    now = services.clock.wall()
+    refused = ops.Close(row.row_id, "refused", rule, now, _reply(services, row, text))
+    if closed := await _close(services, row, refused):
+        log.warning("%s message %d: %s", row.event.origin.lane, row.row_id, rule)
+    return closed
+
+
+async def _close(services: Services, row: InboxRow, close: ops.Close) -> bool:
+    closed = await services.store.write(close)
     faults.point("after_decision")
     if close.outbound:
         services.delivery.wake(row.event.origin.lane)
+    return closed
 
 
 def _reply(services: Services, row: InboxRow, text: str) -> tuple[Outbound, ...]:
@@ -196,7 +300,7 @@ def _reply(services: Services, row: InboxRow, text: str) -> tuple[Outbound, ...]
             account=origin.account,
             chat_id=origin.chat_id,
             thread_id=origin.thread_id,
-            text=text,
+            text=tagged(text, origin),
             kind="command",
             reply_to=event.message_id,
             trace=event.trace,

@@ -6,6 +6,7 @@ pruner    what has outlived its purpose: dedupe keys, browser sessions
 
 import json
 import logging
+import math
 from collections import deque
 from pathlib import Path
 
@@ -28,6 +29,9 @@ PRUNE_S = 3600.0
 DEDUPE_KEPT_S = 8 * 86_400.0
 """A day more than the week in which a platform may deliver an event again."""
 
+TREE_SHARE = 0.05
+"""How much of the time may go into keeping the tree; one of 10,000 actors is not written every second."""
+
 BACKLOG_EVENTS = 1_000
 
 
@@ -43,21 +47,27 @@ async def journal(
 ) -> None:
     """Write down what has happened since the last look, every second in which something has; and once at the end."""
     ctx.ready()
-    stopping = False
+    stopping = stale = False
+    keep_at = -math.inf
     while not stopping:
         with trio.move_on_after(JOURNAL_S):
             await ctx.stopping()
             stopping = True
         if events.waiting:
             _post(services, events)
+            stale = True
+        begun = trio.current_time()
+        if stale and (stopping or begun >= keep_at):
             await _keep_tree(overview, tree_file)
+            stale = False
+            keep_at = begun + (trio.current_time() - begun) / TREE_SHARE
 
 
 async def _keep_tree(overview: TreeOverview, tree_file: Path) -> None:
     """A disk that takes no tree must not cost the journal its life: the next event tries again."""
-    tree = json.dumps(overview.tree()).encode()
+    seen = overview.seen()
     try:
-        await trio.to_thread.run_sync(write_private, tree_file, tree)
+        await trio.to_thread.run_sync(lambda: write_private(tree_file, json.dumps(seen()).encode()))
     except OSError as error:
         log.warning("the tree could not be kept: %s", error)
 

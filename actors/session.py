@@ -1,22 +1,31 @@
 """A session owns one conversation: its rows in order, one turn at a time. "Busy" is a live turn child; there is no flag.
 
 wake ─▶ read open rows ─▶ turn child ─▶ Down ─▶ read open rows … ─▶ nothing for a while ─▶ leave (Normal)
+                              └ wake while it runs ─▶ by the busy mode: interrupt it, or say what waits
+
+A turn that is told to end has ``STOP_GRACE_S``. If it hears nothing it is given up: fenced, and without its place.
 """
 
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 import trio
 
 from actors import turn
+from actors.lease import Lease
 from actors.ports.services import Services
+from hermes.routing import busy
+from hermes.routing.loops import tagged
 from hermes.sessions.ids import new_turn_id
-from hermes.store import ops, queries
-from hermes.types.ids import SessionKey
-from hermes.types.records import InboxRow
+from hermes.sessions.stuck import judge
+from hermes.store import busy_ops, ops, queries
+from hermes.types import texts
+from hermes.types.content import Outbound
+from hermes.types.ids import DeliveryId, SessionKey
+from hermes.types.records import BusyMode, InboxRow
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
 from supervisors.reasons import describe, exception_of, is_clean
@@ -31,11 +40,14 @@ IDLE_S = 600.0
 REST_S = 600.0
 """How long a session that has ended too often rests before it gets another chance."""
 
-TURN_GRACE_S = 10.0
-"""How long past its own deadlines, or its stop, a turn may take to end before its session gives it up."""
+STOP_GRACE_S = 1.0
+"""How long a turn may take to end, past its deadline or its stop, before its session gives it up."""
 
-MAX_CRASHES = 2
-MAX_BOOTS = 3
+NOTICE_S = 30.0
+"""How long nobody is told again that a message waits: one notice is enough for a burst."""
+
+SHUTDOWN, RESTART = "shutdown_timeout", "restart_timeout"
+"""What has cut a turn off that goes on later: the end of the process, or the restart of an actor above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +68,11 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """The turn's agent is at work, or is done. The rest of a turn takes as long as the disk does, and has no limit."""
-
-    on: bool
+class Due:
+    """The turn must end sooner than it had to before."""
 
 
-Message = Wake | Interrupt | Drain | Asking | Stop | Down
-
-
-class TurnStuckError(Exception):
-    """A turn has outlived its deadlines; the session ends, and the turn with it."""
+Message = Wake | Interrupt | Drain | Due | Stop | Down
 
 
 def spec(services: Services, key: SessionKey) -> ChildSpec:
@@ -87,12 +93,22 @@ async def run(ctx: Context[Message], services: Services, key: SessionKey) -> Non
     await _Session(ctx, services, key).run()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Running:
-    """The turn child: what it answers, and until when it may live."""
+    """The turn child: what it answers, its lease, and by when it has been told to end.
+
+    ``look_again``: rows wait that it could not be interrupted for, because it had not taken its own yet.
+    """
 
     batch: turn.Batch
-    until: float
+    lease: Lease
+    look_again: bool
+    told_to_end_at: float = math.inf
+
+    @property
+    def until(self) -> float:
+        """How long it is waited for."""
+        return min(self.lease.due, self.told_to_end_at) + STOP_GRACE_S
 
 
 class _Session:
@@ -102,97 +118,195 @@ class _Session:
         self._key = key
         self._turn: _Running | None = None
         self._draining: list[Reply[None]] = []
+        self._idle_since = trio.current_time()
+        self._ended_at = -math.inf
+        self._seen_seq = 0
+        self._noticed_at = -math.inf
 
     async def run(self) -> None:
         self._ctx.ready()
-        idle_since = trio.current_time()
+        try:
+            await self._work()
+        finally:
+            if self._turn is not None:
+                self._turn.lease.end()
+
+    async def _work(self) -> None:
         while True:
-            resting = self._services.intake.shut  # what begins during a drain would only be cut short
-            if self._turn is None and not resting:
-                if rows := await self._open_rows():
-                    await self._begin(rows)
-                    idle_since = trio.current_time()
-                elif trio.current_time() >= idle_since + IDLE_S:
-                    return  # no checkpoint since the look: a message that came meanwhile starts the next incarnation
-            deadline = math.inf if resting else idle_since + IDLE_S
+            until = await self._next()
+            if until is None:
+                return  # no checkpoint since the look: a message that came meanwhile starts the next incarnation
             message: Message | None = None
-            with trio.move_on_at(deadline if self._turn is None else self._turn.until):
+            with trio.move_on_at(until):
                 message = await self._ctx.receive()
             match message:
                 case None if self._turn is not None:
-                    raise TurnStuckError(f"the turn of {self._key} does not end")
-                case None | Wake():
+                    # Nothing is over if the agent has shown life meanwhile: its deadline has moved.
+                    if trio.current_time() >= self._turn.until:
+                        self._abandon(self._turn)
+                        self._ended(None)
+                case None:
                     pass
+                case Wake():
+                    await self._look_busy()
+                case Due():
+                    if self._turn is not None and self._turn.look_again:
+                        await self._look_busy()
                 case Interrupt():
                     await self._interrupt()
-                case Asking(on):
-                    if self._turn is not None:
-                        limit_s = self._services.config.agent.turn_timeout_s + TURN_GRACE_S
-                        self._turn = replace(
-                            self._turn, until=trio.current_time() + limit_s if on else math.inf
-                        )
                 case Drain(reply):
                     self._draining.append(reply)
                     self._drained()
                 case Down():
-                    self._turn_ended(message)
-                    idle_since = trio.current_time()
+                    self._ended(message)
                 case Stop():
                     await self._leave()
                     return
                 case _:
                     assert_never(message)
 
-    async def _open_rows(self) -> Sequence[InboxRow]:
-        return await self._services.store.read(queries.open_rows, self._key)
+    async def _next(self) -> float | None:
+        """Begin the next turn if there is one to begin; return when to look again, in Trio's time. None: leave."""
+        while self._turn is None:
+            if self._services.intake.shut:
+                return math.inf  # what begins during a drain would only be cut short
+            rows, own = await self._open_work()
+            if not rows:
+                idle_until = self._idle_since + IDLE_S
+                return idle_until if trio.current_time() < idle_until else None
+            mode = self._mode(rows[0], own)
+            collect_until = self._ended_at + self._services.config.display.busy_collect_s
+            if mode == "collect" and rows[0].turn_id is None and trio.current_time() < collect_until:
+                return collect_until
+            await self._begin(mode, rows)
+            self._idle_since = trio.current_time()
+        return self._turn.until
 
-    async def _begin(self, rows: Sequence[InboxRow]) -> None:
-        """Start the next turn: one that was begun before with all its rows, else the oldest row. Set poison aside."""
+    async def _open_work(self) -> tuple[Sequence[InboxRow], BusyMode | None]:
+        return await self._services.store.read(queries.open_work, self._key)
+
+    def _mode(self, row: InboxRow, own: BusyMode | None) -> BusyMode:
+        return busy.mode_for(self._services.config.display, row.event.origin.platform, own)
+
+    async def _begin(self, mode: BusyMode, rows: Sequence[InboxRow]) -> None:
+        """Start the next turn: one that was begun before with all its rows, else what waits. Set poison aside."""
         first = rows[0]
         if first.turn_id is not None:
             begun = tuple(row for row in rows if row.turn_id == first.turn_id)
             batch = turn.Batch(self._key, first.turn_id, begun)
         else:
-            batch = turn.Batch(self._key, new_turn_id(self._services.ids), (first,))
-        if self._poisonous(first):
-            await turn.set_aside(self._services, batch, self._ctx.incarnation)
-            self._ctx.me.tell_nowait(Wake())
+            waiting = [row for row in rows if row.turn_id is None]
+            batch = turn.Batch(self._key, new_turn_id(self._services.ids), busy.next_batch(mode, waiting))
+        verdict = judge(first, self._services.boot_id)
+        if verdict != "take":
+            await turn.set_aside(self._services, batch, self._ctx.incarnation, suspend=verdict == "suspend")
             return
-        self._turn = _Running(batch, until=math.inf)
-        args = (self._services, batch, self._ctx.incarnation, lambda on: self._ctx.remind(Asking(on)))
-        self._ctx.spawn_child(ChildSpec(turn.NAME, turn.run, args))
+        lease = Lease(self._services.turns, lambda: self._ctx.remind(Due()))
+        self._turn = _Running(batch, lease, look_again=len(rows) > len(batch.rows))
+        args = (self._services, batch, self._ctx.incarnation, lease)
+        self._ctx.spawn_child(ChildSpec(turn.NAME, turn.run, args, restart="temporary"))
 
-    def _poisonous(self, row: InboxRow) -> bool:
-        """True if taking ``row`` again would be one death too many."""
-        if row.state != "in_turn":
-            return False
-        if row.boot_id == self._services.boot_id:
-            return row.crashes + 1 >= MAX_CRASHES
-        return row.boots + 1 >= MAX_BOOTS
+    async def _look_busy(self) -> None:
+        """Something may have come while a turn runs."""
+        running = self._turn
+        if running is None or self._services.intake.shut:
+            return
+        running.look_again = False
+        rows, own = await self._open_work()
+        waiting = [row for row in rows if row.state == "routed" and row.row_id not in running.batch.row_ids]
+        if not waiting:
+            return
+        mode = self._mode(waiting[0], own)
+        if mode == "interrupt":
+            await self._take_over(running, busy.joining(running.batch.rows[-1], waiting))
+        elif mode == "queue":
+            await self._notice(waiting)
+
+    async def _take_over(self, running: _Running, rows: Sequence[InboxRow]) -> None:
+        """The turn begins again with ``rows`` too, unless its answer was committed first."""
+        row_ids = tuple(row.row_id for row in rows)
+        if not row_ids:
+            return
+        if not await self._services.store.write(
+            busy_ops.Interrupt(self._key, running.batch.turn_id, row_ids)
+        ):
+            running.look_again = True
+            return
+        log.info("turn %s begins again with message %s", running.batch.turn_id, ", ".join(map(str, row_ids)))
+        self._end(running)
+
+    async def _notice(self, waiting: Sequence[InboxRow]) -> None:
+        """Say where the newest row stands, unless that was said of it or of others just now."""
+        newest = waiting[-1]
+        new = (newest.seq or 0) > self._seen_seq
+        self._seen_seq = max(self._seen_seq, newest.seq or 0)
+        now = trio.current_time()
+        if not new or now < self._noticed_at + NOTICE_S or not self._services.config.display.busy_ack:
+            return
+        self._noticed_at = now
+        event, origin, wall = newest.event, newest.event.origin, self._services.clock.wall()
+        notice = Outbound(
+            delivery_id=DeliveryId(f"queued{newest.row_id}:{event.trace}"),
+            platform=origin.platform,
+            account=origin.account,
+            chat_id=origin.chat_id,
+            thread_id=origin.thread_id,
+            text=tagged(texts.QUEUED.format(position=len(waiting)), origin),
+            kind="notice",
+            reply_to=event.message_id,
+            session_key=self._key,
+            trace=event.trace,
+            expires_at=wall + self._services.config.delivery.ttl_s,
+        )
+        await self._services.store.write(ops.Enqueue(notice, wall))
+        self._services.delivery.wake(origin.lane)
 
     async def _interrupt(self) -> None:
         """End the turn if it is the one that was stopped: the next one may have begun since the stop was committed."""
         if self._turn is None:
             return
         mine = self._turn.batch.row_ids
-        if not any(row.row_id in mine for row in await self._open_rows()):
-            self._ctx.cancel_child(turn.NAME)
-            self._turn = replace(self._turn, until=min(self._turn.until, trio.current_time() + TURN_GRACE_S))
+        rows, _ = await self._open_work()
+        if not any(row.row_id in mine for row in rows):
+            self._end(self._turn)
+
+    def _end(self, running: _Running) -> None:
+        """Tell the turn to end."""
+        self._ctx.cancel_child(turn.NAME)
+        running.told_to_end_at = min(running.told_to_end_at, trio.current_time())
+
+    def _abandon(self, running: _Running) -> None:
+        """It does not end. What it has not finished is the next one's."""
+        self._ctx.abandon_child(turn.NAME)
+        running.lease.end()
+        turn.let_go(self._services, running.batch)
 
     async def _leave(self) -> None:
         """Told to stop: what the turn has begun goes on later, and that counts as nobody's death."""
-        if self._turn is None:
+        running = self._turn
+        if running is None:
             return
-        self._ctx.cancel_child(turn.NAME)
-        while not isinstance(message := await self._ctx.receive(), Down):
-            if isinstance(message, Drain):  # all else is the next incarnation's, or the next boot's
-                self._draining.append(message.reply)
-        await self._services.store.write(ops.Release(self._key, self._turn.batch.turn_id))
-        self._turn_ended(message)
+        self._end(running)
+        down: Down | None = None
+        with trio.move_on_at(running.until):
+            while down is None:
+                message = await self._ctx.receive()
+                if isinstance(message, Down):
+                    down = message
+                elif isinstance(message, Drain):  # all else is the next incarnation's, or the next boot's
+                    self._draining.append(message.reply)
+        if down is None:
+            self._abandon(running)
+        reason = SHUTDOWN if self._services.intake.shut else RESTART
+        now = self._services.clock.wall()
+        await self._services.store.write(ops.Release(self._key, running.batch.turn_id, reason, now))
+        self._ended(down)
 
-    def _turn_ended(self, down: Down) -> None:
+    def _ended(self, down: Down | None) -> None:
+        """No turn runs; ``down`` None: it was given up."""
         self._turn = None
-        if not is_clean(down.reason):
+        self._idle_since = self._ended_at = trio.current_time()
+        if down is not None and not is_clean(down.reason):
             log.error("%s: %s", down.path, describe(down.reason), exc_info=exception_of(down.reason))
         self._drained()
 

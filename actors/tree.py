@@ -7,19 +7,38 @@ root                       one_for_one
    ├─ delivery             rest_for_one           [lanes: dynamic · outbox, which starts and sweeps them]
    ├─ sessions             dynamic                one child per active session, each with a turn of its own
    ├─ inbound              permanent, sync
-   ├─ maintenance          one_for_one            [journal · pruner]
+   ├─ maintenance          one_for_one            [journal · dossiers · dumper · pruner · reloader]
    ├─ web                  permanent, eventual
    └─ adapters             one_for_one            one child per (platform, account)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from actors import adapter, control, delivery, inbound, maintenance, session, store, turn, web
+import trio
+
+from actors import (
+    adapter,
+    control,
+    delivery,
+    dossiers,
+    dumper,
+    inbound,
+    maintenance,
+    reloader,
+    session,
+    store,
+    turn,
+    web,
+)
+from actors.policies import Policies
+from actors.ports.access import Access
 from actors.ports.adapters import AdapterTable
 from actors.ports.conversations import Conversations
 from actors.ports.delivery import Delivery
+from actors.ports.inspection import Inspection
 from actors.ports.intake import Intake
 from actors.ports.overview import TreeOverview
 from actors.ports.routes import RouteTable
@@ -27,9 +46,11 @@ from actors.ports.services import Services
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
 from actors.root import classify
-from hermes.config.model import Config
+from hermes.config.load import Settings
+from hermes.sessions.keys import KeyRules
 from hermes.store.port import Store
 from hermes.types.agent import Agent
+from hermes.types.hooks import Hooks
 from hermes.types.ids import BootId, Clock, IdSource, SessionKey
 from hermes.types.origin import LaneKey
 from hermes.types.ports import Adapter
@@ -41,6 +62,8 @@ ROOT = "root"
 INBOUND = "root/gateway/inbound"
 SESSIONS = "root/gateway/sessions"
 LANES = "root/gateway/delivery/lanes"
+RELOADER = "root/gateway/maintenance/reloader"
+DUMPER = "root/gateway/maintenance/dumper"
 
 SERVICE_BACKOFF = Backoff(min=0.1, max=30.0)
 ADAPTER_BACKOFF = Backoff(min=1.0, max=300.0, reset_after=300.0)
@@ -66,12 +89,16 @@ class Parts:
     services: Services
     store_port: StorePort
     overview: TreeOverview
+    inspection: Inspection
     web_port: WebPort
     control_door: control.ControlDoor
     events: maintenance.EventQueue
+    crashes: dossiers.CrashQueue
     accounts: Sequence[Account]
     announce: web.Announce
     set_aside: store.SetAside
+    reread: reloader.Reread
+    reloading: Callable[[bool], None]
     home: Path
 
 
@@ -79,22 +106,25 @@ def wire(
     system: System,
     *,
     boot_id: BootId,
-    config: Config,
+    settings: Settings,
+    hooks: Hooks,
     clock: Clock,
     ids: IdSource,
     store: Store,
     agent: Agent,
     overview: TreeOverview,
     adapters: AdapterTable,
+    whatsapp_aliases: Mapping[str, str],
 ) -> Services:
     """The ports, joined to the places in this tree where their actors live."""
-
-    def session_spec(key: SessionKey) -> ChildSpec:
-        return session.spec(services, key)
-
-    def lane_spec(lane: LaneKey) -> ChildSpec:
-        return delivery.lane_spec(services, lane)
-
+    config = settings.config
+    policies = Policies(
+        config.supervision,
+        {
+            SESSIONS: lambda key: session.spec(services, SessionKey(key)),
+            LANES: lambda lane: delivery.lane_spec(services, LaneKey(lane)),
+        },
+    )
     services = Services(
         boot_id=boot_id,
         booted_at=clock.wall(),
@@ -104,6 +134,13 @@ def wire(
         store=store,
         agent=agent,
         overview=overview,
+        access=Access(settings.access, whatsapp_aliases),
+        key_rules=KeyRules(
+            group_sessions_per_user=config.group_sessions_per_user,
+            thread_sessions_per_user=config.thread_sessions_per_user,
+            whatsapp_aliases=whatsapp_aliases,
+        ),
+        hooks=hooks,
         intake=Intake(),
         adapters=adapters,
         routes=RouteTable(),
@@ -111,24 +148,29 @@ def wire(
             system,
             inbound=INBOUND,
             sessions=SESSIONS,
-            spec_of=session_spec,
+            spec_of=partial(policies.child, SESSIONS),
             inbound_wake=inbound.Wake,
             session_wake=session.Wake(),
             session_interrupt=session.Interrupt(),
             turn=turn.NAME,
         ),
-        delivery=Delivery(system.registry, LANES, lane_spec, delivery.Look()),
+        delivery=Delivery(system.registry, LANES, partial(policies.child, LANES), delivery.Look()),
+        policies=policies,
+        turns=trio.CapacityLimiter(config.limits.turns),
     )
     return services
 
 
 def build(parts: Parts) -> ChildSpec:
-    """The root supervisor with everything below it."""
+    """The root supervisor with everything below it, by the restart policies of the configuration.
+
+    Raises ``GatewayError`` for policies that cannot be followed; see ``Policies.adopt``.
+    """
     services, home = parts.services, parts.home
     run_dir = home / "run"
     store_args = (parts.store_port, home / "gateway.db", run_dir, parts.set_aside)
     journal_args = (services, parts.events, parts.overview, run_dir / "tree.json")
-    return supervisor(
+    tree = supervisor(
         ROOT,
         [
             _service("control", control.run, parts.control_door, run_dir),
@@ -144,13 +186,16 @@ def build(parts: Parts) -> ChildSpec:
                         ],
                         strategy="rest_for_one",
                     ),
-                    supervisor("sessions", dynamic=True),
+                    supervisor("sessions", dynamic=True, max_children=services.config.limits.sessions),
                     _service("inbound", inbound.run, services, budget=GIVE_UP),
                     supervisor(
                         "maintenance",
                         [
                             _eventual("journal", maintenance.journal, *journal_args),
+                            _eventual("dossiers", dossiers.run, parts.crashes),
+                            _eventual("dumper", dumper.run, parts.inspection, home / "logs"),
                             _eventual("pruner", maintenance.pruner, services),
+                            _eventual("reloader", reloader.run, services, parts.reread, parts.reloading),
                         ],
                     ),
                     _eventual("web", web.run, services, parts.overview, parts.web_port, parts.announce),
@@ -160,6 +205,7 @@ def build(parts: Parts) -> ChildSpec:
             ),
         ],
     )
+    return services.policies.cover(tree)
 
 
 def _service(name: str, start: Callable[..., object], *args: object, budget: Intensity = REST) -> ChildSpec:

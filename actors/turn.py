@@ -4,22 +4,30 @@
                                              └ step ─▶ commit
 
 A child task of its session: the session's end cancels it. If it dies, its rows stay in_turn and the next incarnation
-takes them again under the same turn id, after the last step that was committed.
+takes them again under the same turn id, after the last step that was committed. If it is interrupted it begins again in
+the same way, with the messages that interrupted it among its events; so no step of it is lost either.
 """
 
 import logging
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from typing import assert_never
 
 import trio
 
+from actors.lease import Lease
 from actors.ports.services import Services
-from hermes.store import ops, queries
+from hermes.routing import busy
+from hermes.routing.loops import tagged
+from hermes.sessions.ids import new_session_id
+from hermes.sessions.keys import sender_prefix
+from hermes.sessions.reset import note_to_agent
+from hermes.store import busy_ops, ops, queries
 from hermes.types import faults, texts
-from hermes.types.agent import AgentEvent, Delta, Failed, Final, Notice, Step, ToolCall, Turn
+from hermes.types.agent import AgentEvent, Delta, Failed, Final, Notice, Step, ToolCall, Turn, Usage
 from hermes.types.content import Draft, Outbound
-from hermes.types.errors import EMPTY_ANSWER, POISON, TURN_DEADLINE, Failure
+from hermes.types.errors import EMPTY_ANSWER, POISON, TURN_DEADLINE
+from hermes.types.events import InboundEvent
 from hermes.types.ids import DeliveryId, SessionKey, TurnId
 from hermes.types.records import InboxRow, InboxState, SessionRecord, TranscriptLine
 from supervisors.context import Context
@@ -27,12 +35,16 @@ from supervisors.context import Context
 log = logging.getLogger(__name__)
 
 NAME = "turn"
+PLACE_WAIT_S = 30.0
+"""How long a new turn waits for a place among those that are worked on at once."""
+
+TOO_MANY_TURNS = "refused:turns"
 HISTORY_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The rows one turn answers."""
+    """The rows one turn takes."""
 
     session_key: SessionKey
     turn_id: TurnId
@@ -46,91 +58,133 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How a turn ends: the rows' state and rule, and what the user is told."""
+    """How a turn ends: the rows' state and rule, what the user is told, what it has cost; ``suspend``: its stretch too."""
 
     state: InboxState
     rule: str
     text: str
+    usage: Usage | None = None
+    suspend: bool = False
 
 
-async def run(
-    ctx: Context[None], services: Services, batch: Batch, incarnation: int, asking: Callable[[bool], None]
-) -> None:
-    """Answer ``batch``; what the agent raises is raised here, and crashes this turn only.
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a turn has taken: its session as it was then, and all it answers, in order; steering adds to these.
 
-    ``asking`` is told when the agent begins and when it is done: it alone has a deadline that somebody else must watch.
+    ``rows`` were read after the commit, so that an edit that came before it is not missed.
     """
+
+    record: SessionRecord
+    rows: list[InboxRow]
+
+    @property
+    def last(self) -> InboundEvent:
+        """What the answer answers, as far as a platform can show that."""
+        return self.rows[-1].event
+
+
+async def run(ctx: Context[None], services: Services, batch: Batch, incarnation: int, lease: Lease) -> None:
+    """Answer ``batch``; what the agent raises is raised here, and crashes this turn only."""
     ctx.ready()
+    # What was begun before has been promised an answer: it waits for as long as it takes.
+    begun = batch.rows[0].turn_id is not None
     try:
-        await _answer(services, batch, incarnation, asking)
+        with trio.move_on_after(math.inf if begun else PLACE_WAIT_S) as wait:
+            await lease.place()
+        if wait.cancelled_caught:
+            log.warning(
+                "rows %s of %s are refused: no place to work on them", batch.row_ids, batch.session_key
+            )
+            await _end(services, batch, incarnation, _End("refused", TOO_MANY_TURNS, texts.TOO_MANY_TURNS))
+            return
+        await _answer(services, batch, incarnation, lease)
     finally:
-        _let_go(services, batch)
+        lease.end()
+        let_go(services, batch)
 
 
-async def set_aside(services: Services, batch: Batch, incarnation: int) -> None:
-    """Quarantine rows that keep killing whoever works on them: they end ``failed`` and the user is told."""
-    record = await _take(services, batch, incarnation)
-    if record is not None:
-        log.error("rows %s of %s are set aside: they end every turn", batch.row_ids, batch.session_key)
-        await _finish(services, batch, record, _End("failed", POISON, texts.POISONED))
-    _let_go(services, batch)
+async def set_aside(services: Services, batch: Batch, incarnation: int, *, suspend: bool) -> None:
+    """Quarantine rows that keep killing whoever works on them: they end ``failed`` and the user is told. ``suspend``: what
+    comes next begins a new stretch.
+    """
+    log.error("rows %s of %s are set aside: they end every turn", batch.row_ids, batch.session_key)
+    words = texts.SUSPENDED if suspend else texts.POISONED
+    await _end(services, batch, incarnation, _End("failed", POISON, words, suspend=suspend))
+    let_go(services, batch)
 
 
-def _let_go(services: Services, batch: Batch) -> None:
+async def _end(services: Services, batch: Batch, incarnation: int, end: _End) -> None:
+    """End the rows without asking the agent, unless somebody else has ended them."""
+    taken = await _take(services, batch, incarnation)
+    if taken is not None:
+        await _finish(services, batch, taken, end)
+
+
+def let_go(services: Services, batch: Batch) -> None:
     """However a turn ends: no draft of it may follow, and an answer whose commit it did not see any more goes out."""
     lane = batch.rows[-1].event.origin.lane
     services.delivery.drop_draft(lane, batch.turn_id)
+    services.delivery.resting(lane, batch.turn_id)
     services.delivery.wake(lane)
 
 
-async def _answer(services: Services, batch: Batch, incarnation: int, asking: Callable[[bool], None]) -> None:
-    record = await _take(services, batch, incarnation)
-    if record is None:
+async def _answer(services: Services, batch: Batch, incarnation: int, lease: Lease) -> None:
+    taken = await _take(services, batch, incarnation)
+    if taken is None:
         return  # stopped or answered since the session looked
     faults.point("after_take")
     store = services.store
-    history = await store.read(queries.history, batch.session_key, HISTORY_LINES)
+    history = await store.read(queries.history, batch.session_key, taken.record.session_id, HISTORY_LINES)
     steps = await store.read(queries.steps, batch.turn_id)
     question = Turn(
         turn_id=batch.turn_id,
         session_key=batch.session_key,
-        generation=record.generation,
-        events=tuple(row.event for row in batch.rows),
+        generation=taken.record.generation,
+        events=tuple(row.event for row in taken.rows),
         history=tuple(history),
         steps=tuple(steps),
     )
-    asking(True)
-    end = _end_of(await _ask(services, question), services)
-    asking(False)
+    io = _TurnIO(services, question, taken.rows, incarnation, lease)
+    end = await _ask(services, question, io, lease)
     faults.point("before_turn_commit")
-    await _finish(services, batch, record, end)
+    await _finish(services, batch, taken, end)
 
 
-async def _take(services: Services, batch: Batch, incarnation: int) -> SessionRecord | None:
+async def _take(services: Services, batch: Batch, incarnation: int) -> _Taken | None:
     now = services.clock.wall()
     take = ops.Take(batch.session_key, batch.row_ids, batch.turn_id, services.boot_id, incarnation, now)
-    return await services.store.write(take)
+    record = await services.store.write(take)
+    if record is None:
+        return None
+    rows = await services.store.read(queries.turn_rows, batch.session_key, batch.turn_id)
+    return _Taken(record, list(rows)) if rows else None  # without any it has been stopped already
 
 
-async def _ask(services: Services, question: Turn) -> Final | Failed:
+async def _ask(services: Services, question: Turn, io: "_TurnIO", lease: Lease) -> _End:
     """Run the agent under both deadlines: the whole turn, and the time without a sign of life."""
-    limits = services.config.agent
-    io = _TurnIO(services, question, limits.no_progress_s)
+    limits, origin = services.config.agent, question.events[-1].origin
     with trio.move_on_after(limits.turn_timeout_s) as whole, io.patience:
-        return await services.agent.run(question, io)
+        lease.watch(whole, io.patience)
+        services.delivery.working(origin.lane, question.turn_id, origin.thread_id)
+        try:
+            return _end_of(await services.agent.run(question, io), services)
+        finally:
+            lease.watch()
+            services.delivery.resting(origin.lane, question.turn_id)
     passed = limits.turn_timeout_s if whole.cancelled_caught else limits.no_progress_s
-    return Failed(Failure(TURN_DEADLINE, detail=texts.AGENT_DEADLINE.format(seconds=passed)))
+    return _End("failed", TURN_DEADLINE, texts.AGENT_DEADLINE.format(seconds=passed))
 
 
 def _end_of(answer: Final | Failed, services: Services) -> _End:
     match answer:
-        case Final(text) if text.strip():
-            return _End("answered", "answered", text)
-        case Final():
-            return _End("answered", EMPTY_ANSWER, texts.AGENT_EMPTY)
+        case Final(text, usage) if text.strip():
+            return _End("answered", "answered", text, _counted(usage, services))
+        case Final(_, usage):
+            return _End("answered", EMPTY_ANSWER, texts.AGENT_EMPTY, _counted(usage, services))
         case Failed(failure):
-            text = failure.detail if failure.code == TURN_DEADLINE else texts.AGENT_CRASHED
-            return _End("failed", failure.code, text)
+            # The detail is for the operator: it may name a path, an address, a key.
+            log.warning("agent %s gives up: %s", services.agent.name, failure)
+            return _End("failed", failure.code, texts.AGENT_CRASHED)
         case _:
             # A plug-in's agent is foreign code: what it returns is checked, not believed.
             raise TypeError(
@@ -138,10 +192,18 @@ def _end_of(answer: Final | Failed, services: Services) -> _End:
             )
 
 
-async def _finish(services: Services, batch: Batch, record: SessionRecord, end: _End) -> None:
+def _counted(usage: Usage | None, services: Services) -> Usage | None:
+    """A bill that cannot be true must not cost the answer."""
+    if usage is None or usage.plausible:
+        return usage
+    log.warning("agent %s reports a usage that cannot be", services.agent.name)
+    return None
+
+
+async def _finish(services: Services, batch: Batch, taken: _Taken, end: _End) -> None:
     """The one commit that ends a turn; void if a stop or an interruption was committed first."""
     now = services.clock.wall()
-    last = batch.rows[-1].event
+    last, record = taken.last, taken.record
     origin = last.origin
     reply = Outbound(
         delivery_id=DeliveryId(f"{batch.turn_id}:0"),
@@ -149,7 +211,7 @@ async def _finish(services: Services, batch: Batch, record: SessionRecord, end: 
         account=origin.account,
         chat_id=origin.chat_id,
         thread_id=origin.thread_id,
-        text=end.text,
+        text=end.text if end.rule == "answered" else tagged(end.text, origin),
         reply_to=last.message_id,
         session_key=batch.session_key,
         generation=record.generation,
@@ -157,50 +219,71 @@ async def _finish(services: Services, batch: Batch, record: SessionRecord, end: 
         expires_at=now + services.config.delivery.ttl_s,
     )
     said = tuple(
-        TranscriptLine("user", row.event.text, row.event.received_at, batch.turn_id, row.seq)
-        for row in batch.rows
+        TranscriptLine("user", _said(services, row.event), row.event.received_at, batch.turn_id, row.seq)
+        for row in taken.rows
     )
     answer = TranscriptLine(
         "assistant" if end.state == "answered" else "notice", end.text, now, batch.turn_id
     )
     finish = ops.FinishTurn(
         session_key=batch.session_key,
+        session_id=record.session_id,
         generation=record.generation,
         turn_id=batch.turn_id,
-        row_ids=batch.row_ids,
+        row_ids=tuple(row.row_id for row in taken.rows if row.state == "in_turn"),
         state=end.state,
         rule=end.rule,
         transcript=(*said, answer),
         outbound=(reply,),
         at=now,
+        # What an earlier boot has left to do lets no conversation live longer than it would have without (AC-46).
+        active_at=now if last.received_at >= services.booted_at else last.received_at,
+        usage=end.usage,
+        suspend=_suspension(services, last) if end.suspend else None,
     )
     committed = await services.store.write(finish)
     faults.point("after_turn_commit")
     if committed:
-        numbers = ", ".join(map(str, batch.row_ids))
+        numbers = ", ".join(str(row.row_id) for row in taken.rows)
         log.info("%s message %s: %s after %.1f s", origin.lane, numbers, end.rule, now - last.received_at)
     else:
         log.info("the answer of turn %s came after its stop and is dropped", batch.turn_id)
 
 
+def _said(services: Services, event: InboundEvent) -> str:
+    return sender_prefix(event.origin, services.key_rules) + event.text
+
+
+def _suspension(services: Services, last: InboundEvent) -> ops.Suspension:
+    return ops.Suspension(new_session_id(last.received_at, services.ids), note_to_agent("suspended"))
+
+
 class _TurnIO:
     """``AgentIO``: deltas become drafts, steps become rows, and each of them is a sign of life."""
 
-    def __init__(self, services: Services, question: Turn, no_progress_s: float) -> None:
-        self.patience = trio.CancelScope(deadline=trio.current_time() + no_progress_s)
+    def __init__(
+        self, services: Services, question: Turn, rows: list[InboxRow], incarnation: int, lease: Lease
+    ) -> None:
+        """``rows`` is what the turn answers; what it is steered with is added there."""
         self._services = services
         self._question = question
-        self._no_progress_s = no_progress_s
+        self._rows = rows
+        self._incarnation = incarnation
+        self._lease = lease
+        self._no_progress_s = services.config.agent.no_progress_s
+        self.patience = trio.CancelScope(deadline=trio.current_time() + self._no_progress_s)
         self._text = ""
         self._steps = len(question.steps)
 
     async def emit(self, event: AgentEvent) -> None:
-        """See ``AgentIO``."""
+        """See ``AgentIO``. A turn that was given up is seen no more."""
         await self._alive()
+        if self._lease.over:
+            return
         match event:
             case Delta(text):
                 self._text += text
-                last = self._question.events[-1]
+                last = self._rows[-1].event
                 draft = Draft(self._question.turn_id, self._text, last.message_id)
                 self._services.delivery.draft(last.origin.lane, draft)
             case ToolCall() | Notice():
@@ -219,6 +302,39 @@ class _TurnIO:
         if not await self._services.store.write(add):
             await trio.sleep_forever()
         faults.point("after_step")
+
+    async def steered(self) -> tuple[InboundEvent, ...]:
+        """See ``AgentIO``. Does not return once the turn has been stopped.
+
+        Cut off, it takes nothing away: what is not returned is so next time, or waits for the next turn.
+        """
+        await self._alive()
+        store, question = self._services.store, self._question
+        open_rows, own = await store.read(queries.open_work, question.session_key)
+        first = self._rows[-1]
+        mode = busy.mode_for(self._services.config.display, first.event.origin.platform, own)
+        others = [row for row in open_rows if row.row_id not in self._had]
+        joining = busy.joining(first, others) if mode == "steer" else ()
+        if not joining:
+            return ()
+        steer = busy_ops.Steer(
+            session_key=question.session_key,
+            generation=question.generation,
+            turn_id=question.turn_id,
+            row_ids=tuple(row.row_id for row in joining),
+            boot_id=self._services.boot_id,
+            incarnation=self._incarnation,
+        )
+        if not await store.write(steer):
+            await trio.sleep_forever()
+        now = await store.read(queries.turn_rows, question.session_key, question.turn_id)
+        new = [row for row in now if row.row_id not in self._had]
+        self._rows += new
+        return tuple(row.event for row in new)
+
+    @property
+    def _had(self) -> set[int]:
+        return {row.row_id for row in self._rows}
 
     async def _alive(self) -> None:
         self.patience.deadline = trio.current_time() + self._no_progress_s

@@ -7,7 +7,7 @@ From the configuration model: ``conf/default.yaml``, ``conf/schema.json``, ``doc
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ import click
 from pydantic import TypeAdapter
 
 from hermes.cli.commands import hermes
+from hermes.config import access_keys
 from hermes.config.load import ENVIRONMENT
 from hermes.config.model import Config
+from hermes.config.supervision import KEYS, Policy
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_WIDTH = 100
+EXAMPLE_GLOB = "root/gateway/adapters/*"
 
 Keys = tuple[Field[Any], ...]
 
@@ -27,6 +30,18 @@ Keys = tuple[Field[Any], ...]
 def schema() -> str:
     """The configuration as a JSON schema, for editors."""
     document = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | TypeAdapter(Config).json_schema()
+    # Held as rules with their places, written as a map: what pydantic derives is not what people write.
+    definitions, section = document["$defs"], document["properties"]["supervision"]
+    del definitions["Rule"], section["items"]
+    section |= {"type": "object", "additionalProperties": {"$ref": "#/$defs/Policy"}, "default": {}}
+    definitions["Policy"] = {
+        "description": Policy.__doc__,
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            name: {"description": key.meaning, **key.notation.schema()} for name, key in KEYS.items()
+        },
+    }
     return json.dumps(document, indent=2) + "\n"
 
 
@@ -36,7 +51,7 @@ def default_yaml() -> str:
         "# Every setting with its default. Copy what you want to change into config.yaml in your Hermes home.",
         "# yaml-language-server: $schema=schema.json",
     ]
-    return "\n".join([*head, *_yaml_lines(Config, "")]) + "\n"
+    return "\n".join([*head, *_yaml_lines(Config, ""), *_access_yaml()]) + "\n"
 
 
 def _yaml_lines(model: type, indent: str) -> Iterator[str]:
@@ -49,6 +64,11 @@ def _yaml_lines(model: type, indent: str) -> Iterator[str]:
             yield from _yaml_lines(key.type, indent + "  ")
         else:
             yield f"# {indent}{key.name}: {_default(key)}"
+        if key.name == "supervision":
+            yield f"# #   {EXAMPLE_GLOB}:"
+            for name, policy_key in KEYS.items():
+                yield f"# #     # {policy_key.meaning}"
+                yield f"# #     {name}: {policy_key.usual}"
 
 
 def configuration() -> str:
@@ -66,8 +86,44 @@ def configuration() -> str:
     for path, key in _leaves(Config, ()):
         variable = f"`{variables[path]}`" if path in variables else ""
         lines.append(f"| `{'.'.join(path)}` | `{_default(key)}` | {variable} | {_meaning(key)} |")
-    lines += ["", "`HERMES_HOME` names the home itself; `--home` overrides it."]
+    for name, policy_key in KEYS.items():
+        lines.append(
+            f"| `supervision.GLOB.{name}` | built in, often `{policy_key.usual}` |  | {policy_key.meaning} |"
+        )
+    lines += [
+        "",
+        "`HERMES_HOME` names the home itself; `--home` overrides it. More about `supervision`, with examples, is in",
+        "[restarts.md](restarts.md).",
+        *_access_reference(),
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _access_yaml() -> Iterator[str]:
+    """The keys that say who may speak: not the model's, because an id must be read letter by letter."""
+    yield from ("", "# # Who may speak, for each platform: docs/access.md.", "# platforms:", "#   telegram:")
+    for name, key in access_keys.KEYS.items():
+        yield f"#     # {key.meaning}"
+        yield f"#     {name}: null"
+
+
+def _access_reference() -> Iterator[str]:
+    yield from (
+        "",
+        "## Who may speak",
+        "",
+        "For each platform, under `platforms.<name>`; how they work together is in [access.md](access.md). `<P>` is the",
+        "platform's name in capitals. A list is a YAML list, or one text with commas.",
+        "",
+        "| key | environment | meaning |",
+        "|---|---|---|",
+        "| | `GATEWAY_ALLOWED_USERS` | Like allow_from, for all platforms; adds to it. |",
+        "| | `GATEWAY_ALLOW_ALL_USERS` | Like allow_all_users, for platforms on which nobody is listed. |",
+    )
+    for name, key in access_keys.KEYS.items():
+        names = ", ".join(f"`{part}`" for part in (name, *key.also))
+        variable = f"`<P>_{key.variable}`" if key.variable else ""
+        yield f"| {names} | {variable} | {key.meaning} |"
 
 
 def _leaves(model: type, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Field[Any]]]:
@@ -84,7 +140,9 @@ def _meaning(key: Field[Any]) -> str:
 
 
 def _default(key: Field[Any]) -> str:
-    return json.dumps(key.default)
+    if key.name == "supervision":
+        return "{}"
+    return json.dumps(key.default if key.default_factory is MISSING else key.default_factory())
 
 
 def command_line() -> str:

@@ -5,32 +5,49 @@ import os
 import random
 import signal
 import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO
 
 import trio
 
-from actors import root, tree
+from actors import dumper, pulse, reloader, root, tree
 from actors.control import ControlDoor
+from actors.dossiers import WRITE_DEADLINE_S, CrashQueue
 from actors.maintenance import EventQueue
 from actors.ports.adapters import AdapterTable
+from actors.ports.inspection import Inspection
 from actors.ports.memory import StoreMemory
 from actors.ports.overview import TreeOverview
+from actors.ports.session_desk import SessionDesk
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
+from actors.pulse import Pulse
 from hermes.agents.builtin import BuiltinAgent
-from hermes.config.model import Config
+from hermes.config.load import Settings
+from hermes.ops import dossiers
 from hermes.ops.clock import SystemClock, SystemIds
 from hermes.ops.lock import HomeLock, prepare_home
 from hermes.ops.logging import logging_to
-from hermes.ops.redaction import Redaction, secrets_in
+from hermes.ops.redaction import Redaction
+from hermes.ops.stacks import on_signal, stacks_in
+from hermes.ops.systemd import Notifier
+from hermes.ops.whatsapp_aliases import read_aliases
+from hermes.platforms.console import adapter as console
+from hermes.platforms.console.adapter import Console
 from hermes.platforms.webchat.adapter import DEFAULT_CHAT, PLATFORM, WebChat
 from hermes.store import ops
 from hermes.types import texts
 from hermes.types.content import Outbound
+from hermes.types.hooks import NoHooks
 from hermes.types.ids import BootId, DeliveryId
 from hermes.types.origin import DEFAULT_ACCOUNT
+from supervisors.current import current_actor
 from supervisors.escalation import GIVE_UP
+from supervisors.mailbox import Outcome as Told
 from supervisors.reasons import describe, path_of
 from supervisors.system import Outcome, StopRequest, System
 from supervisors.watchdog import Watchdog
@@ -46,25 +63,42 @@ STOP_MARGIN_S = 30.0
 """What the structural stop may take after the drain, before the hard exit."""
 
 
-def run(*, home: Path, config: Config, verbosity: int) -> int:
-    """Run the gateway of ``home`` until it is told to stop; returns the exit code of the process.
+def run(
+    *,
+    home: Path,
+    settings: Settings,
+    reread: Callable[[], Settings],
+    secrets: Iterable[str],
+    verbosity: int,
+    show: Callable[[str], None] | None = None,
+) -> int:
+    """Run the gateway of ``home`` until it is told to stop; returns the exit code of the process. ``reread`` reads
+    ``settings`` again, in a thread. ``secrets`` are values that must never be written down. ``show`` puts a few lines before
+    the operator, from any thread; default: stdout.
 
-    Raises ``GatewayError`` (``home_held``, ``home_unusable``) before anything has been opened.
+    In the main thread it takes the signals; in another one, whoever has the main thread does.
+
+    Raises ``GatewayError`` before anything has been opened (``home_held``, ``home_unusable``), or before anything has been
+    started (``config_invalid``, ``usage``: restart policies that cannot be followed).
     """
     boot_id = BootId(SystemIds().token(16))
     prepare_home(home)
+    redaction, config = Redaction(secrets), settings.config
     with (
         HomeLock.acquire(home, boot_id),
         logging_to(
             home / "logs",
-            verbosity=verbosity,
-            redaction=Redaction(secrets_in(os.environ)),
+            redaction=redaction,
             max_bytes=int(config.logging.max_size_mb * 1_000_000),
             backups=config.logging.backup_count,
+            level=config.logging.level.upper(),
+            format=config.logging.format,
+            verbosity=verbosity,
+            who_runs=current_actor.get,
         ),
     ):
         log.info("hermes %s on %s", version("hermes-trio"), home)
-        outcome = trio.run(_main, home, config, boot_id)
+        outcome = trio.run(partial(_main, home, settings, boot_id, redaction, show or _print, reread=reread))
         if outcome.code in (GIVE_UP, root.EXIT_CONFIG):
             path = "/".join(path_of(outcome.reason))
             log.error("the gateway gives up%s: %s", f" at {path}" if path else "", describe(outcome.reason))
@@ -72,13 +106,33 @@ def run(*, home: Path, config: Config, verbosity: int) -> int:
         return outcome.code
 
 
-async def _main(home: Path, config: Config, boot_id: BootId) -> Outcome:
-    with Watchdog() as watchdog:
-        return await _run(home, config, boot_id, watchdog)
+async def _main(
+    home: Path,
+    settings: Settings,
+    boot_id: BootId,
+    redaction: Redaction,
+    show: Callable[[str], None],
+    *,
+    reread: Callable[[], Settings],
+) -> Outcome:
+    with stacks_in(home / "logs") as stacks, Watchdog(lag_limit_s=pulse.LIMIT_S, stacks=stacks) as watchdog:
+        return await _run(
+            home, settings, boot_id, redaction, show, reread=reread, watchdog=watchdog, stacks=stacks
+        )
 
 
-async def _run(home: Path, config: Config, boot_id: BootId, watchdog: Watchdog) -> Outcome:
-    clock, ids = SystemClock(), SystemIds()
+async def _run(
+    home: Path,
+    settings: Settings,
+    boot_id: BootId,
+    redaction: Redaction,
+    show: Callable[[str], None],
+    *,
+    reread: Callable[[], Settings],
+    watchdog: Watchdog,
+    stacks: IO[str],
+) -> Outcome:
+    config, clock, ids = settings.config, SystemClock(), SystemIds()
     store, adapters, events = StorePort(), AdapterTable(), EventQueue()
 
     async def drain(request: StopRequest) -> None:
@@ -91,7 +145,28 @@ async def _run(home: Path, config: Config, boot_id: BootId, watchdog: Watchdog) 
         stop_deadline=config.drain_timeout_s + STOP_MARGIN_S,
         watchdog=watchdog,
     )
+    beats = Pulse(
+        Notifier(os.environ),
+        ready=lambda: system.ready,
+        stopping=lambda: system.stopping is not None,
+        lag_s=lambda: watchdog.lag_s,
+        stalled_s=lambda: store.stalled_s,
+        stacks=watchdog.dump,
+        now=time.monotonic,
+    )
+    watchdog.on_look = beats.beat
     system.events.listen(events.waiting.append)
+    crashes = CrashQueue(
+        system,
+        home / dossiers.DIRECTORY,
+        redact=redaction.redact,
+        watchdog=watchdog,
+        clock=clock,
+        ids=ids,
+        boot_id=boot_id,
+        version=version("hermes-trio"),
+    )
+    system.events.listen(crashes.note)
     web = WebPort(store, clock, ids)
     overview = TreeOverview(
         system=system,
@@ -99,11 +174,13 @@ async def _run(home: Path, config: Config, boot_id: BootId, watchdog: Watchdog) 
         adapters=adapters,
         web=web,
         watchdog=watchdog,
+        redact=redaction.redact,
         clock=clock,
         boot_id=boot_id,
         home=home,
         version=version("hermes-trio"),
     )
+    inspection = Inspection(system, overview, redaction.redact)
 
     def set_aside(database: Path) -> None:
         """Tell the chat that is always there; the operator reads the log."""
@@ -123,39 +200,85 @@ async def _run(home: Path, config: Config, boot_id: BootId, watchdog: Watchdog) 
     services = tree.wire(
         system,
         boot_id=boot_id,
-        config=config,
+        settings=settings,
+        hooks=NoHooks(),
         clock=clock,
         ids=ids,
         store=store,
         agent=BuiltinAgent(StoreMemory(store, clock), overview.status, clock),
         overview=overview,
         adapters=adapters,
+        whatsapp_aliases=await _whatsapp_aliases(home),
     )
-    accounts = [tree.Account(PLATFORM, DEFAULT_ACCOUNT, lambda: WebChat(clock, ids))]
+    accounts = [
+        tree.Account(PLATFORM, DEFAULT_ACCOUNT, lambda: WebChat(clock, ids)),
+        tree.Account(console.PLATFORM, DEFAULT_ACCOUNT, lambda: Console(clock, ids)),
+    ]
     adapters.configure(PLATFORM, WebChat.capabilities)
+    adapters.configure(console.PLATFORM, Console.capabilities)
     parts = tree.Parts(
         services=services,
         store_port=store,
         overview=overview,
+        inspection=inspection,
         web_port=web,
-        control_door=ControlDoor(system, overview, web),
+        control_door=ControlDoor(
+            system,
+            overview,
+            inspection,
+            redaction.redact,
+            web,
+            adapters,
+            services.routes,
+            SessionDesk(services),
+        ),
         events=events,
+        crashes=crashes,
         accounts=accounts,
-        announce=_announce,
+        announce=partial(_announce, show),
         set_aside=set_aside,
+        reread=partial(trio.to_thread.run_sync, reread, abandon_on_cancel=True),
+        reloading=beats.reloading,
         home=home,
     )
+
+    def reload() -> None:
+        if system.registry.ref(tree.RELOADER).tell_nowait(reloader.Reload()) is not Told.ACCEPTED:
+            log.warning("SIGHUP: not reloaded, because the gateway is only just starting, or stops")
+
+    def dump() -> None:
+        if system.registry.ref(tree.DUMPER).tell_nowait(dumper.Dump()) is not Told.ACCEPTED:
+            log.warning(
+                "SIGUSR2: nobody is there to dump the tree; logs/stacks.log has the stacks of all threads"
+            )
+
+    token = trio.lowlevel.current_trio_token()
     try:
-        return await system.run(tree.build(parts), signals=SIGNALS)
+        built = tree.build(parts)
+        for words in services.policies.unmatched():
+            log.warning("%s", words)
+        with on_signal(signal.SIGUSR2, stacks, lambda: token.run_sync_soon(dump, idempotent=True)):
+            return await system.run(built, signals=SIGNALS, calls={signal.SIGHUP: reload})
     finally:
+        beats.end()
         store.close()
+        with trio.move_on_after(WRITE_DEADLINE_S, shield=True):
+            await crashes.write()  # those that ended the tree, and with it whoever writes them
 
 
-async def _announce(link: str) -> None:
-    """Print the one-time link where a person sees it; stdout may be a pipe that nobody reads."""
+async def _whatsapp_aliases(home: Path) -> Mapping[str, str]:
+    """Read before the first message: who somebody is must not depend on when they write."""
+    found = await trio.to_thread.run_sync(read_aliases, home)
+    for fault in found.faults:
+        log.warning("WhatsApp: %s", fault)
+    return found.aliases
+
+
+async def _announce(show: Callable[[str], None], link: str) -> None:
+    """Put the one-time link where a person sees it; stdout may be a pipe that nobody reads."""
     with trio.move_on_after(1.0):
         await trio.to_thread.run_sync(
-            _print,
+            show,
             f"\n  Open  {link}\n  (works once, for 10 minutes; `hermes web link` makes another)\n",
             abandon_on_cancel=True,
         )

@@ -1,6 +1,6 @@
 """The live adapters: the one place that holds the send capability, and what an adapter's incarnation may do.
 
-    adapter ──accept──▶ AdapterPort ──one commit──▶ inbox ──wake──▶ inbound
+    adapter ──accept──▶ AdapterPort ──stamp, one commit──▶ inbox ──wake──▶ inbound
     lane ────send─────▶ AdapterPort ──deadline────▶ adapter.send
 
 A port belongs to one incarnation. When that ends the port closes, every send in it is cut off (and may have arrived),
@@ -9,6 +9,7 @@ and the adapter object can do nothing more.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 import trio
@@ -18,16 +19,29 @@ from hermes.store import feed, ops
 from hermes.store.port import Store
 from hermes.types import faults
 from hermes.types.content import Capabilities, Draft, Part, SendResult
-from hermes.types.errors import SEND_UNCONFIRMED, UNREACHABLE, Failure, SendError
+from hermes.types.errors import SEND_UNCONFIRMED, UNREACHABLE, Failure, GatewayError, SendError
 from hermes.types.events import InboundEvent
 from hermes.types.ids import BootId
 from hermes.types.origin import LaneKey, lane_key
-from hermes.types.ports import Accepted, Adapter, Drafts
+from hermes.types.ports import Accepted, Adapter, Drafts, Typing
 from hermes.types.records import FeedItem
 
 log = logging.getLogger(__name__)
 
 DRAFT_DEADLINE_S = 5.0
+TYPING_DEADLINE_S = 2.0
+"""A reply waits behind it, so it is short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are on an account: our user id, and the name by which a command is addressed to us."""
+
+    bot_id: str | None = None
+    bot_name: str | None = None
+
+
+NOBODY = Identity()
 
 
 class Borrowed:
@@ -66,6 +80,8 @@ class AdapterPort:
         incarnation: int,
         store: Store,
         intake: Intake,
+        now: Callable[[], float],
+        identified: Callable[[Identity], None],
         wake_inbound: Callable[[LaneKey], None],
         wake_lane: Callable[[LaneKey], None],
         fault: Callable[[BaseException], None],
@@ -78,6 +94,8 @@ class AdapterPort:
         self._adapter = adapter
         self._store = store
         self._intake = intake
+        self._now = now
+        self._identified = identified
         self._wake_inbound = wake_inbound
         self._wake_lane = wake_lane
         self._fault = fault
@@ -100,11 +118,26 @@ class AdapterPort:
         """See ``ports.AdapterIO``: one commit for all, then the wake-ups."""
         self._check()
         await self._intake.passage()
-        accepted = await self._store.write(ops.Accept(tuple(events)))
+        stamped = tuple(map(self._stamped, events))
+        accepted = await self._store.write(ops.Accept(stamped))
         faults.point("after_inbox_commit")
-        for lane in {event.origin.lane for event in events}:
+        for lane in {event.origin.lane for event in stamped}:
             self._wake_inbound(lane)
         return accepted
+
+    async def undecodable(self, event_id: str, raw: bytes) -> None:
+        """See ``ports.AdapterIO``: ended with its commit, so nobody has to be woken."""
+        self._check()
+        await self._intake.passage()
+        log.warning(
+            "%s:%s: event %s cannot be decoded; kept as it came", self.platform, self.account, ascii(event_id)
+        )
+        await self._store.write(ops.Undecodable(self.platform, self.account, event_id, raw, self._now()))
+
+    def identify(self, bot_id: str, bot_name: str | None = None) -> None:
+        """See ``ports.AdapterIO``."""
+        self._check()
+        self._identified(Identity(bot_id, bot_name))
 
     def beat(self) -> None:
         """See ``ports.AdapterIO``."""
@@ -158,6 +191,22 @@ class AdapterPort:
         except Exception:
             log.debug("%s:%s: a draft was not shown", self.platform, self.account, exc_info=True)
 
+    async def typing(self, chat_id: str, thread_id: str | None, on: bool) -> float:
+        """Show, or take away, that an answer is being worked on; losing it is harmless, so nothing is raised.
+
+        Returns for how many seconds the platform wants to be left alone.
+        """
+        if self._closed or not self.up or not isinstance(self._adapter, Typing):
+            return 0.0
+        try:
+            with self.borrowed(TYPING_DEADLINE_S):
+                await self._adapter.typing(chat_id, thread_id, on)
+        except GatewayError as error:
+            return error.failure.retry_after or 0.0
+        except Exception:
+            log.debug("%s:%s: typing was not shown", self.platform, self.account, exc_info=True)
+        return 0.0
+
     def borrowed(self, deadline_s: float) -> "Borrowed":
         """A scope in which the caller's task runs the adapter's code: ends with the deadline or the incarnation."""
         return Borrowed(self._scopes, deadline_s)
@@ -174,6 +223,15 @@ class AdapterPort:
         for scope in self._scopes:
             scope.cancel()
 
+    def _stamped(self, event: InboundEvent) -> InboundEvent:
+        """``event`` as one of this adapter's: nothing on a wire decides where it came from, or that it came from within."""
+        origin = event.origin
+        if (origin.platform, origin.account, event.internal) == (self.platform, self.account, False):
+            return event
+        log.warning("%s:%s: an event says that it is not from here; it is", self.platform, self.account)
+        ours = replace(origin, platform=self.platform, account=self.account)
+        return replace(event, internal=False, origin=ours)
+
     def _check(self) -> None:
         if self._closed:
             raise SendError(
@@ -182,11 +240,16 @@ class AdapterPort:
 
 
 class AdapterTable:
-    """Which accounts of which platforms there are, and the live port of each."""
+    """Which accounts of which platforms there are, which of them are paused, and the live port of each.
+
+    It belongs to root: what an operator has paused stays so when its actor, or any above it, is started again.
+    """
 
     def __init__(self) -> None:
         self._ports: dict[tuple[str, str], AdapterPort] = {}
         self._capabilities: dict[str, Capabilities] = {}
+        self._identities: dict[tuple[str, str], Identity] = {}
+        self._paused: set[tuple[str, str]] = set()
 
     def configure(self, platform: str, capabilities: Capabilities) -> None:
         """Make a platform known before any adapter of it is up: decisions need its capabilities."""
@@ -200,6 +263,31 @@ class AdapterTable:
     def platforms(self) -> Mapping[str, Capabilities]:
         """All configured platforms."""
         return self._capabilities
+
+    def identify(self, platform: str, account: str, identity: Identity) -> None:
+        """This is who we are there, also while its adapter is down."""
+        self._identities[platform, account] = identity
+
+    def identity(self, platform: str, account: str) -> Identity:
+        """Who we are there, as far as its adapter has ever said in this process."""
+        return self._identities.get((platform, account), NOBODY)
+
+    def pause(self, platform: str, account: str) -> None:
+        """No incarnation of this account's adapter connects from now on, until ``resume``."""
+        self._paused.add((platform, account))
+
+    def resume(self, platform: str, account: str) -> None:
+        """End ``pause``."""
+        self._paused.discard((platform, account))
+
+    def is_paused(self, platform: str, account: str) -> bool:
+        """Whether it may connect."""
+        return (platform, account) in self._paused
+
+    @property
+    def paused(self) -> frozenset[tuple[str, str]]:
+        """All accounts that are paused."""
+        return frozenset(self._paused)
 
     def add(self, port: AdapterPort) -> None:
         """This is the live port of its account now; one that is still there belongs to a life that was given up."""

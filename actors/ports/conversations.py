@@ -1,15 +1,22 @@
 """How rows reach the actors that own them: wake-ups for inbound and for sessions, and the session's control lane."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+import trio
 
 from hermes.types.ids import SessionKey
 from hermes.types.origin import LaneKey
+from supervisors.commands import ChildNotUpError
 from supervisors.dynamic import SupervisorRef
 from supervisors.ref import ActorRef
+from supervisors.reply import ActorDownError
 from supervisors.spec import ChildSpec, path_segment
-from supervisors.step import State
+from supervisors.step import State, TooManyChildrenError
 from supervisors.system import System
+
+START_DEADLINE_S = 5.0
 
 
 class Conversations:
@@ -54,6 +61,17 @@ class Conversations:
         else:
             self._supervisor.start_child_soon(self._spec_of(key))
 
+    async def admit(self, key: SessionKey) -> bool:
+        """Have the session of ``key`` awake, or on its way to that; False if no more may be."""
+        if not self._registry.ref(self.path(key)).takes_mail:
+            # One that does not come up now has been taken in all the same: its rows wait for it.
+            with suppress(ChildNotUpError, ActorDownError, trio.TooSlowError):
+                try:
+                    await self._supervisor.start_child(self._spec_of(key), START_DEADLINE_S)
+                except TooManyChildrenError:
+                    return False
+        return True
+
     def busy(self, key: SessionKey) -> bool:
         """True while a turn of the session runs."""
         return self._registry.whereis(f"{self.path(key)}/{self._turn}") is not None
@@ -69,6 +87,15 @@ class Conversations:
     def interrupt(self, key: SessionKey) -> None:
         """The session's turn may have been stopped in the store; have it look, and end the task too if so."""
         self._registry.ref(self.path(key)).urge(self._session_interrupt)
+
+    def takes_mail(self, key: SessionKey) -> bool:
+        """True while the session is awake, or will be again by itself."""
+        return self._registry.ref(self.path(key)).takes_mail
+
+    def awake(self) -> list[SessionKey]:
+        """The keys of all sessions that are awake."""
+        cells = (self._registry.cell(ref.path) for ref in self.live())
+        return [SessionKey(cell.spec.id) for cell in cells if cell is not None and cell.mailbox.open]
 
     def live(self) -> list[ActorRef[Any]]:
         """Every session that is awake."""

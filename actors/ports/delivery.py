@@ -1,4 +1,4 @@
-"""How messages get onto their lanes: wake-ups for what is in the outbox, and drafts, which are in no table.
+"""How messages get onto their lanes: wake-ups for what is in the outbox, and drafts and typing, which are in no table.
 
 A wake-up means "look". It is lost harmlessly: a lane reads its rows when it starts, and a sweep finds forgotten ones.
 """
@@ -26,6 +26,7 @@ class Delivery:
         self._look = look
         self._supervisor = SupervisorRef(registry.ref(lanes))
         self._drafts: dict[LaneKey, Draft] = {}
+        self._work: dict[LaneKey, dict[str, str | None]] = {}
 
     def wake(self, lane: LaneKey) -> None:
         """Have ``lane`` look at its rows and drafts, starting it if it sleeps."""
@@ -63,3 +64,21 @@ class Delivery:
     def has_draft(self, lane: LaneKey) -> bool:
         """True if ``take_draft`` would give one."""
         return lane in self._drafts
+
+    def working(self, lane: LaneKey, name: str, thread_id: str | None) -> None:
+        """The answer called ``name`` is being worked on: its chat sees somebody typing until ``resting``."""
+        self._work.setdefault(lane, {})[name] = thread_id
+        self.wake(lane)
+
+    def resting(self, lane: LaneKey, name: str) -> None:
+        """It is not being worked on any more, or for now, because an approval waits for a person."""
+        work = self._work.get(lane, {})
+        if name in work:
+            del work[name]
+            if not work:
+                del self._work[lane]
+            self.wake(lane)
+
+    def typing(self, lane: LaneKey) -> frozenset[str | None]:
+        """The threads of a chat in which somebody types; None is the chat itself."""
+        return frozenset(self._work.get(lane, {}).values())

@@ -1,4 +1,4 @@
-"""The live route table: what adapters have mounted on the one web server.
+"""The live route table: what adapters have mounted on the one web server, and on the control socket.
 
 It belongs to the gateway, not to an adapter: an entry is served by whichever incarnation is up, and by none in between
 (503). Handlers run in the caller's task under a deadline, fenced by the incarnation; what they raise is a 500 for the
@@ -8,12 +8,24 @@ caller and a failure for the adapter, never for the web server.
 import json
 import logging
 import math
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, assert_never
 
 from actors.ports.adapters import AdapterPort
 from hermes.types.errors import GatewayError, SocketClosed
-from hermes.types.ports import Auth, MountedRoute, Request, Response, Route, Socket, SocketRoute
+from hermes.types.ports import (
+    Auth,
+    ControlVerb,
+    Mount,
+    MountedRoute,
+    MountedVerb,
+    Request,
+    Response,
+    Route,
+    Socket,
+    SocketRoute,
+)
 
 log = logging.getLogger(__name__)
 
@@ -60,39 +72,72 @@ class Mounted:
 
     async def open(self, request: Request, socket: Socket) -> None:
         """See ``ports.MountedRoute``."""
-        port, route = self.port, self.route
-        code, reason = GOING_AWAY, "not up"
-        if port is not None and port.up and isinstance(route, SocketRoute):
-            try:
-                with port.borrowed(math.inf):
-                    await route.handler(request, socket)
-                reason = "bye"
-            except SocketClosed:
-                reason = "gone"
-            except Exception as error:
-                log.exception("the socket handler of %s failed", route.path)
-                port.report(error)
-                code, reason = INTERNAL_ERROR, "failed"
-        await socket.close(code, reason)
+        route = self.route
+        handler = partial(route.handler, request) if isinstance(route, SocketRoute) else None
+        await _own(self.port, route.path, handler, socket)
+
+
+class Verb:
+    """One control verb; implements ``ports.MountedVerb``."""
+
+    def __init__(self, entry: ControlVerb) -> None:
+        self.entry = entry
+        self.port: AdapterPort | None = None
+
+    @property
+    def up(self) -> bool:
+        """See ``ports.MountedVerb``."""
+        return self.port is not None and self.port.up
+
+    async def open(self, args: Mapping[str, Any], socket: Socket) -> None:
+        """See ``ports.MountedVerb``."""
+        await _own(self.port, self.entry.verb, partial(self.entry.handler, args), socket)
+
+
+async def _own(
+    port: AdapterPort | None, name: str, handler: Callable[[Socket], Awaitable[None]] | None, socket: Socket
+) -> None:
+    """Let a handler own ``socket`` for as long as it likes and its adapter's incarnation lives; then close it."""
+    code, reason = GOING_AWAY, "not up"
+    if port is not None and port.up and handler is not None:
+        try:
+            with port.borrowed(math.inf):
+                await handler(socket)
+            reason = "bye"
+        except SocketClosed:
+            reason = "gone"
+        except Exception as error:
+            log.exception("the socket handler of %s failed", name)
+            port.report(error)
+            code, reason = INTERNAL_ERROR, "failed"
+    await socket.close(code, reason)
 
 
 class RouteTable:
-    """Implements ``ports.Routes``; two adapters may not claim one path."""
+    """Implements ``ports.Routes``; two adapters may not claim one path or one verb."""
 
     def __init__(self) -> None:
         self._entries: dict[tuple[str | None, str], Mounted] = {}
+        self._verbs: dict[str, Verb] = {}
 
-    def mount(self, routes: Sequence[Route | SocketRoute], port: AdapterPort) -> None:
-        """Serve ``routes`` by ``port``. A path of another live adapter raises ``ValueError``."""
-        for key, route in [(key, one) for one in routes for key in _keys(one)]:
-            entry = self._entries.setdefault(key, Mounted(route))
-            if entry.port is not None and entry.port.up and entry.port is not port:
-                raise ValueError(f"{route.path} is taken by {entry.port.platform}:{entry.port.account}")
-            entry.route, entry.port = route, port
+    def mount(self, mounts: Sequence[Mount], port: AdapterPort) -> None:
+        """Serve ``mounts`` by ``port``. What another live adapter has claimed raises ``ValueError``."""
+        for mount in mounts:
+            match mount:
+                case Route():
+                    for method in sorted(mount.methods):
+                        self._mount_route((method, mount.path), mount, port)
+                case SocketRoute():
+                    self._mount_route((None, mount.path), mount, port)
+                case ControlVerb():
+                    self._mount_verb(mount, port)
+                case _:
+                    assert_never(mount)
 
     def unmount(self, port: AdapterPort) -> None:
-        """``port`` serves no more; its paths stay known."""
-        for entry in self._entries.values():
+        """``port`` serves no more; its paths and verbs stay known."""
+        entries: list[Mounted | Verb] = [*self._entries.values(), *self._verbs.values()]
+        for entry in entries:
             if entry.port is port:
                 entry.port = None
 
@@ -104,12 +149,25 @@ class RouteTable:
             candidates.append(f"{head}/*")
         return next((entry for one in candidates if (entry := self._entries.get((method, one)))), None)
 
+    def verb(self, name: str) -> MountedVerb | None:
+        """The control verb ``name``, once its adapter has been up."""
+        return self._verbs.get(name)
 
-def _keys(route: Route | SocketRoute) -> list[tuple[str | None, str]]:
-    match route:
-        case Route():
-            return [(method, route.path) for method in sorted(route.methods)]
-        case SocketRoute():
-            return [(None, route.path)]
-        case _:
-            assert_never(route)
+    def _mount_route(
+        self, key: tuple[str | None, str], route: Route | SocketRoute, port: AdapterPort
+    ) -> None:
+        entry = self._entries.setdefault(key, Mounted(route))
+        _claim(entry.port, port, route.path)
+        entry.route, entry.port = route, port
+
+    def _mount_verb(self, verb: ControlVerb, port: AdapterPort) -> None:
+        if verb.verb.partition(".")[0] != port.platform:
+            raise ValueError(f"{verb.verb} is no verb of {port.platform}")
+        entry = self._verbs.setdefault(verb.verb, Verb(verb))
+        _claim(entry.port, port, verb.verb)
+        entry.entry, entry.port = verb, port
+
+
+def _claim(holder: AdapterPort | None, port: AdapterPort, name: str) -> None:
+    if holder is not None and holder.up and holder is not port:
+        raise ValueError(f"{name} is taken by {holder.platform}:{holder.account}")

@@ -67,6 +67,7 @@ class StorePort:
         self._room = trio.lowlevel.ParkingLot()
         self._gone = False
         self._life: _Life | None = None
+        self._writer: WriterThread | None = None
         self._health: Healthy | Degraded | None = None
         self._readable = trio.Event()
         self._path: Path | None = None
@@ -82,6 +83,12 @@ class StorePort:
     def degraded(self) -> Failure | None:
         """Why the disk refuses writes; None if it takes them, or nobody knows."""
         return self._health.failure if isinstance(self._health, Degraded) else None
+
+    @property
+    def stalled_s(self) -> float:
+        """How long the writer has been waiting for the disk to finish one attempt; from any thread."""
+        writer = self._writer
+        return 0.0 if writer is None else writer.stalled_s
 
     async def write(self, op: Op[T]) -> T:
         """Return when ``op`` is committed. Cancelling the caller withdraws nothing that was handed in.
@@ -156,6 +163,7 @@ class StorePort:
             lambda news: calls.post(lambda: self._on_report(life, news)),
             probe_s=self._probe_s,
         )
+        self._writer = writer
         writer.start()
         try:
             await life.up.wait()
@@ -164,6 +172,7 @@ class StorePort:
             await life.over.wait()
         finally:
             self._life = None
+            self._writer = None
             self._set_health(None)
             self._close_readers()  # the writer's close is then the last one, and leaves no -wal behind
             writer.stop()

@@ -61,16 +61,19 @@ class BuiltinAgent:
         self._pace = pace
 
     async def run(self, turn: Turn, io: AgentIO) -> Final:
-        """Answer every event of ``turn``, in order, in one text.
+        """Answer every event of ``turn``, and what it is steered with, in order, in one text.
 
         A turn that is run again does nothing twice and says the same about what it did: each note has a key
         made of the turn and the place of its event, and each event with a side effect has its step.
         """
         done = {step.name: step.text for step in turn.steps}
-        sections = []
-        for n, event in enumerate(turn.events):
-            intent = read_intent(event.text)
+        sections: list[str] = []
+        events = list(turn.events)
+        while len(sections) < len(events):
+            n = len(sections)
+            intent = read_intent(events[n].text)
             sections.append(await self._answer(intent, f"{turn.turn_id}/{n}", done, io))
+            events += await io.steered()
         answer = "\n\n".join(sections)
         for piece in _deltas(answer):
             await io.emit(Delta(piece))

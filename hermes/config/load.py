@@ -3,14 +3,18 @@
 defaults < <home>/config.yaml or --config FILE < environment < flags
 """
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
+from hermes.config.access import AccessSettings, open_policies, read_access
 from hermes.config.model import Config
 from hermes.config.paths import CONFIG_NAME
+from hermes.config.secrets import secrets_in
+from hermes.config.supervision import Rule, read_section
+from hermes.config.written import Written
 from hermes.types.errors import CONFIG_INVALID, Failure, GatewayError
 
 if TYPE_CHECKING:
@@ -25,23 +29,76 @@ SIMILAR = 0.75
 ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "API_SERVER_HOST": ("web", "host"),
     "API_SERVER_PORT": ("web", "port"),
+    "HERMES_GATEWAY_BUSY_INPUT_MODE": ("display", "busy_input_mode"),
+    "HERMES_GATEWAY_BUSY_ACK_ENABLED": ("display", "busy_ack"),
+    "HERMES_GATEWAY_BUSY_TEXT_DEBOUNCE_SECONDS": ("display", "busy_collect_s"),
+    "SESSION_IDLE_MINUTES": ("session_reset", "idle_minutes"),
+    "SESSION_RESET_HOUR": ("session_reset", "at_hour"),
 }
+
+FOREIGN = frozenset({"sessions"})
+"""Keys of the original that read like a misspelt one of ours."""
 
 Key = tuple[str, ...]
 
 
-def load(
-    home: Path, environ: Mapping[str, str], *, file: Path | None = None, port: int | None = None
-) -> Config:
-    """The settings of ``home``. ``file`` stands in for the home's own ``config.yaml``; ``port`` is the flag.
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One reading of the file and the environment: how the gateway works, and who may speak."""
 
-    Raises ``GatewayError`` (``config_invalid``, fatal) that names every fault with its file, line and key.
+    config: Config
+    access: AccessSettings
+
+
+def load(
+    home: Path,
+    environ: Mapping[str, str],
+    *,
+    file: Path | None = None,
+    port: int | None = None,
+    restart: Sequence[Rule] = (),
+) -> Config:
+    """The settings of ``home``. ``file`` stands in for the home's own ``config.yaml``; ``port`` and ``restart`` are flags.
+
+    Raises ``GatewayError`` (``config_invalid``, fatal) that names every fault with its file, line and key; also where
+    ``access`` would.
     """
     path = file or home / CONFIG_NAME
     text = _read(path, must_exist=file is not None)
     variables = {name: value for name in ENVIRONMENT if (value := environ.get(name))}
     config = _parse(path, text, variables) if text.strip() or variables else Config()
+    config = replace(config, supervision=(*config.supervision, *restart))
+    _access(path, text, environ)
     return config if port is None else replace(config, web=replace(config.web, port=port))
+
+
+def access(home: Path, environ: Mapping[str, str], *, file: Path | None = None) -> AccessSettings:
+    """Who may speak, by the same file and environment.
+
+    Raises as ``load`` does, also for a policy that would let everybody in without the flag that says so.
+    """
+    path = file or home / CONFIG_NAME
+    return _access(path, _read(path, must_exist=file is not None), environ)
+
+
+def _access(path: Path, text: str, environ: Mapping[str, str]) -> AccessSettings:
+    root = _yaml(path, text)[0] if text.strip() else None
+    sections = frozenset(key.name for key in fields(Config))
+    settings, problems = read_access(Written(path, root), environ, sections)
+    if problems := [*problems, *open_policies(settings)]:
+        raise _invalid("\n".join(map(str, problems)))
+    return settings
+
+
+def secrets(home: Path, environ: Mapping[str, str], *, file: Path | None = None) -> tuple[str, ...]:
+    """Every value in the same file and environment whose name says that it is secret, whether the key is ours or not.
+
+    Raises as ``load`` does.
+    """
+    path = file or home / CONFIG_NAME
+    text = _read(path, must_exist=file is not None)
+    settings = _yaml(path, text)[1] if text.strip() else {}
+    return (*secrets_in(environ), *secrets_in(settings))
 
 
 def _read(path: Path, *, must_exist: bool) -> str:
@@ -64,8 +121,12 @@ def _read(path: Path, *, must_exist: bool) -> str:
 def _parse(path: Path, text: str, variables: Mapping[str, str]) -> Config:
     from pydantic import TypeAdapter, ValidationError
 
+    def place(key: Sequence[str]) -> str:
+        return f"{path}, line {_line(root, ('supervision', *key))}"
+
     root, settings = _yaml(path, text)
-    faults = [
+    rules, faults = read_section(settings.pop("supervision", {}), place)
+    faults += [
         f"{path}, line {_line(root, key)}: unknown key {'.'.join(key)}; did you mean {'.'.join(meant)}?"
         for key, meant in _misspelt(Config, settings)
     ]
@@ -74,7 +135,7 @@ def _parse(path: Path, text: str, variables: Mapping[str, str]) -> Config:
             settings[section] = settings[section] | {key: variables[name]}
     set_by: dict[Key, str] = {ENVIRONMENT[name]: f"environment variable {name}" for name in variables}
     try:
-        config = TypeAdapter(Config).validate_python(settings)
+        config = replace(TypeAdapter(Config).validate_python(settings), supervision=rules)
     except ValidationError as wrong:
         for fault in wrong.errors(include_url=False, include_context=False):
             where = tuple(map(str, fault["loc"]))
@@ -148,8 +209,14 @@ def _misspelt(model: type, settings: Mapping[str, Any], above: Key = ()) -> Iter
         inner = known.get(name)
         if isinstance(inner, type) and is_dataclass(inner) and isinstance(value, dict):
             yield from _misspelt(inner, value, (*above, name))
-        elif inner is None and (
-            meant := get_close_matches(str(name), sorted(known.keys() - settings.keys()), 1, SIMILAR)
+        elif get_origin(inner) is Mapping and isinstance(value, dict):
+            for entry, part in value.items():
+                if isinstance(part, dict):
+                    yield from _misspelt(get_args(inner)[1], part, (*above, name, entry))
+        elif (
+            inner is None
+            and name not in FOREIGN
+            and (meant := get_close_matches(str(name), sorted(known.keys() - settings.keys()), 1, SIMILAR))
         ):
             yield (*above, str(name)), (*above, meant[0])
 

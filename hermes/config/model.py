@@ -5,13 +5,18 @@ arguments of a pydantic field: ``load`` validates with them, and ``docs/generate
 default file and the reference from them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from hermes.config.supervision import Rule
+from hermes.types.origin import ChatType
+from hermes.types.records import BusyMode
 
 DAY_S = 86_400.0
 
 
-def _key(default: Any, description: str, **bounds: float | bool) -> Any:
+def _key(default: Any, description: str, **bounds: float | bool | str) -> Any:
     return field(default=default, metadata={"description": description, **bounds})
 
 
@@ -21,6 +26,10 @@ def _seconds(default: float, description: str, most: float = DAY_S) -> Any:
 
 def _section(model: type) -> Any:
     return _key(model(), model.__doc__ or "")
+
+
+def _by_name(description: str) -> Any:
+    return field(default_factory=dict, metadata={"description": description})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,17 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class Inbound:
+    """What is taken from the platforms."""
+
+    max_age_s: float = _seconds(
+        DAY_S,
+        "A message older than this, because the gateway was down, is not answered any more; its chat is told so. Seconds.",
+        365 * DAY_S,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """How long a message is worth sending."""
 
@@ -58,13 +78,86 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Logging:
-    """The log file, logs/gateway.log."""
+class Limits:
+    """How much is taken on at once. What is beyond it is refused in words."""
 
-    max_size_mb: float = _key(
-        5.0, "Size at which the file is set aside and a new one begun. Megabytes.", gt=0, le=1024
+    sessions: int = _key(
+        10_000,
+        "Conversations that are awake at the same time. One falls asleep after ten idle minutes.",
+        ge=1,
+        le=1_000_000,
     )
-    backup_count: int = _key(3, "How many files set aside are kept.", ge=1, le=1000)
+    turns: int = _key(
+        100,
+        "Answers that are worked on at the same time. Others wait for half a minute, then they are refused.",
+        ge=1,
+        le=100_000,
+    )
+    waiting: int = _key(100, "Messages of one conversation that wait for their answer.", ge=1, le=100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformDisplay:
+    """What is different on one platform."""
+
+    busy_input_mode: BusyMode | None = _key(None, "The platform's own busy_input_mode.")  # noqa: RUF009 - a field
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """How a conversation behaves towards its people."""
+
+    busy_input_mode: BusyMode = _key(  # noqa: RUF009 - a field
+        "interrupt",
+        "What a message does that comes while its conversation is at work. interrupt: the answer is begun again, for both;"
+        " queue: it waits its turn; steer: the agent is handed it as soon as it asks; collect: all that comes meanwhile"
+        " is answered together.",
+    )
+    busy_ack: bool = _key(
+        True, "queue: say at which place in line a message waits, at most every half minute."
+    )
+    busy_collect_s: float = _key(
+        0.35,
+        "collect: how long after an answer more is waited for, before the next one is begun. Seconds.",
+        ge=0,
+        le=60,
+        allow_inf_nan=False,
+    )
+    platforms: Mapping[str, PlatformDisplay] = _by_name("The mode of a platform: telegram, discord, …")
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """The log files: logs/gateway.log with everything, agent.log and errors.log with parts of it."""
+
+    level: str = _key(
+        "INFO",
+        "What goes into gateway.log and agent.log: DEBUG, INFO, WARNING, ERROR or CRITICAL, and above.",
+        pattern="^(?i:debug|info|warning|error|critical)$",
+    )
+    format: Literal["text", "json"] = _key("text", "text, or json for one JSON object a line.")
+    max_size_mb: float = _key(
+        5.0, "Size at which a file is set aside and a new one begun. Megabytes.", gt=0, le=1024
+    )
+    backup_count: int = _key(3, "How many files set aside are kept of each.", ge=1, le=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class ResetPolicy:
+    """When a conversation begins anew by itself. Its history stays searchable."""
+
+    mode: Literal["none", "idle", "daily", "both"] = _key(
+        "none",
+        "none: never; idle: after a time of silence; daily: at an hour of the day; both: at what comes first.",
+    )
+    at_hour: int = _key(4, "The hour of the daily reset, in the machine's local time.", ge=0, le=23)
+    idle_minutes: int = _key(
+        1440, "A conversation that was silent for longer than this begins anew. Minutes.", ge=1, le=5_256_000
+    )
+    notify: bool = _key(True, "Tell the people of a conversation that was in use when it has begun anew.")
+    notify_exclude_platforms: tuple[str, ...] = _key(
+        ("api_server", "webhook"), "Platforms on which nobody is told, because no person reads there."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +166,29 @@ class Config:
 
     web: Web = _section(Web)
     agent: Agent = _section(Agent)
+    inbound: Inbound = _section(Inbound)
     delivery: Delivery = _section(Delivery)
+    limits: Limits = _section(Limits)
+    display: Display = _section(Display)
     logging: Logging = _section(Logging)
     drain_timeout_s: float = _seconds(
         15.0, "How long a stop waits for turns and messages under way. Seconds.", 3600.0
+    )
+    group_sessions_per_user: bool = _key(
+        True, "In a group everybody has a conversation of their own; false: the group shares one."
+    )
+    thread_sessions_per_user: bool = _key(
+        False, "In a thread too, if it holds for groups; false: a thread shares one."
+    )
+    session_reset: ResetPolicy = _section(ResetPolicy)
+    reset_by_type: Mapping[ChatType, ResetPolicy] = _by_name(
+        "A policy in place of session_reset for a kind of chat: dm, group, channel, thread or forum. A key that it leaves"
+        " out has its default, not what session_reset sets."
+    )
+    reset_by_platform: Mapping[str, ResetPolicy] = _by_name(
+        "The same for a platform: telegram, discord, …; wins over reset_by_type."
+    )
+    supervision: tuple[Rule, ...] = _key(
+        (),
+        "How actors are restarted: a policy for each glob on their paths; of several that match, the last wins.",
     )

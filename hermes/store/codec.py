@@ -1,7 +1,8 @@
-"""Payload columns: frozen dataclasses to CBOR maps and back.
+"""What is in the columns. Payloads: frozen dataclasses to CBOR maps and back.
 
 Maps by field name without what equals its default (half the bytes), so that a row written before a field existed still
-decodes. The text is not among them: it has a column of its own, where it can be erased.
+decodes. The text is not among them: it has a column of its own, where it can be erased. What an event quotes of others
+goes with it: ``without_quotes``.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,10 @@ from hermes.types.agent import Step
 from hermes.types.content import Outbound
 from hermes.types.events import Attachment, InboundEvent
 from hermes.types.origin import Origin
+from hermes.types.records import SessionRecord
+
+SESSION = "session_key, session_id, generation, last_seq, created_at, last_active_at, suspended, resume_reason, resume_marked_at"
+"""The columns that ``session_record`` reads."""
 
 _Fields = tuple[tuple[str, object], ...]
 """Names of fields with their defaults."""
@@ -30,6 +35,7 @@ def _fields(kind: type[Any], *elsewhere: str) -> _Fields:
 _EVENT = _fields(InboundEvent, "text", "origin", "attachments")
 _ORIGIN = _fields(Origin)
 _ATTACHMENT = _fields(Attachment)
+_QUOTES = ("reply_to_text", "channel_context")
 _OUTBOUND = _fields(Outbound, "text")
 _STEP = _fields(Step)
 
@@ -62,6 +68,12 @@ def decode_event(payload: bytes, text: str) -> InboundEvent:
     return InboundEvent(origin=origin, attachments=attachments, text=text, **values)
 
 
+def without_quotes(payload: bytes) -> bytes:
+    """An event's payload without what it quotes of others, for an event whose text is not kept."""
+    values: dict[str, Any] = cbor2.loads(payload)
+    return cbor2.dumps({name: value for name, value in values.items() if name not in _QUOTES})
+
+
 def encode_outbound(message: Outbound) -> bytes:
     """``message`` without its text."""
     return cbor2.dumps(_map(message, _OUTBOUND), default=_plain)
@@ -80,3 +92,11 @@ def encode_step(step: Step) -> bytes:
 def decode_step(payload: bytes) -> Step:
     """The step that ``encode_step`` wrote."""
     return Step(**cbor2.loads(payload))
+
+
+def session_record(row: tuple[Any, ...]) -> SessionRecord:
+    """The session whose ``SESSION`` columns begin ``row``."""
+    key, session_id, generation, last_seq, created_at, last_active_at, suspended, reason, marked_at, *_ = row
+    return SessionRecord(
+        key, session_id, generation, last_seq, created_at, last_active_at, bool(suspended), reason, marked_at
+    )

@@ -4,6 +4,7 @@ For simulations and tests: no thread and no real I/O, so it may live under a vir
 """
 
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -21,9 +22,13 @@ T = TypeVar("T")
 
 
 class MemoryStore:
-    """A ``hermes.store.port.Store`` that commits every operation by itself, before its caller can be cancelled."""
+    """A ``hermes.store.port.Store`` that commits every operation by itself, before its caller can be cancelled.
 
-    def __init__(self) -> None:
+    ``now`` is the wall clock that its commits are dated by.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
         prepare(self._connection)
         self._fenced = False
@@ -55,6 +60,7 @@ class MemoryStore:
         """Fence this one and return another on the same data, for the tree after the kill."""
         self.fence()
         successor = object.__new__(MemoryStore)
+        successor._now = self._now
         successor._connection = self._connection
         successor._fenced = False
         return successor
@@ -71,6 +77,7 @@ class MemoryStore:
     def _commit(self, op: Op[T]) -> T:
         self._check()
         self._connection.execute("BEGIN")
+        self._connection.execute("UPDATE writer SET at = ?", (self._now(),))
         try:
             (result,) = apply(self._connection, [op])
         except Exception as error:

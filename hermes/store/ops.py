@@ -6,12 +6,13 @@ a message's way, so that an operation posted without waiting is seen by the next
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
-from hermes.types.agent import Step
+from hermes.types.agent import Step, Usage
 from hermes.types.content import Outbound
 from hermes.types.events import InboundEvent
 from hermes.types.ids import BootId, SessionId, SessionKey, TurnId
+from hermes.types.origin import Origin
 from hermes.types.ports import Accepted
 from hermes.types.records import InboxState, Note, SessionRecord, TranscriptLine
 
@@ -49,10 +50,35 @@ class Undecodable(Op[Accepted]):
 
 
 @dataclass(frozen=True, slots=True)
-class Route(Op[int | None]):
+class Renewal:
+    """A new stretch, decided from the record ``seen``; ``note`` is its first line and ``outbound`` what its people are told."""
+
+    reason: str
+    seen: SessionRecord
+    note: str
+    outbound: tuple[Outbound, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """The session is not to go on as it is. If a message waits already, stretch ``session_id`` begins with it, and ``note``."""
+
+    session_id: SessionId
+    note: str
+
+
+NotRouted = Literal["decided", "full", "changed"]
+"""Somebody has decided the row; the session has all the open rows it may have; the session is not what it was taken for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Op[int | NotRouted]):
     """Inbox row ``accepted`` → ``routed`` into a session, which is made if there is none (as ``new_session_id``).
 
-    Returns the row's ``seq`` in that session, or None if the row was not ``accepted`` any more.
+    ``renewal`` begins a new stretch (as ``new_session_id``) with this row: only if the session's id and last activity are
+    still those of the record it was decided from. Without it, only if the session is not suspended. The row belongs to
+    that stretch from then on. ``at`` is when its words came, and the session's last activity. ``text`` stands in for
+    them from now on, if a hook has rewritten them. Returns the row's ``seq``.
     """
 
     rank: ClassVar[int] = 20
@@ -61,14 +87,19 @@ class Route(Op[int | None]):
     new_session_id: SessionId
     rule: str
     at: float
+    origin: Origin
+    most: int | None = None
+    renewal: Renewal | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Close(Op[bool]):
     """Inbox row ``accepted`` → a terminal state, together with what is said about it. False if it was not ``accepted``.
 
-    ``keep_text`` False erases the text (a message that was not meant for us). ``effect`` is what the row, a command,
-    does to its session; it happens with the row's end or not at all.
+    ``keep_text`` False erases the text and what it quotes (a message that was not meant for us). ``effect`` is what the
+    row, a command, does to its session; it happens with the row's end or not at all. ``missed``: its chat is to be told,
+    by ``TellMissed``.
     """
 
     rank: ClassVar[int] = 20
@@ -79,15 +110,26 @@ class Close(Op[bool]):
     outbound: tuple[Outbound, ...] = ()
     keep_text: bool = True
     effect: "StopTurn | None" = None
+    missed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TellMissed(Op[bool]):
+    """Put out the notice about rows that were closed as ``missed``. False (nothing written) if one was told of before."""
+
+    rank: ClassVar[int] = 40
+    row_ids: tuple[int, ...]
+    notice: Outbound
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Take(Op[SessionRecord | None]):
     """Rows ``routed`` → ``in_turn`` of ``turn_id``, or ``in_turn`` of that same turn again after a death.
 
-    Raises the session's generation by one and returns its record; None (and nothing changed) unless every row is still
-    ``routed``, or ``in_turn`` of this turn. A row taken again counts ``crashes`` + 1 if its last owner lived in this
-    boot, else ``boots`` + 1.
+    Raises the session's generation by one and returns its record, with the stretch that the newest row belongs to; None
+    (and nothing changed) unless every row is still ``routed``, or ``in_turn`` of this turn. A row taken again counts
+    ``crashes`` + 1 if its last owner lived in this boot, else ``boots`` + 1 and marks the session as interrupted.
     """
 
     rank: ClassVar[int] = 30
@@ -117,11 +159,15 @@ class FinishTurn(Op[bool]):
     """End a turn in one transaction: transcript, outbox rows, inbox rows terminal, session row, counts.
 
     Holds only if the session's generation is still ``generation`` and every row is ``in_turn`` of ``turn_id``; else False
-    and nothing is written. Outbox rows whose delivery id exists already are skipped.
+    and nothing is written. Outbox rows whose delivery id exists already are skipped. The transcript goes into stretch
+    ``session_id``. ``active_at`` is what the end counts as activity for. ``answered`` clears the mark of an interruption.
+
+    ``suspend``: the stretch ends with this turn, and the next message begins a new one; unless one has begun already.
     """
 
     rank: ClassVar[int] = 40
     session_key: SessionKey
+    session_id: SessionId
     generation: int
     turn_id: TurnId
     row_ids: tuple[int, ...]
@@ -130,6 +176,9 @@ class FinishTurn(Op[bool]):
     transcript: tuple[TranscriptLine, ...]
     outbound: tuple[Outbound, ...]
     at: float
+    active_at: float
+    usage: Usage | None = None
+    suspend: Suspension | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +186,23 @@ class Release(Op[int]):
     """Rows ``in_turn`` of ``turn_id`` → ``routed``, keeping the turn's name and steps; returns how many rows that were.
 
     For a turn that was ended on purpose (a stop, an operator's restart) and is to go on later: that counts as no crash
-    and no boot.
+    and no boot. The session is marked as interrupted for ``reason``.
     """
 
     rank: ClassVar[int] = 41
     session_key: SessionKey
     turn_id: TurnId
+    reason: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class StopTurn(Op[int]):
-    """Raise the session's generation and end its ``in_turn`` rows as ``stopped``; returns how many rows that were.
+    """Raise the session's generation and end its open rows as ``stopped``; returns how many rows that were.
 
-    Whichever of this and ``FinishTurn`` commits first wins. ``new_session_id`` also begins a new stretch of the
-    conversation (history before it is no longer shown to the agent).
+    Those that wait too: a turn that is just beginning has not taken its own yet, and who says stop does not want the next
+    one instead. Whichever of this and ``FinishTurn`` commits first wins. ``new_session_id`` also begins a new stretch of
+    the conversation (history before it is no longer shown to the agent).
     """
 
     rank: ClassVar[int] = 40
@@ -158,6 +210,23 @@ class StopTurn(Op[int]):
     rule: str
     at: float
     new_session_id: SessionId | None = None
+    outbound: tuple[Outbound, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resume(Op[SessionId | None]):
+    """Go on with an earlier stretch of a session, as if ``StopTurn`` had begun it; returns its id.
+
+    ``session_id`` None: the present one if it was suspended, else the last one before it. Returns None, and nothing is
+    changed, if there is no such stretch.
+    """
+
+    rank: ClassVar[int] = 40
+    session_key: SessionKey
+    session_id: SessionId | None
+    rule: str
+    at: float
+    outbound: tuple[Outbound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,31 @@ Each sees one moment of the database. Lists are complete and in the order their 
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import cbor2
 
-from hermes.store.codec import decode_event, decode_outbound, decode_step
+from hermes.store.codec import SESSION, decode_event, decode_outbound, decode_step, session_record
 from hermes.store.port import Reader
 from hermes.types.agent import Step
 from hermes.types.content import OutboxState
-from hermes.types.ids import SessionKey, TraceId, TurnId
-from hermes.types.records import Counts, InboxRow, Note, OutboxRow, SearchHit, SessionRecord, TranscriptLine
+from hermes.types.ids import SessionId, SessionKey, TurnId
+from hermes.types.records import (
+    BusyMode,
+    Counts,
+    InboxRow,
+    Note,
+    OutboxRow,
+    SearchHit,
+    SessionRecord,
+    Standing,
+    TranscriptLine,
+)
 
 Chat = tuple[str, str, str]
 """(platform, account, chat_id): what a lane and an inbound worker stand for."""
 
-_INBOX = "row_id, state, event, text, rule, session_key, seq, turn_id, boot_id, incarnation, crashes, boots"
+_INBOX = "row_id, state, event, text, rule, session_key, session_id, seq, turn_id, boot_id, incarnation, crashes, boots"
 _OUTBOX = "row_id, state, message, text, parts_sent, attempts, not_before, failure, boot_id, created_at"
 _OPEN = "state IN ('prepared', 'sending', 'retry', 'unknown')"  # as in the partial index, to the letter
 _WORD = re.compile(r"\w+")
@@ -59,6 +69,26 @@ def accepted_rows(
     return [_inbox_row(row) for row in rows]
 
 
+def missed(reader: Reader, quiet_since: float) -> Sequence[Sequence[InboxRow]]:
+    """By chat, oldest first, the rows that were too old and that it has not been told of; only of chats where the last
+    such row was closed before ``quiet_since``.
+    """
+    chats = reader.execute(
+        "SELECT platform, account, chat_id FROM missed GROUP BY 1, 2, 3 HAVING max(at) <= ?", (quiet_since,)
+    ).fetchall()
+    return [
+        [
+            _inbox_row(row)
+            for row in reader.execute(
+                f"SELECT {_INBOX} FROM inbox WHERE row_id IN"
+                " (SELECT row_id FROM missed WHERE platform = ? AND account = ? AND chat_id = ?) ORDER BY row_id",
+                chat,
+            )
+        ]
+        for chat in chats
+    ]
+
+
 def open_sessions(reader: Reader) -> Sequence[SessionKey]:
     """Sessions that have rows to answer."""
     rows = reader.execute("SELECT DISTINCT session_key FROM inbox WHERE state IN ('routed', 'in_turn')")
@@ -70,12 +100,53 @@ def open_sessions(reader: Reader) -> Sequence[SessionKey]:
 
 def session(reader: Reader, session_key: SessionKey) -> SessionRecord | None:
     """The session's record, if there ever was one."""
+    found = reader.execute(f"SELECT {SESSION} FROM sessions WHERE session_key = ?", (session_key,)).fetchall()
+    return session_record(found[0]) if found else None
+
+
+def standing(reader: Reader, session_key: SessionKey) -> Standing | None:
+    """How the session stands before its next message; None if there is no session yet."""
     found = reader.execute(
-        "SELECT session_key, session_id, generation, last_seq, created_at, last_active_at FROM sessions"
-        " WHERE session_key = ?",
+        f"SELECT {SESSION}, EXISTS (SELECT 1 FROM transcript WHERE session_key = s.session_key"
+        " AND session_id = s.session_id AND role <> 'system'),"
+        " (SELECT max(received_at) FROM inbox WHERE session_key = s.session_key AND state IN ('routed', 'in_turn'))"
+        " FROM sessions AS s WHERE session_key = ?",
         (session_key,),
     ).fetchall()
-    return SessionRecord(*found[0]) if found else None
+    if not found:
+        return None
+    *_, had_activity, open_since = found[0]
+    return Standing(session_record(found[0]), bool(had_activity), open_since)
+
+
+def busy_mode(reader: Reader, session_key: SessionKey) -> BusyMode | None:
+    """The session's own busy mode, if it has one."""
+    found = reader.execute("SELECT busy_mode FROM sessions WHERE session_key = ?", (session_key,)).fetchall()
+    return cast("BusyMode | None", found[0][0]) if found else None
+
+
+def open_work(reader: Reader, session_key: SessionKey) -> tuple[Sequence[InboxRow], BusyMode | None]:
+    """``open_rows`` and ``busy_mode`` of the same moment."""
+    return open_rows(reader, session_key), busy_mode(reader, session_key)
+
+
+def open_count(reader: Reader, session_key: SessionKey) -> int:
+    """How many rows of the session are worked on or wait."""
+    ((count,),) = reader.execute(
+        "SELECT count(*) FROM inbox WHERE session_key = ? AND state IN ('routed', 'in_turn')", (session_key,)
+    ).fetchall()
+    return int(count)
+
+
+def turn_rows(reader: Reader, session_key: SessionKey, turn_id: TurnId) -> Sequence[InboxRow]:
+    """What a turn answers, in the order of ``seq``: its own rows, and those it had when it was interrupted."""
+    rows = reader.execute(
+        f"SELECT {_INBOX} FROM inbox WHERE session_key = ?1 AND state IN ('routed', 'in_turn') AND state = 'in_turn'"
+        f" AND turn_id = ?2 UNION ALL SELECT {_INBOX} FROM inbox WHERE session_key = ?1 AND turn_id = ?2"
+        " AND state = 'merged' ORDER BY seq",
+        (session_key, turn_id),
+    )
+    return [_inbox_row(row) for row in rows]
 
 
 def open_rows(reader: Reader, session_key: SessionKey) -> Sequence[InboxRow]:
@@ -88,12 +159,14 @@ def open_rows(reader: Reader, session_key: SessionKey) -> Sequence[InboxRow]:
     return [_inbox_row(row) for row in rows]
 
 
-def history(reader: Reader, session_key: SessionKey, limit: int) -> Sequence[TranscriptLine]:
-    """The newest ``limit`` lines of the session's current stretch, oldest first."""
+def history(
+    reader: Reader, session_key: SessionKey, session_id: SessionId, limit: int
+) -> Sequence[TranscriptLine]:
+    """The newest ``limit`` lines of a stretch, oldest first."""
     rows = reader.execute(
-        "SELECT role, text, at, turn_id, seq FROM transcript JOIN sessions USING (session_key, session_id)"
-        " WHERE session_key = ? ORDER BY line_id DESC LIMIT ?",
-        (session_key, limit),
+        "SELECT role, text, at, turn_id, seq FROM transcript WHERE session_key = ? AND session_id = ?"
+        " ORDER BY line_id DESC LIMIT ?",
+        (session_key, session_id, limit),
     ).fetchall()
     return [TranscriptLine(*row) for row in reversed(rows)]
 
@@ -157,17 +230,6 @@ def last_events(reader: Reader, limit: int) -> Sequence[dict[str, object]]:
     return [cbor2.loads(body) for (body,) in reversed(rows)]
 
 
-def trace(reader: Reader, trace_id: TraceId) -> tuple[Sequence[InboxRow], Sequence[OutboxRow]]:
-    """What came in and went out under one trace id; secret messages are left out. Scans: for a person who asks."""
-    inbox = reader.execute(
-        f"SELECT {_INBOX} FROM inbox WHERE trace = ? AND event IS NOT NULL ORDER BY row_id", (trace_id,)
-    )
-    outbox = reader.execute(
-        f"SELECT {_OUTBOX} FROM outbox WHERE trace = ? AND NOT secret ORDER BY row_id", (trace_id,)
-    )
-    return [_inbox_row(row) for row in inbox], [_outbox_row(row) for row in outbox]
-
-
 # --- what people ask for -----------------------------------------------------------------------------------------------
 
 
@@ -179,7 +241,7 @@ def search(reader: Reader, text: str, limit: int) -> Sequence[SearchHit]:
     rows = reader.execute(
         "SELECT session_key, role, snippet(transcript_fts, 0, '[', ']', '…', 24), at"
         " FROM transcript_fts JOIN transcript ON line_id = transcript_fts.rowid"
-        " WHERE transcript_fts MATCH ? ORDER BY transcript_fts.rowid DESC LIMIT ?",
+        " WHERE transcript_fts MATCH ? AND role <> 'system' ORDER BY transcript_fts.rowid DESC LIMIT ?",
         (" ".join(f'"{word}"' for word in words), limit),
     )
     return [SearchHit(*row) for row in rows]

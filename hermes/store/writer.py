@@ -9,6 +9,7 @@ stuck and wakes later changes nothing. Batch numbers go on from the file's, so o
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class WriterThread:
         self._report = report
         self._probe_s = probe_s
         self._healthy = False
+        self._attempt_at: float | None = None
         self._epoch = 0
         # A daemon, because a disk that hangs must not hold up the end of the process.
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -91,6 +93,12 @@ class WriterThread:
     def abandon(self) -> None:
         """Give it up for stuck: it gets no more operations, and a newer epoch fences what it still has in hand."""
         self._backlog.revoke(self)
+
+    @property
+    def stalled_s(self) -> float:
+        """How long the disk has had one and the same attempt in hand; 0 between attempts. From any thread."""
+        attempt_at = self._attempt_at
+        return 0.0 if attempt_at is None else time.monotonic() - attempt_at
 
     def _run(self) -> None:
         error: BaseException | None = None
@@ -117,9 +125,11 @@ class WriterThread:
     def _persist(self, attempt: Callable[[], T]) -> T | None:
         """Repeat ``attempt`` while the disk refuses it; None if told to end meanwhile."""
         while True:
+            self._attempt_at = time.monotonic()
             try:
                 result = attempt()
             except GatewayError as error:
+                self._attempt_at = None
                 if error.failure.code != STORE_DEGRADED:
                     raise
                 self._healthy = False
@@ -127,6 +137,7 @@ class WriterThread:
                 if not self._backlog.pause(self, self._probe_s):
                     return None
             else:
+                self._attempt_at = None
                 if not self._healthy:
                     self._healthy = True
                     self._report(Healthy())
@@ -193,7 +204,8 @@ class WriterThread:
 
     def _begin(self, connection: sqlite3.Connection, number: int) -> None:
         connection.execute("BEGIN IMMEDIATE")
-        marked = connection.execute("UPDATE writer SET batch = ? WHERE epoch = ?", (number, self._epoch))
+        mine = (number, time.time(), self._epoch)
+        marked = connection.execute("UPDATE writer SET batch = ?, at = ? WHERE epoch = ?", mine)
         if not marked.rowcount:
             raise GatewayError(Failure(STORE_GONE, scope="gateway", detail="a newer writer has taken over"))
 

@@ -14,7 +14,7 @@ from hermes.types.content import Capabilities, Draft, Part, SendResult
 from hermes.types.errors import Failure, SendError
 from hermes.types.events import InboundEvent
 from hermes.types.ids import TraceId
-from hermes.types.origin import Origin
+from hermes.types.origin import DEFAULT_ACCOUNT, ChatType, Origin
 from hermes.types.ports import Accepted, AdapterIO, Route, SocketRoute, TaskStatus
 
 EPOCH_S = 1_772_618_400.0
@@ -167,11 +167,17 @@ class FakeAdapter:
         self,
         platform: str = "fake",
         capabilities: Capabilities = Capabilities(authenticated=True),  # noqa: B008 - frozen
+        *,
+        account: str = DEFAULT_ACCOUNT,
+        bot_id: str | None = None,
     ) -> None:
         self.platform = platform
         self.capabilities = capabilities
+        self.account = account
+        self.bot_id = bot_id
         self.sent: list[Sent] = []
         self.drafts: list[tuple[str, Draft]] = []
+        self.typed: list[tuple[float, str, str | None, bool]] = []
         self.failures: list[Exception | None] = []
         self.unknown_arrives = True
         self.connects = 0
@@ -189,6 +195,8 @@ class FakeAdapter:
         """Be ready at once and stay until cancelled or told to ``crash``."""
         self.connects += 1
         self._io, self._dying = io, trio.Event()
+        if self.bot_id is not None:
+            io.identify(self.bot_id, self.bot_id)
         self._up.set()
         task_status.started()
         try:
@@ -220,24 +228,40 @@ class FakeAdapter:
         await trio.lowlevel.checkpoint()
         self.drafts.append((chat_id, draft))
 
-    async def receive(self, text: str, chat_id: str = "1", *, event_id: str | None = None) -> Accepted:
+    async def typing(self, chat_id: str, thread_id: str | None, on: bool) -> None:
+        """Record it, with Trio's time."""
+        await trio.lowlevel.checkpoint()
+        self.typed.append((trio.current_time(), chat_id, thread_id, on))
+
+    async def receive(
+        self, text: str, chat_id: str = "1", *, event_id: str | None = None, chat_type: ChatType = "dm"
+    ) -> Accepted:
         """Hand in a message as this platform would, once connected; returns when it is durable.
 
-        ``event_id`` names it for the sake of a redelivery; new ones are counted up.
+        ``event_id`` names it for the sake of a redelivery; new ones are counted up. In a group it mentions us.
         """
-        while (io := self._io) is None:
-            await self._up.wait()
         self._received += 1
         name = event_id or f"e{self._received}"
         event = InboundEvent(
             event_id=name,
-            origin=Origin(self.platform, chat_id, account=io.account, user_id="u1"),
+            origin=Origin(self.platform, chat_id, account=self.account, chat_type=chat_type, user_id="u1"),
             text=text,
             received_at=EPOCH_S + trio.current_time(),
             trace=TraceId(f"trace-{name}"),
             message_id=name,
+            mentions_bot=chat_type != "dm",
         )
-        return (await io.accept((event,)))[0]
+        return (await self.hand_in(event))[0]
+
+    async def hand_in(self, *events: InboundEvent) -> Sequence[Accepted]:
+        """Hand in ``events`` as they are, as one poll, once connected; returns when they are durable."""
+        return await (await self.io()).accept(events)
+
+    async def io(self) -> AdapterIO:
+        """What the present incarnation was given, once connected."""
+        while (io := self._io) is None:
+            await self._up.wait()
+        return io
 
     def crash(self, error: Exception) -> None:
         """Make the present ``connect`` raise ``error``."""

@@ -11,6 +11,9 @@ from hermes.types.events import InboundEvent
 from hermes.types.ids import SessionKey, TurnId
 from hermes.types.records import Note, SearchHit, TranscriptLine
 
+MOST_TOKENS = 10**12
+MOST_USD = 10.0**6
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -23,7 +26,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What the agent is asked to do. ``events`` are answered together; ``history`` is what came before them, oldest first;
+    """What the agent is asked to do. ``events`` are answered together; ``history`` is what came before them, oldest first,
+    in a shared conversation with ``[name] `` before what somebody said;
     ``steps`` are those of an earlier attempt at this same turn.
     """
 
@@ -61,10 +65,30 @@ AgentEvent = Delta | ToolCall | Notice
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer has cost: tokens, and US dollars where the price is known. ``input_tokens`` leaves out cached ones."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float = 0.0
+
+    @property
+    def plausible(self) -> bool:
+        """True if it can be counted: an agent is foreign code, and may make a figure out of anything."""
+        tokens = (self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens)
+        return all(type(count) is int and 0 <= count <= MOST_TOKENS for count in tokens) and (
+            type(self.cost_usd) in (int, float) and 0 <= self.cost_usd <= MOST_USD
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Final:
-    """The complete answer, in Markdown."""
+    """The complete answer, in Markdown; ``usage`` covers the whole turn."""
 
     text: str
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +106,12 @@ class AgentIO(Protocol):
 
     async def step(self, step: Step) -> None:
         """Return when ``step`` is committed."""
+
+    async def steered(self) -> tuple[InboundEvent, ...]:
+        """What its people have written since, if the conversation is to be steered; to be asked after each step.
+
+        What is returned belongs to this turn from then on: its answer answers it too.
+        """
 
 
 class Agent(Protocol):

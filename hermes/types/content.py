@@ -79,4 +79,5 @@ class Capabilities:
     idempotent_send: bool = False
     history: bool = False
     draft_interval_s: float = 0.8
+    typing_interval_s: float = 4.0
     send_timeout_s: float = 30.0

@@ -18,6 +18,7 @@ Scope = Literal["message", "chat", "adapter", "gateway"]
 HOME_HELD = "home_held"
 HOME_UNUSABLE = "home_unusable"
 CONFIG_INVALID = "config_invalid"
+USAGE = "usage"
 PORT_TAKEN = "port_taken"
 STORE_NEWER = "store_newer"
 STORE_CORRUPT = "store_corrupt"

@@ -6,7 +6,7 @@ from typing import Literal
 from hermes.types.ids import TraceId
 from hermes.types.origin import Origin
 
-EventKind = Literal["message", "edit", "reaction", "callback", "command", "system"]
+EventKind = Literal["message", "edit", "delete", "reaction", "callback", "command", "system"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,18 @@ class InboundEvent:
 
     ``event_id`` names the event (not the message) and is unique per (platform, account): it is the dedupe key.
     ``message_id`` is the platform's id of the message, for replies. Times are epoch seconds.
+    ``reply_to`` is the id of the message that this one answers, and ``reply_to_*`` what the platform tells about it.
+    ``channel_context`` is what was said in the channel before, where the platform hands it over with the message.
+    It and ``reply_to_text`` quote other people and are erased together with ``text``.
+    ``mentions_bot``: its text names us; an answer to us alone is no mention, although some platforms ping for it.
+    ``forwarded``: the words are somebody else's, so they are text, never a command. A native slash command is of kind
+    ``command``; a typed one is a message.
     ``internal`` is set in this process only and never by anything a platform sent.
+
+    Fields of the original that have another place: ``message_type`` is ``kind`` and the kinds of ``attachments``, which
+    also hold ``media_urls`` and ``media_types``; ``metadata`` is ``extra``; ``auto_skill`` and ``channel_prompt`` are
+    configuration and looked up when a turn begins, because a stored copy would be out of date; ``raw_message`` is kept
+    only of what cannot be decoded.
     """
 
     event_id: str
@@ -42,3 +53,9 @@ class InboundEvent:
     sent_at: float | None = None
     internal: bool = False
     extra: dict[str, str] = field(default_factory=dict)
+    reply_to_text: str | None = None
+    reply_to_author_id: str | None = None
+    reply_to_author_name: str | None = None
+    reply_to_is_own_message: bool = False
+    channel_context: str | None = None
+    forwarded: bool = False

@@ -47,7 +47,10 @@ class Response:
 
 
 class Socket(Protocol):
-    """A web socket with text frames. Both directions raise ``SocketClosed`` once the peer is gone."""
+    """A web socket, or a connection of the control socket, with text frames.
+
+    Both directions raise ``SocketClosed`` once the peer is gone.
+    """
 
     async def receive(self) -> str:
         """The next text frame."""
@@ -82,6 +85,22 @@ class SocketRoute:
     handler: Callable[[Request, Socket], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class ControlVerb:
+    """A verb of an adapter on the control socket, where the peer is proved to be the operator's own user.
+
+    ``verb`` is the adapter's platform, or begins with it and a dot. The handler gets the request's arguments, unchecked,
+    and owns the connection as a socket until it returns.
+    """
+
+    verb: str
+    handler: Callable[[Mapping[str, Any], Socket], Awaitable[None]]
+
+
+Mount = Route | SocketRoute | ControlVerb
+"""What an adapter may mount."""
+
+
 # --- the adapter contract ----------------------------------------------------------------------------------------------
 
 
@@ -103,6 +122,19 @@ class AdapterIO(Protocol):
         """Return when all events are durable, in one commit; only then may the platform's cursor move or an ack go out.
 
         Blocks while intake is paused (store away or degraded, drain). Cancelling withdraws nothing that was handed in.
+        Platform and account of an event are this adapter's own, whatever it says, and none of them is ``internal``.
+        """
+
+    async def undecodable(self, event_id: str, raw: bytes) -> None:
+        """Return when an event that cannot be decoded is kept as it came, ended and counted, so that the cursor may move.
+
+        ``event_id`` as of any other event, or a digest of ``raw`` where that too cannot be read. Blocks as ``accept`` does.
+        """
+
+    def identify(self, bot_id: str, bot_name: str | None = None) -> None:
+        """Who we are on this account: our user id, so that our own echo is known, and the name that ``/command@name`` uses.
+
+        Called once logged in, before ``started()``; remembered while the adapter is down.
         """
 
     def beat(self) -> None:
@@ -121,8 +153,8 @@ class Adapter(Protocol):
     platform: str
     capabilities: Capabilities
 
-    def routes(self) -> Sequence[Route | SocketRoute]:
-        """HTTP routes to mount while connected."""
+    def routes(self) -> Sequence[Mount]:
+        """Routes and control verbs to mount while connected."""
 
     async def connect(self, io: AdapterIO, *, task_status: TaskStatus) -> None:
         """Log in, ``task_status.started()``, receive until cancelled, or raise ``GatewayError``."""
@@ -144,6 +176,16 @@ class Drafts(Protocol):
         """Show the newest text; losing one is harmless."""
 
 
+@runtime_checkable
+class Typing(Protocol):
+    """Optional: the platform can show that an answer is being worked on."""
+
+    async def typing(self, chat_id: str, thread_id: str | None, on: bool) -> None:
+        """Show it until some moments after ``typing_interval_s`` of the capabilities, when it is asked for again if need be;
+        or take it away, where that is possible. One attempt, no loop inside; losing one is harmless.
+        """
+
+
 # --- what the web server and the control socket see of the tree --------------------------------------------------------
 
 
@@ -159,6 +201,17 @@ class MountedRoute(Protocol):
 
     async def open(self, request: Request, socket: Socket) -> None:
         """Run a socket handler until it returns, its peer leaves or its adapter's incarnation ends; then close the socket."""
+
+
+class MountedVerb(Protocol):
+    """A control verb as the control socket finds it; fenced as a route is."""
+
+    @property
+    def up(self) -> bool:
+        """Its adapter is connected."""
+
+    async def open(self, args: Mapping[str, Any], socket: Socket) -> None:
+        """Run the handler until it returns, its peer leaves or its adapter's incarnation ends; then close the socket."""
 
 
 class Routes(Protocol):
@@ -177,8 +230,8 @@ class Overview(Protocol):
     def was_ready(self) -> bool:
         """True once the gateway has been ready in this boot."""
 
-    def tree(self) -> Mapping[str, Any]:
-        """A consistent snapshot of the actor tree; costs no checkpoint."""
+    def seen(self) -> Callable[[], Mapping[str, Any]]:
+        """A consistent snapshot of the actor tree; what is returned makes the document of it, in whichever thread."""
 
     async def status(self) -> Mapping[str, Any]:
         """State, adapters, counts, outbox and sessions; unknown figures are None."""

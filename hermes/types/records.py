@@ -11,6 +11,9 @@ InboxState = Literal[
     "accepted", "routed", "in_turn", "answered", "merged", "refused", "denied", "ignored", "stopped", "failed"
 ]
 
+BusyMode = Literal["interrupt", "queue", "steer", "collect"]
+"""What becomes of a message that finds its conversation at work; ``hermes.routing.busy`` says what each means."""
+
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
@@ -23,6 +26,7 @@ class InboxRow:
     event: InboundEvent
     rule: str = ""
     session_key: SessionKey | None = None
+    session_id: SessionId | None = None
     seq: int | None = None
     turn_id: TurnId | None = None
     boot_id: BootId | None = None
@@ -48,7 +52,11 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """A conversation. ``generation`` counts turns and interruptions: results of an older one are discarded."""
+    """A conversation. ``generation`` counts turns and interruptions: results of an older one are discarded.
+
+    ``suspended``: it must begin anew before anything else. ``resume_marked_at``: it was interrupted then (epoch seconds,
+    for ``resume_reason``) and waits to be taken up; None once a turn has ended well.
+    """
 
     session_key: SessionKey
     session_id: SessionId
@@ -56,13 +64,29 @@ class SessionRecord:
     last_seq: int
     created_at: float
     last_active_at: float
+    suspended: bool = False
+    resume_reason: str = ""
+    resume_marked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a session stands before the next message. ``had_activity``: something was said in its present stretch.
+    ``open_since`` is when its newest open row came in (epoch seconds); None if none is open.
+    """
+
+    record: SessionRecord
+    had_activity: bool
+    open_since: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptLine:
-    """One line of a conversation, in the order of ``seq``."""
+    """One line of a conversation. ``notice`` is what its people were told in place of an answer, ``system`` what the agent
+    alone is told.
+    """
 
-    role: Literal["user", "assistant", "notice"]
+    role: Literal["user", "assistant", "notice", "system"]
     text: str
     at: float
     turn_id: TurnId | None = None

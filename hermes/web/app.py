@@ -154,7 +154,10 @@ class _Edge:
 
     async def tree(self, request: Request) -> Response:
         """The live actor tree."""
-        return await self._no_session(request) or JSONAnswer(self._overview.tree())
+        if refused := await self._no_session(request):
+            return refused
+        document = self._overview.seen()
+        return await trio.to_thread.run_sync(lambda: JSONAnswer(document()))
 
     async def status(self, request: Request) -> Response:
         """The gateway in numbers."""

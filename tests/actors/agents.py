@@ -98,3 +98,23 @@ class Deaf:
             await self.released.wait()
         self.late += 1
         return Final("too late")
+
+
+class Listener:
+    """Takes a step every second, ``steps`` of them, and asks after each what else there is; answers all it was told."""
+
+    name = "listener"
+
+    def __init__(self, steps: int = 3) -> None:
+        self._steps = steps
+        self.turns: list[Turn] = []
+
+    async def run(self, turn: Turn, io: AgentIO) -> Final:
+        """Go on after the steps of an earlier attempt."""
+        self.turns.append(turn)
+        heard = [event.text for event in turn.events]
+        for n in range(len(turn.steps), self._steps):
+            await trio.sleep(1)
+            await io.step(Step("result", f"look {n}", ""))
+            heard += [event.text for event in await io.steered()]
+        return Final("\n".join(heard))

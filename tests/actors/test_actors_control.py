@@ -9,6 +9,8 @@ import trio
 from told import Told
 
 from actors import control
+from actors.ports.adapters import AdapterTable
+from actors.ports.routes import RouteTable
 from hermes.ops.control import client
 
 
@@ -27,7 +29,11 @@ async def test_a_process_out_of_file_descriptors_keeps_its_control_socket(
         return stream
 
     monkeypatch.setattr(trio.SocketListener, "accept", scarce)
-    told, door = Told(), cast("Any", None)
+    nobody = cast("Any", None)
+    told, door = (
+        Told(),
+        control.ControlDoor(nobody, nobody, nobody, str, nobody, AdapterTable(), RouteTable(), nobody),
+    )
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(control.run, cast("Any", told), door, run_dir)

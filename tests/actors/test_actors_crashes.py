@@ -222,7 +222,7 @@ async def test_three_boots_that_find_a_row_in_its_turn_set_it_aside(open_world, 
         await world.kill()
     await world.settle()
 
-    assert world.heard() == [texts.POISONED]
+    assert world.heard() == [texts.SUSPENDED]
     assert world.rows("state, rule") == [("failed", "poison")]
 
 

@@ -22,7 +22,7 @@ def accepted(text="late"):
 
 
 def route(world, row_id):
-    return ops.Route(row_id, world.key(), SessionId("s"), "allowed", EPOCH_S)
+    return ops.Route(row_id, world.key(), SessionId("s"), "allowed", EPOCH_S, Origin("fake", "1"))
 
 
 @pytest.fixture

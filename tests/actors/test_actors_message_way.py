@@ -2,8 +2,6 @@
 
 import trio
 
-from hermes.store import queries
-
 
 async def test_a_message_is_answered_once_and_its_receipt_is_kept(open_world, autojump_clock):
     world = await open_world()
@@ -24,7 +22,7 @@ async def test_the_transcript_is_in_order(open_world, autojump_clock):
         await world.say(text)
     await world.settle()
 
-    lines = world.look(queries.history, world.key(), 10)
+    lines = world.transcript()
     assert [(line.role, line.text) for line in lines] == [
         ("user", "one"),
         ("assistant", "one"),

@@ -19,6 +19,7 @@ from hermes.store.backlog import Flight
 from hermes.store.errors import OperationRefused
 from hermes.store.ops import Accept, Enqueue, Op, Probe
 from hermes.store.schema import SCHEMA_VERSION, open_writer
+from hermes.store.tracing import ways
 from hermes.store.writer import Committed, Report, WriterThread
 from hermes.types.content import Outbound
 from hermes.types.errors import STORE_CORRUPT, STORE_DEGRADED, STORE_GONE, STORE_NEWER, GatewayError
@@ -345,7 +346,7 @@ async def test_AC_45_damage_that_a_reader_finds_ends_the_incarnation(path: Path)
 
     async def look() -> None:
         with pytest.raises(GatewayError) as caught:
-            await port.read(queries.trace, TraceId("none"))
+            await port.read(ways, "none")
         seen.append(caught.value)
 
     async with trio.open_nursery() as nursery:

@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import trio
+import trio.testing
 
-from actors import root, tree
+from actors import reloader, root, tree
 from actors.ports.adapters import AdapterTable
 from actors.ports.overview import TreeOverview
 from actors.ports.services import Services
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
-from hermes.config.model import Config
+from hermes.config.access import AccessSettings
+from hermes.config.load import Settings
+from hermes.config.model import Config, Display
+from hermes.ops.redaction import Redaction
 from hermes.sessions.keys import build_session_key
 from hermes.store import queries
 from hermes.store.memory import MemoryStore
@@ -30,20 +34,28 @@ from hermes.types import faults
 from hermes.types.agent import Agent
 from hermes.types.content import Capabilities
 from hermes.types.errors import Failure, GatewayError
+from hermes.types.hooks import Hooks, NoHooks
 from hermes.types.ids import BootId, SessionKey
 from hermes.types.origin import DEFAULT_ACCOUNT, Origin, lane_key
-from hermes.types.records import Counts
+from hermes.types.records import Counts, TranscriptLine
 from supervisors.spec import ChildSpec, path_segment
+from supervisors.spec_tree import family
 from supervisors.system import Outcome, StopRequest, System
 from supervisors.tree import ActorSnapshot
 from supervisors.watchdog import Watchdog
 
-EDGES = frozenset({"control", "store", "web", "maintenance"})
+EDGES = frozenset({"control", "store", "web", "journal", "dossiers", "dumper", "pruner"})
 """Children that need threads or sockets; everything else runs as it is."""
+
+SECRET = "a-secret-of-the-operator"
+"""What no one may be shown."""
 
 REBOOT_S = 1.0
 OUTBOX = "root/gateway/delivery/outbox"
 ADAPTER = "root/gateway/adapters/fake:default"
+
+QUEUE = Display(busy_input_mode="queue", busy_ack=False)
+"""Each message has an answer of its own, and nobody says anything else: what most tests are told in."""
 
 IDEMPOTENT = Capabilities(authenticated=True, idempotent_send=True)
 PLAIN = Capabilities(authenticated=True)
@@ -91,19 +103,28 @@ class World:
         platform: FakeAdapter | None = None,
         others: Sequence[FakeAdapter] = (),
         config: Config | None = None,
+        access: AccessSettings = AccessSettings(),  # noqa: B008 - frozen
+        hooks: Hooks | None = None,
     ) -> None:
         self.agent = agent if agent is not None else FakeAgent()
         self.platform = platform if platform is not None else FakeAdapter(capabilities=capabilities)
-        self.config = config if config is not None else Config()
+        self.config = config if config is not None else Config(display=QUEUE)
+        self._access = access
+        self._hooks = hooks if hooks is not None else NoHooks()
+        self._written: Config | GatewayError = self.config
+        self._readings = 0
         self.boots: list[Boot] = []
         self._platforms = (self.platform, *others)
-        self._store = MemoryStore()
+        self._store = MemoryStore(TrioClock().wall)
         self._names = count(1)
+        self.whatsapp_aliases: dict[str, str] = {}
+        self._again = False
+        self.away_s = REBOOT_S
 
     # --- the process ---------------------------------------------------------------------------------------------------
 
     async def keep(self) -> None:
-        """Boot, and boot again after each kill; return when a boot has ended by itself."""
+        """Boot, and boot again after each kill or restart; return when a boot has ended by itself."""
         while True:
             boot = self._make()
             self.boots.append(boot)
@@ -112,9 +133,10 @@ class World:
             boot.ended.set()
             for wire in boot.wires:
                 wire.cancel()
-            if boot.outcome is not None:
+            if boot.outcome is not None and not self._again:
                 return
-            await trio.sleep(REBOOT_S)
+            self._again = False
+            await trio.sleep(self.away_s)
 
     @property
     def boot(self) -> Boot:
@@ -128,7 +150,7 @@ class World:
 
     async def up(self, within_s: float = 60.0) -> None:
         """Wait until the present boot, or the next, is ready and its adapters are connected."""
-        paths = [f"root/gateway/adapters/{platform.platform}:default" for platform in self._platforms]
+        paths = [f"root/gateway/adapters/{one.platform}:{one.account}" for one in self._platforms]
         await self.until(lambda: all(self.state(path) == "running" for path in paths), within_s)
 
     async def kill(self) -> None:
@@ -139,6 +161,26 @@ class World:
         assert len(self.platform.sent) == sent
         await self.until(lambda: self.boot is not boot)
         await self.up()
+
+    async def reload(self, config: Config | GatewayError, access: AccessSettings | None = None) -> None:
+        """Tell the process that its file says something else, or something wrong, and wait until it has been read."""
+        self._written, before = config, self._readings
+        self._access = self._access if access is None else access
+        self.boot.system.registry.ref(tree.RELOADER).tell_nowait(reloader.Reload())
+        await self.until(lambda: self._readings > before)
+        await trio.testing.wait_all_tasks_blocked()
+
+    async def reread(self) -> Settings:
+        """What is in the file."""
+        self._readings += 1
+        if isinstance(self._written, GatewayError):
+            raise self._written
+        return Settings(self._written, self._access)
+
+    def restart(self) -> None:
+        """Stop in good order, and boot again."""
+        self._again = True
+        self.boot.system.request_stop(StopRequest(0, "the test"))
 
     async def stop(self) -> Outcome:
         """Stop in good order."""
@@ -202,6 +244,13 @@ class World:
         """What the database says, whoever lives."""
         return query(self._store._connection, *args)
 
+    def transcript(self, chat: str = "1") -> list[TranscriptLine]:
+        """What was said in the present stretch of a chat's session."""
+        record = self.look(queries.session, self.key(chat))
+        return (
+            [] if record is None else self.look(queries.history, record.session_key, record.session_id, 1000)
+        )
+
     def rows(self, columns: str, table: str = "inbox") -> list[Any]:
         """All rows of a table, oldest first: values where one column is asked for, else tuples."""
         found = self._store._connection.execute(
@@ -261,6 +310,7 @@ class World:
             adapters=adapters,
             web=WebPort(store, clock, ids),
             watchdog=Watchdog(),
+            redact=Redaction((SECRET,)).redact,
             clock=clock,
             boot_id=BootId(f"boot{number}"),
             home=Path("home"),
@@ -269,32 +319,38 @@ class World:
         services = tree.wire(
             system,
             boot_id=BootId(f"boot{number}"),
-            config=self.config,
+            settings=Settings(self.config, self._access),
+            hooks=self._hooks,
             clock=clock,
             ids=ids,
             store=store,
             agent=self.agent,
             overview=overview,
             adapters=adapters,
+            whatsapp_aliases=self.whatsapp_aliases,
         )
         return Boot(store, system, services, figures)
 
     def _tree(self, boot: Boot) -> ChildSpec:
         edge = cast("Any", None)
         accounts = [
-            tree.Account(platform.platform, DEFAULT_ACCOUNT, lambda platform=platform: platform)
+            tree.Account(platform.platform, platform.account, lambda platform=platform: platform)
             for platform in self._platforms
         ]
         parts = tree.Parts(
             services=boot.services,
             store_port=edge,
             overview=boot.services.overview,
+            inspection=edge,
             web_port=edge,
             control_door=edge,
             events=edge,
+            crashes=edge,
             accounts=accounts,
             announce=edge,
             set_aside=edge,
+            reread=lambda: self.reread(),
+            reloading=lambda _on: None,
             home=Path("home"),
         )
         return _without_edges(tree.build(parts))
@@ -344,6 +400,6 @@ def _late(read: Callable[..., Any]) -> Callable[..., Any]:
 def _without_edges(spec: ChildSpec) -> ChildSpec:
     if spec.kind == "worker":
         return spec
-    children, *rest = spec.args
+    children, rules = family(spec)
     kept = tuple(_without_edges(child) for child in children if child.id not in EDGES)
-    return replace(spec, args=(kept, *rest))
+    return replace(spec, args=(kept, rules))

@@ -168,7 +168,7 @@ class WebChatClient:
                     self.drafts.append(frame["html"])
                 case "said":
                     self._show(frame["item"], live=True)
-                case "pong":
+                case "pong" | "typing":
                     pass
                 case _:
                     self.problems.append(f"unexpected frame: {frame}")

@@ -214,8 +214,14 @@ def lives_in(node: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
 
 
 def _environment(**more: str) -> dict[str, str]:
-    """Ours, without what would lead the gateway to another home."""
-    return {**{name: value for name, value in os.environ.items() if name != "HERMES_HOME"}, **more}
+    """Ours, without what would lead the gateway to another home. Each message has an answer of its own, to be counted."""
+    ours = {name: value for name, value in os.environ.items() if name != "HERMES_HOME"}
+    return {
+        "HERMES_GATEWAY_BUSY_INPUT_MODE": "queue",
+        "HERMES_GATEWAY_BUSY_ACK_ENABLED": "false",
+        **ours,
+        **more,
+    }
 
 
 def _free_port() -> int:

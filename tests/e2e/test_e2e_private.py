@@ -59,6 +59,8 @@ async def test_S34_a_foreign_host_is_refused_and_no_cors_header_is_ever_sent(gat
 
 
 async def test_S32_no_code_and_no_cookie_stands_in_a_log_a_url_or_the_database(gateway: Gateway) -> None:
+    gateway.home.mkdir(mode=0o700)
+    (gateway.home / "config.yaml").write_text("logging: {level: debug}\n")
     gateway.launch(options=["-vv"])
     await gateway.ready()
     code = (await gateway.json("web", "link"))["url"].partition("#")[2]

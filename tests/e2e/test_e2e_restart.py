@@ -23,10 +23,14 @@ FRESH = {
     "root/gateway/inbound",
     "root/gateway/maintenance",
     "root/gateway/maintenance/journal",
+    "root/gateway/maintenance/dossiers",
+    "root/gateway/maintenance/dumper",
     "root/gateway/maintenance/pruner",
+    "root/gateway/maintenance/reloader",
     "root/gateway/web",
     "root/gateway/adapters",
     ADAPTER,
+    "root/gateway/adapters/console:default",
 }
 ANSWER_DEADLINE_S = 15.0
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from hermes.store import ops
-from hermes.store.apply import inbox, keeping, outbox, turns
+from hermes.store import busy_ops, ops
+from hermes.store.apply import busy, inbox, keeping, outbox, turns
 
 Apply = Callable[[sqlite3.Connection, Any], object]
 
@@ -26,11 +26,17 @@ _RUNS: dict[type[ops.Op[Any]], Callable[[sqlite3.Connection, Sequence[Any]], Seq
     ops.Undecodable: _each(inbox.undecodable),
     ops.Route: _each(inbox.route),
     ops.Close: _each(inbox.close),
+    ops.TellMissed: _each(inbox.tell_missed),
     ops.Take: _each(turns.take),
     ops.AddStep: _each(turns.add_step),
     ops.FinishTurn: _each(turns.finish_turn),
     ops.Release: _each(turns.release),
     ops.StopTurn: _each(turns.stop_turn),
+    ops.Resume: _each(turns.resume),
+    busy_ops.Interrupt: _each(busy.interrupt),
+    busy_ops.Steer: _each(busy.steer),
+    busy_ops.Revise: _each(busy.revise),
+    busy_ops.SetBusyMode: _each(busy.set_busy_mode),
     ops.Enqueue: _each(outbox.enqueue),
     ops.Sending: _each(outbox.sending),
     ops.Receipt: _each(outbox.receipt),

@@ -2,15 +2,17 @@
 
 # ruff: noqa: S608 - only constants of this module are joined into SQL; every value is a parameter
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 
 from hermes.store.apply.outbox import put
+from hermes.store.apply.stretches import add_note_line, begin, open_stretch
 from hermes.store.apply.turns import stop_turn
-from hermes.store.codec import encode_event
-from hermes.store.ops import Accept, Close, Route, Undecodable
+from hermes.store.codec import encode_event, without_quotes
+from hermes.store.ops import Accept, Close, NotRouted, Renewal, Route, TellMissed, Undecodable
 from hermes.types.events import InboundEvent
 from hermes.types.ports import Accepted
 
@@ -57,23 +59,72 @@ def undecodable(connection: sqlite3.Connection, op: Undecodable) -> Accepted:
     return Accepted(_known(connection, key), duplicate=cursor.rowcount == 0)
 
 
-def route(connection: sqlite3.Connection, op: Route) -> int | None:
+def route(connection: sqlite3.Connection, op: Route) -> int | NotRouted:
     """First the row, because its state decides whether there is a session to make."""
+    renewal = op.renewal
+    if renewal is not None and not _still(connection, op, renewal):
+        return "changed"
     moved = connection.execute(
         "UPDATE inbox SET state = 'routed', rule = ?2, session_key = ?3,"
-        " seq = 1 + ifnull((SELECT last_seq FROM sessions WHERE session_key = ?3), 0)"
-        " WHERE row_id = ?1 AND state = 'accepted'",
-        (op.row_id, op.rule, op.session_key),
+        " seq = 1 + ifnull((SELECT last_seq FROM sessions WHERE session_key = ?3), 0),"
+        " session_id = iif(?6, ?5, ifnull((SELECT session_id FROM sessions WHERE session_key = ?3), ?5)),"
+        " text = ifnull(?7, text)"
+        " WHERE row_id = ?1 AND state = 'accepted' AND (?4 IS NULL OR ?4 >"
+        " (SELECT count(*) FROM inbox WHERE session_key = ?3 AND state IN ('routed', 'in_turn')))"
+        " AND (?6 OR NOT EXISTS (SELECT 1 FROM sessions WHERE session_key = ?3 AND suspended))",
+        (op.row_id, op.rule, op.session_key, op.most, op.new_session_id, renewal is not None, op.text),
     )
     if not moved.rowcount:
-        return None
+        return _why_not(connection, op)
+    if renewal is not None:
+        begin(connection, op.session_key, op.new_session_id, op.at, renewal.reason)
+        add_note_line(connection, op.session_key, op.new_session_id, renewal.note, op.at)
+        put(connection, renewal.outbound, op.at)
+    origin = op.origin
+    title = origin.chat_name or (origin.user_name if origin.chat_type == "dm" else None)
     ((seq,),) = connection.execute(
-        "INSERT INTO sessions (session_key, session_id, last_seq, created_at, last_active_at) VALUES (?, ?, 1, ?, ?)"
-        " ON CONFLICT (session_key) DO UPDATE SET last_seq = last_seq + 1, last_active_at = excluded.last_active_at"
+        "INSERT INTO sessions (session_key, session_id, last_seq, created_at, last_active_at, platform, account,"
+        " chat_type, chat_id, thread_id, title) VALUES (?1, ?2, 1, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        " ON CONFLICT (session_key) DO UPDATE SET last_seq = last_seq + 1, last_active_at = max(last_active_at, ?3),"
+        " platform = ?4, account = ?5, chat_type = ?6, chat_id = ?7, thread_id = ?8, title = iif(?9 = '', title, ?9)"
         " RETURNING last_seq",
-        (op.session_key, op.new_session_id, op.at, op.at),
+        (
+            op.session_key,
+            op.new_session_id,
+            op.at,
+            origin.platform,
+            origin.account,
+            origin.chat_type,
+            origin.chat_id,
+            origin.thread_id,
+            title or "",
+        ),
     ).fetchall()
+    if seq == 1:
+        open_stretch(connection, op.session_key, op.new_session_id, op.at)
     return int(seq)
+
+
+def _still(connection: sqlite3.Connection, op: Route, renewal: Renewal) -> bool:
+    """True if the session is what the renewal was decided from."""
+    seen = renewal.seen
+    found = connection.execute(
+        "SELECT 1 FROM sessions WHERE session_key = ? AND session_id = ? AND last_active_at = ?",
+        (op.session_key, seen.session_id, seen.last_active_at),
+    )
+    return bool(found.fetchall())
+
+
+def _why_not(connection: sqlite3.Connection, op: Route) -> NotRouted:
+    accepted = connection.execute(
+        "SELECT 1 FROM inbox WHERE row_id = ? AND state = 'accepted'", (op.row_id,)
+    ).fetchall()
+    suspended = connection.execute(
+        "SELECT 1 FROM sessions WHERE session_key = ? AND suspended", (op.session_key,)
+    ).fetchall()
+    if not accepted:
+        return "decided"
+    return "changed" if suspended and op.renewal is None else "full"
 
 
 def close(connection: sqlite3.Connection, op: Close) -> bool:
@@ -84,10 +135,34 @@ def close(connection: sqlite3.Connection, op: Close) -> bool:
     )
     if not moved.rowcount:
         return False
+    if op.missed:
+        connection.execute(
+            "INSERT INTO missed SELECT row_id, platform, account, chat_id, ? FROM inbox WHERE row_id = ?",
+            (op.at, op.row_id),
+        )
+    if not op.keep_text:
+        _forget_quotes(connection, op.row_id)
     put(connection, op.outbound, op.at)
     if op.effect is not None:
         stop_turn(connection, op.effect)
     return True
+
+
+def tell_missed(connection: sqlite3.Connection, op: TellMissed) -> bool:
+    """The rows go and the notice comes in one commit, so that nobody is told twice."""
+    rows = json.dumps(op.row_ids)
+    untold = "missed WHERE row_id IN (SELECT value FROM json_each(?))"
+    ((waiting,),) = connection.execute(f"SELECT count(*) FROM {untold}", (rows,)).fetchall()
+    if waiting != len(op.row_ids):
+        return False
+    connection.execute(f"DELETE FROM {untold}", (rows,))
+    return put(connection, [op.notice], op.at) == 1
+
+
+def _forget_quotes(connection: sqlite3.Connection, row_id: int) -> None:
+    ((payload,),) = connection.execute("SELECT event FROM inbox WHERE row_id = ?", (row_id,)).fetchall()
+    if (kept := without_quotes(payload)) != payload:
+        connection.execute("UPDATE inbox SET event = ? WHERE row_id = ?", (kept, row_id))
 
 
 def _key(event: InboundEvent) -> _Key:

@@ -41,8 +41,8 @@ def enqueue(connection: sqlite3.Connection, op: Enqueue) -> bool:
 def sending(connection: sqlite3.Connection, op: Sending) -> bool:
     """From here on a crash makes the row ``unknown``."""
     moved = connection.execute(
-        "UPDATE outbox SET state = 'sending', attempts = attempts + 1, boot_id = ?, incarnation = ?, changed_at = ?"
-        " WHERE row_id = ? AND state IN ('prepared', 'sending', 'retry', 'unknown')",
+        "UPDATE outbox SET state = 'sending', attempts = attempts + 1, boot_id = ?1, incarnation = ?2, changed_at = ?3,"
+        " sending_at = ?3 WHERE row_id = ?4 AND state IN ('prepared', 'sending', 'retry', 'unknown')",
         (op.boot_id, op.incarnation, op.at, op.row_id),
     )
     return moved.rowcount == 1

@@ -5,18 +5,20 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hermes.store.apply.outbox import put
-from hermes.store.codec import encode_step
-from hermes.store.ops import AddStep, FinishTurn, Release, StopTurn, Take
+from hermes.store.apply.stretches import begin, count, last_before, mark_interrupted, suspend
+from hermes.store.codec import SESSION, encode_step, session_record
+from hermes.store.ops import AddStep, FinishTurn, Release, Resume, StopTurn, Take
+from hermes.types.ids import SessionId
 from hermes.types.records import SessionRecord
 
 
 def take(connection: sqlite3.Connection, op: Take) -> SessionRecord | None:
-    """All rows or none: the count is part of the condition."""
+    """All rows or none. Taking is nobody's activity: it may come long after the words, in another boot."""
     parameters = {
         "rows": json.dumps(op.row_ids),
-        "count": len(op.row_ids),
         "session": op.session_key,
         "turn": op.turn_id,
         "boot": op.boot_id,
@@ -26,21 +28,27 @@ def take(connection: sqlite3.Connection, op: Take) -> SessionRecord | None:
         "row_id IN (SELECT value FROM json_each(:rows)) AND session_key = :session"
         " AND (state = 'routed' OR (state = 'in_turn' AND turn_id = :turn))"
     )
-    taken = connection.execute(
+    ((found, _, session_id, interrupted),) = connection.execute(  # beside max(), a plain column is that row's
+        "SELECT count(*), max(seq), session_id, total(state = 'in_turn' AND boot_id <> :boot) FROM inbox"
+        f" WHERE {mine}",
+        parameters,
+    ).fetchall()
+    if found != len(op.row_ids):
+        return None
+    connection.execute(
         "UPDATE inbox SET crashes = crashes + (state = 'in_turn' AND boot_id = :boot),"
         " boots = boots + (state = 'in_turn' AND boot_id <> :boot),"
         " state = 'in_turn', turn_id = :turn, boot_id = :boot, incarnation = :incarnation"
-        f" WHERE {mine} AND (SELECT count(*) FROM inbox WHERE {mine}) = :count",
+        f" WHERE {mine}",
         parameters,
     )
-    if taken.rowcount != len(op.row_ids):
-        return None
-    found = connection.execute(
-        "UPDATE sessions SET generation = generation + 1, last_active_at = ? WHERE session_key = ?"
-        " RETURNING session_key, session_id, generation, last_seq, created_at, last_active_at",
-        (op.at, op.session_key),
+    if interrupted:
+        mark_interrupted(connection, op.session_key, "restart_interrupted", op.at)
+    session = connection.execute(
+        f"UPDATE sessions SET generation = generation + 1 WHERE session_key = ? RETURNING {SESSION}",
+        (op.session_key,),
     ).fetchall()
-    return SessionRecord(*found[0]) if found else None
+    return replace(session_record(session[0]), session_id=session_id) if session else None
 
 
 def add_step(connection: sqlite3.Connection, op: AddStep) -> bool:
@@ -63,54 +71,102 @@ def finish_turn(connection: sqlite3.Connection, op: FinishTurn) -> bool:
     """Look first: without rows there would be no update to carry the condition."""
     rows = json.dumps(op.row_ids)
     holding = connection.execute(
-        "SELECT session_id FROM sessions WHERE session_key = ? AND generation = ? AND ? = (SELECT count(*) FROM inbox"
+        "SELECT 1 FROM sessions WHERE session_key = ? AND generation = ? AND ? = (SELECT count(*) FROM inbox"
         " WHERE row_id IN (SELECT value FROM json_each(?)) AND state = 'in_turn' AND turn_id = ?)",
         (op.session_key, op.generation, len(op.row_ids), rows, op.turn_id),
     ).fetchall()
     if not holding:
         return False
-    ((session_id,),) = holding
     connection.execute(
         "UPDATE inbox SET state = ?, rule = ? WHERE row_id IN (SELECT value FROM json_each(?))",
         (op.state, op.rule, rows),
     )
+    connection.execute(  # handed to its agent when that did not look any more: they wait for the next one
+        "UPDATE inbox SET state = 'routed', turn_id = NULL WHERE session_key = ? AND state IN ('routed', 'in_turn')"
+        " AND state = 'in_turn' AND turn_id = ?",
+        (op.session_key, op.turn_id),
+    )
     connection.executemany(
         "INSERT INTO transcript (session_key, session_id, role, text, at, turn_id, seq) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (op.session_key, session_id, line.role, line.text, line.at, line.turn_id or op.turn_id, line.seq)
+            (
+                op.session_key,
+                op.session_id,
+                line.role,
+                line.text,
+                line.at,
+                line.turn_id or op.turn_id,
+                line.seq,
+            )
             for line in op.transcript
         ],
     )
     put(connection, op.outbound, op.at)
     connection.execute(
-        "UPDATE sessions SET last_active_at = ? WHERE session_key = ?", (op.at, op.session_key)
+        "UPDATE sessions SET last_active_at = max(last_active_at, ?2), resume_reason = iif(?3, '', resume_reason),"
+        " resume_marked_at = iif(?3, NULL, resume_marked_at) WHERE session_key = ?1",
+        (op.session_key, op.active_at, op.state == "answered"),
     )
+    if op.usage is not None:
+        count(connection, op.session_key, op.session_id, op.usage)
+    if op.suspend is not None:
+        suspend(connection, op.session_key, op.session_id, op.suspend, op.at)
     _drop_steps(connection, [op.turn_id])
     return True
 
 
 def release(connection: sqlite3.Connection, op: Release) -> int:
     """Only the mark of being worked on goes."""
-    return connection.execute(
+    released = connection.execute(
         "UPDATE inbox SET state = 'routed' WHERE session_key = ? AND turn_id = ? AND state = 'in_turn'",
         (op.session_key, op.turn_id),
     ).rowcount
+    if released:
+        mark_interrupted(connection, op.session_key, op.reason, op.at)
+    return released
 
 
 def stop_turn(connection: sqlite3.Connection, op: StopTurn) -> int:
     """The raised generation is what makes a late FinishTurn or AddStep fail."""
-    connection.execute(
-        "UPDATE sessions SET generation = generation + 1, last_active_at = ?, session_id = ifnull(?, session_id)"
-        " WHERE session_key = ?",
-        (op.at, op.new_session_id, op.session_key),
+    known = connection.execute(
+        "UPDATE sessions SET generation = generation + 1, last_active_at = max(last_active_at, ?) WHERE session_key = ?",
+        (op.at, op.session_key),
     )
+    if not known.rowcount:
+        return 0
     stopped = connection.execute(
         "UPDATE inbox SET state = 'stopped', rule = ? WHERE session_key = ? AND state IN ('routed', 'in_turn')"
-        " AND state = 'in_turn' RETURNING turn_id",
+        " RETURNING turn_id",
         (op.rule, op.session_key),
     ).fetchall()
     _drop_steps(connection, [turn_id for (turn_id,) in stopped])
+    if op.new_session_id is not None:
+        begin(connection, op.session_key, op.new_session_id, op.at, "session_reset")
+    put(connection, op.outbound, op.at)
     return len(stopped)
+
+
+def resume(connection: sqlite3.Connection, op: Resume) -> SessionId | None:
+    """What runs is stopped, because its answer belongs to the stretch that is left."""
+    found = connection.execute(
+        "SELECT session_id, suspended FROM sessions WHERE session_key = ?", (op.session_key,)
+    ).fetchall()
+    if not found:
+        return None
+    ((present, suspended),) = found
+    wanted: SessionId | None = op.session_id or (
+        present if suspended else last_before(connection, op.session_key, present)
+    )
+    known = connection.execute(
+        "SELECT 1 FROM stretches WHERE session_key = ? AND session_id = ?", (op.session_key, wanted)
+    ).fetchall()
+    if wanted is None or not known:
+        return None
+    if wanted != present or suspended:
+        stop_turn(connection, StopTurn(op.session_key, op.rule, op.at))
+        begin(connection, op.session_key, wanted, op.at, "session_switch")
+        put(connection, op.outbound, op.at)
+    return wanted
 
 
 def _drop_steps(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> None:

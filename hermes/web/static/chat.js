@@ -8,6 +8,7 @@ const MAX_CHARS = 100_000;
 const NEAR_BOTTOM_PX = 80;
 const BANNER_AFTER_MS = 1_500;
 const STALE_DRAFT_MS = 60_000;
+const STALE_TYPING_MS = 10_000; // the gateway says it again every four seconds
 const DELAY_S = 4;
 const WORDS = { sending: "sending…", safe: "✓ safe", answered: "✓ answered", refused: "not sent" };
 
@@ -19,6 +20,7 @@ const outbox = new Outbox(chat);
 const own = new Map(); // client id → { row, state }, in the order of the page
 const shown = new Set(); // ids of all messages on the page
 const drafts = new Map(); // draft id → { row, body, at }
+let typingUntil = 0;
 const actors = new Actors(showLogin);
 const link = new Link(chat, { onFrame: take, onState: showState, onLoggedOut: showLogin });
 
@@ -115,9 +117,9 @@ function clearDrafts(olderThanMs = 0) {
   }
 }
 
-/** Dots while something safe has no answer and none is being written. */
+/** Dots while an answer is worked on and nothing of it can be seen yet. */
 function showThinking() {
-  const waiting = [...own.values()].some((message) => message.state === "safe");
+  const waiting = Date.now() < typingUntil;
   let dots = $("thinking");
   if (waiting && drafts.size === 0 && !dots) {
     dots = document.createElement("div");
@@ -138,6 +140,7 @@ function take(frame) {
   switch (frame.t) {
     case "welcome":
       clearDrafts();
+      typingUntil = 0;
       frame.items.forEach(showItem);
       for (const message of outbox.all()) {
         if (!shown.has(message.id)) showOwn(message, "sending");
@@ -157,6 +160,9 @@ function take(frame) {
       break;
     case "said":
       showItem(frame.item);
+      break;
+    case "typing":
+      typingUntil = frame.on ? Date.now() + STALE_TYPING_MS : 0;
       break;
     case "draft":
       showDraft(frame);
@@ -320,5 +326,5 @@ $("logout").addEventListener("click", async () => {
 $("chat-name").textContent = chat === "main" ? "" : chat;
 if (chat !== "main") document.title = `${chat} – Hermes`;
 text.value = sessionStorage.getItem(keepKey) ?? "";
-setInterval(() => { clearDrafts(STALE_DRAFT_MS); showThinking(); }, STALE_DRAFT_MS / 4);
+setInterval(() => { clearDrafts(STALE_DRAFT_MS); showThinking(); }, STALE_TYPING_MS / 4);
 start();

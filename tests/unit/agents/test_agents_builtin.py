@@ -46,6 +46,7 @@ class RecordingIO:
     def __init__(self, dies_at_step: int | None = None) -> None:
         self.events: list[AgentEvent] = []
         self.steps: list[Step] = []
+        self.later: tuple[InboundEvent, ...] = ()
         self._dies_at_step = dies_at_step
 
     async def emit(self, event: AgentEvent) -> None:
@@ -55,6 +56,10 @@ class RecordingIO:
         if self._dies_at_step == len(self.steps):
             raise KeyboardInterrupt
         self.steps.append(step)
+
+    async def steered(self) -> tuple[InboundEvent, ...]:
+        later, self.later = self.later, ()
+        return later
 
 
 async def status() -> Mapping[str, Any]:
@@ -151,3 +156,16 @@ async def test_a_side_effect_commits_its_step(agent: BuiltinAgent) -> None:
     io = RecordingIO()
     await agent.run(turn("note x", "echo y"), io)
     assert io.steps == [Step("result", "turn1/0", "Noted as number 1.")]
+
+
+async def test_what_it_is_steered_with_is_answered_too(agent: BuiltinAgent, memory: ListMemory) -> None:
+    io = RecordingIO()
+    io.later = turn("note second").events
+
+    final = await agent.run(turn("note first"), io)
+
+    assert final.text.count("\n\n") == 1
+    assert [(key, note.text) for key, note in memory.kept.items()] == [
+        ("turn1/0", "first"),
+        ("turn1/1", "second"),
+    ]

@@ -103,7 +103,7 @@ def test_tree_shows_one_actor_a_line(tmp_path, capsys):
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "root  running  #1, up 1 min",
-        "├── store  running  #1, up 1 min, mailbox 2/64",
+        "├── store  running  #1, up 1 min, mailbox 2/64, peak 3",
         "└── gateway  running  #1, up 1 min",
         "    └── web  backoff  #1, up 1 min, 2 restarts, next start in 2 s  OSError: �[31mno",
     ]
@@ -309,7 +309,19 @@ def test_run_hands_over_home_settings_and_verbosity(tmp_path, capsys, app, optio
     assert run(capsys, "gateway", "run", *given)[0] == 0
     (call,) = app.calls
     assert (call["home"], call["verbosity"]) == (tmp_path, verbosity)
-    assert (call["config"].web.host, call["config"].web.port) == ("localhost", 0)
+    web = call["settings"].config.web
+    assert (web.host, web.port) == ("localhost", 0)
+
+
+def test_run_hands_over_who_may_speak_at_the_start_and_at_every_reading(tmp_path, capsys, app, monkeypatch):
+    monkeypatch.setenv("TELEGRAM_ALLOWED_USERS", "7")
+
+    assert run(capsys, "run", "--home", str(tmp_path))[0] == 0
+
+    (call,) = app.calls
+    monkeypatch.setenv("TELEGRAM_ALLOWED_USERS", "8")
+    assert call["settings"].access.rules("telegram").allowed == {"7"}
+    assert call["reread"]().access.rules("telegram").allowed == {"8"}
 
 
 @pytest.mark.parametrize("code", [0, 1, 70, 75, 78, 130])

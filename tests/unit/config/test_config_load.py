@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hermes.config.load import FILE_BYTES, load
-from hermes.config.model import Agent, Config, Web
+from hermes.config.model import Agent, Config, ResetPolicy, Web
 from hermes.types.errors import CONFIG_INVALID, GatewayError
 
 
@@ -79,7 +79,8 @@ def test_a_file_that_was_named_must_be_there(tmp_path):
 def test_sections_of_an_original_home_are_left_alone(tmp_path, file):
     file.write_text(
         "_config_version: 33\nmodel: {default: x, api_key: y}\nsecurity: {redact_secrets: true}\n"
-        "agent: {max_turns: 90, gateway_timeout: 1800}\nlogging: {level: INFO, 2: two}\nweb: {backend: z}\n1: one\n"
+        "agent: {max_turns: 90, gateway_timeout: 1800}\nsession_reset: {bg_process_max_age_hours: 24}\n"
+        "logging: {level: INFO, 2: two}\nweb: {backend: z}\n1: one\n"
     )
 
     assert load(tmp_path, {}) == Config()
@@ -115,6 +116,65 @@ def test_a_misspelt_key_names_the_nearest_one(tmp_path, file, text, line, words)
     file.write_text(text)
 
     assert fault(tmp_path) == f"{file}, line {line}: {words}"
+
+
+def test_reset_policies_are_read_per_type_and_platform_each_on_its_own(tmp_path, file):
+    file.write_text(
+        "session_reset: {mode: both, idle_minutes: '30', notify: no, notify_exclude_platforms: [irc]}\n"
+        "reset_by_type: {dm: {mode: idle}, forum: }\n"
+        "reset_by_platform:\n  telegram: {mode: daily, at_hour: 0}\n"
+        "group_sessions_per_user: false\nthread_sessions_per_user: yes\n"
+    )
+
+    assert load(tmp_path, {}) == Config(
+        session_reset=ResetPolicy("both", 4, 30, False, ("irc",)),
+        reset_by_type={"dm": ResetPolicy("idle", 4, 1440)},
+        reset_by_platform={"telegram": ResetPolicy("daily", 0)},
+        group_sessions_per_user=False,
+        thread_sessions_per_user=True,
+    )
+
+
+def test_the_environment_sets_the_reset_times(tmp_path, file):
+    file.write_text("session_reset: {mode: both, at_hour: 1}")
+
+    config = load(tmp_path, {"SESSION_IDLE_MINUTES": "5", "SESSION_RESET_HOUR": "23"})
+    assert config.session_reset == ResetPolicy("both", 23, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key"),
+    [
+        ("session_reset:\n  mode: weekly\n", 2, "session_reset.mode"),
+        ("session_reset:\n  mode: off\n", 2, "session_reset.mode"),
+        ("session_reset: {at_hour: 24}", 1, "session_reset.at_hour"),
+        ("session_reset: {idle_minutes: 0}", 1, "session_reset.idle_minutes"),
+        ("reset_by_type:\n  dm:\n    at_hour: 24\n", 3, "reset_by_type.dm.at_hour"),
+        ("reset_by_type:\n  dms: {}\n", 2, "reset_by_type.dms"),
+        ("reset_by_platform:\n  p:\n    idle_minutes: 0\n", 3, "reset_by_platform.p.idle_minutes"),
+        ("reset_by_platform: {p: 3}\n", 1, "reset_by_platform.p"),
+        ("reset_by_platform:\n\n  p: {idle_minute: 3}\n", 3, "unknown key reset_by_platform.p.idle_minute"),
+    ],
+)
+def test_a_bad_reset_policy_names_its_place(tmp_path, file, text, line, key):
+    file.write_text(text)
+
+    assert fault(tmp_path).startswith(f"{file}, line {line}: {key}")
+
+
+ORIGINAL_KEYS = (
+    "platforms default_reset_policy reset_triggers quick_commands sessions_dir sessions write_sessions_json"
+    " always_log_local filter_silence_narration stt_enabled stt stt_echo_transcripts max_concurrent_sessions"
+    " multiplex_profiles systemd_watchdog_seconds streaming session_store_max_age_days"
+    " profile_routes gateway display voice approvals cron hooks tts security model telegram discord slack"
+)
+
+
+@pytest.mark.parametrize("key", ORIGINAL_KEYS.split())
+def test_keys_of_the_original_are_not_taken_for_misspelt_ones(tmp_path, file, key):
+    file.write_text(f"{key}: {{a: 1}}\n")
+
+    assert load(tmp_path, {}) == Config()
 
 
 @pytest.mark.parametrize("value", ["-1", "0", ".inf", ".nan", "1e9", "[1]", "{a: b}"])

@@ -17,6 +17,7 @@ KEY = SessionKey("agent:main:webchat:dm:ann")
 CHAT = ("webchat", "default", "ann")
 BOOT = BootId("boot-1")
 TURN = TurnId("turn-1")
+STRETCH = SessionId("20260101_000000_00000000")
 
 
 def event(event_id: str = "e1", chat_id: str = "ann", text: str = "hello", **more: Any) -> InboundEvent:
@@ -42,8 +43,9 @@ def accept(connection: sqlite3.Connection, *events: InboundEvent) -> list[int]:
     return [accepted.row_id for accepted in do(connection, Accept(events))]
 
 
-def route(row_id: int, key: SessionKey = KEY, at: float = 101.0) -> Route:
-    return Route(row_id, key, SessionId("20260101_000000_00000000"), "dm", at)
+def route(row_id: int, key: SessionKey = KEY, at: float = 101.0, **more: Any) -> Route:
+    values: dict[str, Any] = {"new_session_id": STRETCH, "origin": Origin("webchat", "ann"), **more}
+    return Route(row_id, key, rule="dm", at=at, **values)
 
 
 def take(*row_ids: int, turn_id: TurnId = TURN, boot: BootId = BOOT, key: SessionKey = KEY) -> Take:
@@ -53,6 +55,7 @@ def take(*row_ids: int, turn_id: TurnId = TURN, boot: BootId = BOOT, key: Sessio
 def finish(generation: int, *row_ids: int, **more: Any) -> FinishTurn:
     values: dict[str, Any] = {
         "session_key": KEY,
+        "session_id": STRETCH,
         "turn_id": TURN,
         "state": "answered",
         "rule": "",
@@ -62,6 +65,7 @@ def finish(generation: int, *row_ids: int, **more: Any) -> FinishTurn:
         ),
         "outbound": (outbound(),),
         "at": 103.0,
+        "active_at": 103.0,
     }
     return FinishTurn(generation=generation, row_ids=row_ids, **(values | more))
 
@@ -70,7 +74,7 @@ def in_turn(connection: sqlite3.Connection, *events: InboundEvent) -> tuple[list
     """Accept, route and take; the rows and the session's record."""
     rows = accept(connection, *(events or (event(),)))
     for row in rows:
-        assert do(connection, route(row)) is not None
+        assert isinstance(do(connection, route(row)), int)
     record = do(connection, take(*rows))
     assert record is not None
     return rows, record

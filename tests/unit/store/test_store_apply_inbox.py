@@ -1,12 +1,14 @@
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from store_kit import KEY, accept, do, event, in_turn, outbound, route, states, take
 
 from hermes.store import queries
 from hermes.store.apply import apply
+from hermes.store.codec import decode_event
 from hermes.store.ops import Accept, Close, Prune, StopTurn, Undecodable
-from hermes.types.ids import SessionId
+from hermes.types.ids import SessionId, SessionKey
 from hermes.types.origin import Origin
 from hermes.types.ports import Accepted
 
@@ -85,17 +87,29 @@ def test_route_makes_the_session_once_and_numbers_rows(db: sqlite3.Connection) -
     )
 
 
+def test_AC_55_a_session_with_as_many_open_rows_as_it_may_have_takes_no_more(db: sqlite3.Connection) -> None:
+    do(db, Accept(tuple(map(event, "abcd"))))
+    for number in (1, 2):
+        assert do(db, replace(route(number), most=2)) == number
+
+    assert do(db, replace(route(3), most=2)) == "full"
+    assert states(db) == ["routed", "routed", "accepted", "accepted"]
+    assert do(db, replace(route(4, key=SessionKey("another")), most=2)) == 1
+    do(db, StopTurn(KEY, "stop", 103.0))
+    assert do(db, replace(route(3), most=2)) == 3
+
+
 def test_a_routed_row_is_never_decided_again(db: sqlite3.Connection) -> None:
     (row,) = accept(db, event())
     do(db, route(row))
-    assert do(db, route(row)) is None
+    assert do(db, route(row)) == "decided"
     assert do(db, Close(row, "ignored", "unaddressed", 102.0, (outbound(),))) is False
     assert states(db) == ["routed"]
     assert states(db, "outbox") == []
 
 
 def test_a_row_that_is_gone_makes_no_session(db: sqlite3.Connection) -> None:
-    assert do(db, route(99)) is None
+    assert do(db, route(99)) == "decided"
     assert queries.session(db, KEY) is None
 
 
@@ -112,6 +126,25 @@ def test_close_can_erase_the_text(db: sqlite3.Connection) -> None:
     assert db.execute(
         "SELECT count(*) FROM inbox WHERE instr(text, 'not') OR instr(event, 'not')"
     ).fetchone() == (0,)
+
+
+QUOTING = {"reply_to_text": "said by Ann", "channel_context": "said by Bob", "reply_to": "m1"}
+
+
+def test_close_erases_what_the_text_quotes_with_it(db: sqlite3.Connection) -> None:
+    (row,) = accept(db, event(text="not for you", **QUOTING))
+    do(db, Close(row, "ignored", "unaddressed", 102.0, keep_text=False))
+
+    ((payload,),) = db.execute("SELECT event FROM inbox").fetchall()
+    assert decode_event(payload, "") == event(text="", reply_to="m1")
+
+
+def test_close_that_keeps_the_text_keeps_what_it_quotes(db: sqlite3.Connection) -> None:
+    (row,) = accept(db, event(**QUOTING))
+    do(db, Close(row, "refused", "too_long", 102.0))
+
+    ((payload,),) = db.execute("SELECT event FROM inbox").fetchall()
+    assert decode_event(payload, "hello") == event(**QUOTING)
 
 
 def test_close_with_effect_stops_the_turn_or_nothing(db: sqlite3.Connection) -> None:

@@ -1,7 +1,22 @@
 import sqlite3
 
 import pytest
-from store_kit import BOOT, CHAT, KEY, TURN, accept, do, event, finish, in_turn, outbound, route, states, take
+from store_kit import (
+    BOOT,
+    CHAT,
+    KEY,
+    STRETCH,
+    TURN,
+    accept,
+    do,
+    event,
+    finish,
+    in_turn,
+    outbound,
+    route,
+    states,
+    take,
+)
 
 from hermes.store import queries
 from hermes.store.ops import AddStep, Release, StopTurn
@@ -82,8 +97,8 @@ def test_finish_commits_everything_in_one(db: sqlite3.Connection) -> None:
     do(db, _step(record.generation, 0))
     assert do(db, finish(record.generation, *rows)) is True
     assert states(db) == ["answered"]
-    assert [line.text for line in queries.history(db, KEY, 10)] == ["hello", "hi"]
-    assert [line.turn_id for line in queries.history(db, KEY, 10)] == [TURN, TURN]
+    assert [line.text for line in queries.history(db, KEY, STRETCH, 10)] == ["hello", "hi"]
+    assert [line.turn_id for line in queries.history(db, KEY, STRETCH, 10)] == [TURN, TURN]
     row = queries.next_open_row(db, *CHAT)
     assert row is not None
     assert (row.message, row.state, row.created_at) == (outbound(), "prepared", 103.0)
@@ -96,7 +111,7 @@ def test_a_turn_finishes_once(db: sqlite3.Connection) -> None:
     rows, record = in_turn(db)
     assert do(db, finish(record.generation, *rows)) is True
     assert do(db, finish(record.generation, *rows, outbound=(outbound("d2"),))) is False
-    assert len(queries.history(db, KEY, 10)) == 2
+    assert len(queries.history(db, KEY, STRETCH, 10)) == 2
     assert states(db, "outbox") == ["prepared"]
     assert queries.counts(db).answered == 1
 
@@ -111,7 +126,7 @@ def test_a_finish_that_does_not_hold_writes_nothing(
     assert do(db, op) is False
     assert states(db) == ["in_turn"]
     assert states(db, "outbox") == []
-    assert queries.history(db, KEY, 10) == []
+    assert queries.history(db, KEY, STRETCH, 10) == []
 
 
 def test_a_finish_without_rows_still_needs_its_generation(db: sqlite3.Connection) -> None:
@@ -129,8 +144,8 @@ def test_a_delivery_id_that_is_there_already_is_skipped(db: sqlite3.Connection) 
 def test_a_released_turn_goes_on_later_and_counts_against_nobody(db: sqlite3.Connection) -> None:
     rows, record = in_turn(db, event("a"), event("b"))
     do(db, _step(record.generation, 0))
-    assert do(db, Release(KEY, TurnId("another"))) == 0
-    assert do(db, Release(KEY, TURN)) == 2
+    assert do(db, Release(KEY, TurnId("another"), "stop", 104.0)) == 0
+    assert do(db, Release(KEY, TURN, "stop", 104.0)) == 2
     assert states(db) == ["routed", "routed"]
     assert do(db, finish(record.generation, *rows)) is False
     assert do(db, take(*rows)) is not None
@@ -156,19 +171,19 @@ def test_finish_wins_over_a_later_stop(db: sqlite3.Connection) -> None:
     assert states(db) == ["answered"]
 
 
-def test_stop_leaves_routed_rows_to_the_next_turn(db: sqlite3.Connection) -> None:
+def test_AC37_stop_ends_what_waits_too(db: sqlite3.Connection) -> None:
     in_turn(db)
     (later,) = accept(db, event("later"))
     do(db, route(later))
-    assert do(db, StopTurn(KEY, "stop", 104.0)) == 1
-    assert states(db) == ["stopped", "routed"]
+    assert do(db, StopTurn(KEY, "stop", 104.0)) == 2
+    assert states(db) == ["stopped", "stopped"]
 
 
 def test_a_new_stretch_hides_older_history(db: sqlite3.Connection) -> None:
     rows, record = in_turn(db)
     do(db, finish(record.generation, *rows))
     do(db, StopTurn(KEY, "new", 104.0, SessionId("second")))
-    assert queries.history(db, KEY, 10) == []
+    assert queries.history(db, KEY, SessionId("second"), 10) == []
     assert len(queries.search(db, "hello", 10)) == 1
 
 

@@ -1,4 +1,9 @@
+from dataclasses import replace
+from typing import Any, TypeVar, get_type_hints
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from store_kit import event, outbound
 
 from hermes.store import codec
@@ -7,6 +12,8 @@ from hermes.types.content import Outbound
 from hermes.types.events import Attachment, InboundEvent
 from hermes.types.ids import SessionKey, TraceId
 from hermes.types.origin import Origin
+
+T = TypeVar("T")
 
 FULL = InboundEvent(
     event_id="e1",
@@ -25,11 +32,74 @@ FULL = InboundEvent(
 )
 
 
-@pytest.mark.parametrize("whole", [event(), FULL])
+NEWER = replace(
+    FULL,
+    origin=replace(
+        FULL.origin,
+        chat_topic="Topic",
+        chat_id_alt="-100",
+        scope_id="guild",
+        parent_chat_id="channel",
+        role_authorized=True,
+        auto_thread_created=True,
+        auto_thread_initial_name="Thread",
+    ),
+    reply_to_text="said before",
+    reply_to_author_id="43",
+    reply_to_author_name="Bob",
+    reply_to_is_own_message=True,
+    channel_context="said around it",
+)
+"""``FULL`` with the fields that came later."""
+
+ROW_OF_SCHEMA_1 = (
+    b"\xachevent_idbe1kreceived_at\xfb@Y \x00\x00\x00\x00\x00etraceatdkinddeditjmessage_idamhreply_toarlmentions_bot\xf5"
+    b"gsent_at\xfb@X\xe0\x00\x00\x00\x00\x00hinternal\xf5eextra\xa1iclient_idbc1forigin\xaahplatformhtelegramgchat_idb99"
+    b"gaccountfsecondichat_typeegroupithread_ida7guser_idb42kuser_id_altcaltichat_namedChatiuser_namecAnnfis_bot\xf5"
+    b"kattachments\x82\xa5dkindeimagecrefcrefdnameea.pngdmimeiimage/pngjsize_bytes\x0c\xa2dkindevoicecrefdref2"
+)
+"""``FULL`` as it was written before origins and events had more fields."""
+
+
+@pytest.mark.parametrize("whole", [event(), FULL, NEWER])
 def test_events_come_back_whole(whole: InboundEvent) -> None:
     payload = codec.encode_event(whole)
     assert codec.decode_event(payload, whole.text) == whole
     assert b"not here" not in payload
+
+
+def test_rows_written_before_a_field_existed_decode() -> None:
+    assert codec.decode_event(ROW_OF_SCHEMA_1, "not here") == FULL
+
+
+def of(kind: type[T], **some: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
+    """Any ``kind``, whatever fields it has."""
+    drawn = {name: some.get(name, st.from_type(hint)) for name, hint in get_type_hints(kind).items()}
+    return st.builds(kind, **drawn)
+
+
+ORIGINS = of(Origin)
+EVENTS = of(
+    InboundEvent,
+    origin=ORIGINS,
+    received_at=st.floats(allow_nan=False),
+    sent_at=st.none() | st.floats(allow_nan=False),
+)
+
+
+@given(EVENTS)
+def test_any_event_comes_back_whole_and_hides_nothing_in_its_row(whole: InboundEvent) -> None:
+    payload = codec.encode_event(whole)
+
+    assert codec.decode_event(payload, whole.text) == whole
+    assert codec.encode_event(replace(whole, text="another")) == payload
+
+
+@given(EVENTS)
+def test_only_quotes_are_forgotten(whole: InboundEvent) -> None:
+    kept = codec.without_quotes(codec.encode_event(whole))
+
+    assert codec.decode_event(kept, whole.text) == replace(whole, reply_to_text=None, channel_context=None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_kit import KEY, event, finish, outbound, route, take
 
-from hermes.store import ops, queries
+from hermes.store import busy_ops, ops, queries
 from hermes.store.apply import apply, in_order
 from hermes.store.errors import OperationRefused
 from hermes.store.memory import MemoryStore
@@ -18,6 +18,7 @@ from hermes.store.schema import open_writer
 from hermes.types.agent import Step
 from hermes.types.errors import STORE_GONE, GatewayError
 from hermes.types.ids import BootId, SessionId, TurnId
+from hermes.types.origin import Origin
 from hermes.types.ports import Accepted
 
 
@@ -108,6 +109,17 @@ _operations: st.SearchStrategy[ops.Op[Any]] = st.one_of(
     st.builds(lambda g, row, t: finish(g, row, turn_id=t), st.integers(0, 3), _rows, _turns),
     st.builds(ops.Release, st.just(KEY), _turns),
     st.builds(ops.StopTurn, st.just(KEY), st.just("stop"), _at, st.sampled_from([None, SessionId("s2")])),
+    st.builds(busy_ops.Interrupt, st.just(KEY), _turns, st.tuples(_rows)),
+    st.builds(busy_ops.Steer, st.just(KEY), st.integers(0, 3), _turns, st.tuples(_rows), _boots, st.just(1)),
+    st.builds(
+        busy_ops.Revise,
+        _rows,
+        st.just(KEY),
+        st.just(Origin("webchat", "ann")),
+        st.sampled_from(["m", "n"]),
+        st.sampled_from([None, "edited"]),
+    ),
+    st.builds(busy_ops.SetBusyMode, st.just(KEY), st.sampled_from([None, "steer"])),
     st.builds(ops.Enqueue, st.builds(outbound, _ids, expires_at=_at), _at),
     st.builds(ops.Sending, _rows, _boots, st.just(1), _at),
     st.builds(ops.Receipt, _rows, st.integers(0, 1), st.just(2), st.just("m"), _at),

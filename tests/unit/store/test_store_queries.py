@@ -1,11 +1,11 @@
 import sqlite3
 
 import pytest
-from store_kit import CHAT, KEY, accept, do, event, finish, in_turn, outbound, route
+from store_kit import CHAT, KEY, STRETCH, accept, do, event, finish, in_turn, route
 
 from hermes.store import queries
-from hermes.store.ops import Close, Enqueue
-from hermes.types.ids import SessionKey, TraceId, TurnId
+from hermes.store.ops import Close
+from hermes.types.ids import SessionKey, TurnId
 from hermes.types.records import TranscriptLine
 
 
@@ -40,7 +40,7 @@ def test_rows_of_an_interrupted_turn_come_first(db: sqlite3.Connection) -> None:
 
 def test_history_is_the_newest_oldest_first(db: sqlite3.Connection) -> None:
     _said(db, "one", "two", "three")
-    assert [line.text for line in queries.history(db, KEY, 2)] == ["two", "three"]
+    assert [line.text for line in queries.history(db, KEY, STRETCH, 2)] == ["two", "three"]
 
 
 def test_search_finds_all_words_newest_first(db: sqlite3.Connection) -> None:
@@ -72,15 +72,6 @@ def test_a_lost_row_shows_as_unaccounted(db: sqlite3.Connection) -> None:
     assert queries.counts(db).unaccounted == 1
 
 
-def test_a_trace_shows_both_ways_without_secrets(db: sqlite3.Connection) -> None:
-    accept(db, event("a"), event("b"))
-    do(db, Enqueue(outbound("open", trace=TraceId("trace-a")), 100.0))
-    do(db, Enqueue(outbound("code", trace=TraceId("trace-a"), secret=True), 100.0))
-    came, went = queries.trace(db, TraceId("trace-a"))
-    assert [row.event.event_id for row in came] == ["a"]
-    assert [row.message.delivery_id for row in went] == ["open"]
-
-
 def test_hot_reads_scan_no_table(db: sqlite3.Connection) -> None:
     asked: list[str] = []
     accept(db, event())
@@ -90,7 +81,7 @@ def test_hot_reads_scan_no_table(db: sqlite3.Connection) -> None:
     queries.accepted_rows(db, *CHAT)
     queries.open_sessions(db)
     queries.open_rows(db, KEY)
-    queries.history(db, KEY, 5)
+    queries.history(db, KEY, STRETCH, 5)
     queries.open_lanes(db)
     queries.next_open_row(db, *CHAT)
     queries.outbox_counts(db)

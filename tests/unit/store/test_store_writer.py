@@ -2,15 +2,16 @@
 
 import queue
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from store_kit import CHAT, do, event, outbound, states
 
-from hermes.store import apply, queries, schema
+from hermes.store import apply, queries, schema, writer
 from hermes.store.backlog import Backlog, Cell, Flight
 from hermes.store.errors import OperationRefused
 from hermes.store.ops import Accept, Enqueue, Probe, Receipt, Sending, Unsent
@@ -207,6 +208,31 @@ def test_a_locked_file_at_boot_degrades_until_it_is_free(desk: Desk, monkeypatch
     assert isinstance(report, Healthy)
     desk.next(Committed)
     foreign.close()
+
+
+def test_an_attempt_that_the_disk_does_not_finish_can_be_seen_and_an_idle_or_degraded_one_is_none(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> Any:
+        begun.set()
+        go_on.wait(WAIT_S)
+        return apply.apply(*args)
+
+    monkeypatch.setattr(writer, "apply", slow)
+    desk.start()
+    desk.next(Healthy)
+    assert desk.writer is not None
+    assert desk.writer.stalled_s == 0.0
+    desk.put(_cell("a"))
+    assert begun.wait(WAIT_S)
+    first = desk.writer.stalled_s
+
+    assert desk.writer.stalled_s > first
+    go_on.set()
+    desk.next(Committed)
+    assert desk.writer.stalled_s == 0.0
 
 
 def test_AC_45_a_corrupt_file_ends_the_writer_with_its_name(desk: Desk) -> None:

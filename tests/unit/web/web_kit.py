@@ -55,8 +55,8 @@ class FakeOverview:
     def was_ready(self) -> bool:
         return self.started
 
-    def tree(self) -> Mapping[str, Any]:
-        return {"root": {"path": "root"}}
+    def seen(self) -> Callable[[], Mapping[str, Any]]:
+        return lambda: {"root": {"path": "root"}}
 
     async def status(self) -> Mapping[str, Any]:
         return {"state": "running"}
