@@ -40,8 +40,10 @@ bench:
     {{ bin }}python tests/bench/bench_kit.py
     {{ bin }}python tests/bench/bench_sessions.py
 
-# The long proofs: 5 and 200 kills under load, and a kill at every fault point
+# The long proofs: 5 and 200 kills under load, a kill at every fault point, 1,000 sessions under restarts, a starved machine
 proof:
     {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 200 --kills 5
     {{ bin }}python tests/e2e/load_kill9.py --clients 20 --messages 800 --kills 200
     {{ bin }}python tests/e2e/faultpoints.py
+    {{ bin }}python tests/e2e/load_sessions.py --sessions 1000 --messages 20 --senders 8 --crashes 200
+    {{ bin }}python tests/e2e/starved.py

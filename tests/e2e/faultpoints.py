@@ -3,18 +3,25 @@
 For each point of ``hermes.types.faults`` a gateway on a fresh home kills itself the nth time it passes there, under load,
 and is started again. The check is that of load_kill9.py; notes are among the messages, so that a side effect that
 happens twice shows.
+
+Then once for each way in which one message can find its session: idle, busy with a turn, or with another message that waits
+already. There it is this message, a note, that passes the point when the gateway dies.
 """
 
 import argparse
 import signal
+import sqlite3
 import sys
 import tempfile
 import traceback
+from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Literal, get_args
 
 import trio
 from harness import Gateway
+from harness_chats import Chat, connected, quiet, violations
 from harness_fleet import Fleet, check_store
 
 from hermes.types.faults import POINTS
@@ -22,6 +29,18 @@ from hermes.types.faults import POINTS
 CLIENTS = 2
 MESSAGES = 16
 STRIKE_DEADLINE_S = 20.0
+
+Finds = Literal["idle", "busy", "queued"]
+"""How the message finds its session."""
+
+FINDS: tuple[Finds, ...] = get_args(Finds)
+BEFORE = {"idle": 1, "busy": 1, "queued": 2}
+"""How many messages were sent before it."""
+
+SLOW = "echo" + " slow" * 20
+"""As many deltas as an answer may have: the longest turn of the built-in agent, 0.4 s."""
+
+NOTE = "the one under test"
 
 
 async def strike(home: Path, point: str, *, nth: int, seed: int) -> list[str]:
@@ -47,8 +66,58 @@ async def strike(home: Path, point: str, *, nth: int, seed: int) -> list[str]:
         gateway.close()
 
 
+async def strike_message(home: Path, point: str, finds: Finds) -> list[str]:
+    """Kill a gateway when one message passes ``point`` that has found its session so; say what is wrong after a start."""
+    gateway = Gateway(home)
+    before = BEFORE[finds]
+    # Only notes have a step, and it is the only note.
+    nth = 1 if point == "after_step" else before + 1
+    try:
+        await gateway.start(f"{point}:kill9:{nth}")
+        chat = Chat(gateway, await gateway.log_in(), "c")
+        async with connected([chat]):
+            with trio.fail_after(STRIKE_DEADLINE_S):
+                await _bring_about(finds, chat)
+            replied = len(chat.replied)
+            chat.say(f"note {NOTE}")
+            exit_code = await gateway.ended(STRIKE_DEADLINE_S)
+            await gateway.start()
+            found = await quiet(gateway, before + 1)
+            found += await violations([chat], home)
+        if replied != (finds == "idle"):
+            found.append(f"the session was not {finds}: {replied} answers when the message was sent")
+        if exit_code != -signal.SIGKILL:
+            found.append(f"the process ended with {exit_code}, not by the kill at {point}")
+        if len(chat.replied) != before + 1:
+            found.append(f"{before + 1} messages were sent, answered are {chat.replied}")
+        await gateway.stop()
+        return found + _kept_once(home) + check_store(home, before + 1)
+    except Exception as error:
+        return traceback.format_exception(error)
+    finally:
+        gateway.close()
+
+
+async def _bring_about(finds: Finds, chat: Chat) -> None:
+    first = chat.say(f"{SLOW} first")
+    match finds:
+        case "idle":
+            await chat.client.until(lambda: first in chat.replied)
+        case "busy":
+            await chat.client.until(lambda: bool(chat.client.drafts))
+        case "queued":
+            await chat.client.until(lambda: bool(chat.client.drafts))
+            chat.say(f"{SLOW} second")
+
+
+def _kept_once(home: Path) -> list[str]:
+    with closing(sqlite3.connect(f"file:{home / 'gateway.db'}?mode=ro", uri=True)) as database:
+        kept = [text for (text,) in database.execute("SELECT text FROM notes")]
+    return [] if kept == [NOTE] else [f"notes kept: {kept}, asked for: {[NOTE]}"]
+
+
 def main() -> None:
-    """Strike at the points named, or at all; one line each."""
+    """Strike at the points named, or at all, under load and at one message; one line each."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -58,13 +127,18 @@ def main() -> None:
     options = parser.parse_args()
     failed = False
     for point in options.points or POINTS:
-        with tempfile.TemporaryDirectory(prefix="hermes-fault-") as directory:
-            home = Path(directory) / "home"
-            violations = trio.run(partial(strike, home, point, nth=options.nth, seed=options.seed))
-        failed |= bool(violations)
-        print(f"{point:26} {'0 lost, 0 doubled, order kept' if not violations else 'VIOLATION'}", flush=True)
-        for line in violations:
-            print(f"  {line}", flush=True)
+        for finds in (None, *FINDS):
+            with tempfile.TemporaryDirectory(prefix="hermes-fault-") as directory:
+                home = Path(directory) / "home"
+                if finds is None:
+                    found = trio.run(partial(strike, home, point, nth=options.nth, seed=options.seed))
+                else:
+                    found = trio.run(strike_message, home, point, finds)
+            failed |= bool(found)
+            verdict = "VIOLATION" if found else "0 lost, 0 doubled, order kept"
+            print(f"{point:26} {finds or 'under load':10} {verdict}", flush=True)
+            for line in found:
+                print(f"  {line}", flush=True)
     sys.exit(failed)
 
 
