@@ -33,12 +33,12 @@ def record_end(
     words = describe(reason)
     log.log(
         logging.DEBUG if is_clean(reason) else logging.WARNING,
-        "%s#%d %s: %s%s",
+        "%s#%d %s%s: %s",
         cell.path,
         incarnation,
-        words,
         decision,
         wait,
+        words,
         exc_info=exception_of(reason) if isinstance(reason, Crash) else None,
         extra=about(cell.path, incarnation),
     )

@@ -106,7 +106,8 @@ def search(text: str, limit: int, home: Path, as_json: bool) -> None:
         print_json(answer)
         return
     for hit in answer["hits"]:
-        click.echo(plain(f"{_local(hit['at'])}  {hit['session_key']}  {hit['role']}: {hit['excerpt']}"))
+        excerpt = " ".join(hit["excerpt"].split())
+        click.echo(plain(f"{_local(hit['at'])}  {hit['session_key']}  {hit['role']}: {excerpt}"))
     if not answer["hits"]:
         click.echo("Nothing is found.")
 

@@ -124,8 +124,9 @@ def session_lines(reader: Reader, typed: str, after: int) -> dict[str, Any]:
 
 def find_key(reader: Reader, typed: str) -> SessionKey:
     """The key that ``typed`` is, or the only one that it begins, with or without ``agent:main:`` before it."""
-    if reader.execute("SELECT 1 FROM sessions WHERE session_key = ?", (typed,)).fetchall():
-        return SessionKey(typed)
+    for key in (typed, _HEAD + typed):
+        if reader.execute("SELECT 1 FROM sessions WHERE session_key = ?", (key,)).fetchall():
+            return SessionKey(key)
     found = [
         key
         for (key,) in reader.execute(

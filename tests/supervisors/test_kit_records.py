@@ -107,7 +107,7 @@ async def test_law_O1_linked_children_by_themselves_with_their_owner_and_given_u
 
     assert ends(it, "root/a/waits") == [("cancelled with root/a/waits", "remove")]
     assert ends(it, "root/a/deaf") == [("stuck", "remove")]
-    assert "root/a/fails#1 ValueError: boom: remove" in caplog.text
+    assert "root/a/fails#1 remove: ValueError: boom" in caplog.text
 
 
 @pytest.mark.parametrize("how", ["crash", "hurry", "unread"])

@@ -101,7 +101,9 @@ def test_search_finds_lines_and_prints_nothing_a_terminal_acts_on(home, capsys):
     code, out, _ = run(capsys, home, "search", "forest")
     assert code == 0
     assert "\x1b" not in out
-    assert f"{ANN}  assistant: " in out
+    assert out.endswith(f"{ANN}  assistant: in the \N{REPLACEMENT CHARACTER}[31m [forest]\n"), (
+        "one line a hit"
+    )
     assert document(capsys, home, "search", "fox")["hits"][0]["excerpt"] == "where is the [fox]"
     assert run(capsys, home, "search", "wolf")[1] == "Nothing is found.\n"
 

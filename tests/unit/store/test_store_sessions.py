@@ -63,9 +63,10 @@ def test_a_key_is_found_by_enough_of_its_beginning(db: sqlite3.Connection, typed
         assert sessions.find_key(db, typed) == "agent:main:telegram:dm:99"
 
 
-def test_a_whole_key_wins_over_one_that_goes_on(db: sqlite3.Connection) -> None:
+@pytest.mark.parametrize("typed", ["agent:main:telegram:dm:9", "telegram:dm:9"])
+def test_a_whole_key_wins_over_one_that_goes_on(db: sqlite3.Connection, typed: str) -> None:
     make(db, "agent:main:telegram:dm:9", "agent:main:telegram:dm:99")
-    assert sessions.find_key(db, "agent:main:telegram:dm:9") == "agent:main:telegram:dm:9"
+    assert sessions.find_key(db, typed) == "agent:main:telegram:dm:9"
 
 
 @pytest.mark.parametrize("typed", ["agent:main:telegrm:dm:99", "telegam:dm:99"])
