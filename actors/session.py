@@ -23,7 +23,7 @@ from hermes.sessions.ids import new_turn_id
 from hermes.sessions.stuck import judge
 from hermes.store import busy_ops, ops, queries
 from hermes.types import texts
-from hermes.types.content import Outbound
+from hermes.types.content import ANSWERS, Outbound
 from hermes.types.ids import DeliveryId, SessionKey
 from hermes.types.records import BusyMode, InboxRow
 from supervisors.cell import Down, Stop
@@ -255,6 +255,7 @@ class _Session:
             kind="notice",
             reply_to=event.message_id,
             session_key=self._key,
+            metadata={ANSWERS: ""},
             trace=event.trace,
             expires_at=wall + self._services.config.delivery.ttl_s,
         )

@@ -10,6 +10,7 @@ the same way, with the messages that interrupted it among its events; so no step
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -25,7 +26,7 @@ from hermes.sessions.reset import note_to_agent
 from hermes.store import busy_ops, ops, queries
 from hermes.types import faults, texts
 from hermes.types.agent import AgentEvent, Delta, Failed, Final, Notice, Step, ToolCall, Turn, Usage
-from hermes.types.content import Draft, Outbound
+from hermes.types.content import ANSWERS, Draft, Outbound
 from hermes.types.errors import EMPTY_ANSWER, POISON, TURN_DEADLINE
 from hermes.types.events import InboundEvent
 from hermes.types.ids import DeliveryId, SessionKey, TurnId
@@ -213,6 +214,7 @@ async def _finish(services: Services, batch: Batch, taken: _Taken, end: _End) ->
         thread_id=origin.thread_id,
         text=end.text if end.rule == "answered" else tagged(end.text, origin),
         reply_to=last.message_id,
+        metadata=_answers(taken.rows),
         session_key=batch.session_key,
         generation=record.generation,
         trace=last.trace,
@@ -256,6 +258,12 @@ def _said(services: Services, event: InboundEvent) -> str:
 
 def _suspension(services: Services, last: InboundEvent) -> ops.Suspension:
     return ops.Suspension(new_session_id(last.received_at, services.ids), note_to_agent("suspended"))
+
+
+def _answers(rows: Sequence[InboxRow]) -> dict[str, str]:
+    """Which messages are answered, where that is not said by ``reply_to`` alone."""
+    ids = [row.event.message_id for row in rows if row.event.message_id is not None]
+    return {ANSWERS: " ".join(ids)} if len(ids) > 1 else {}
 
 
 class _TurnIO:

@@ -58,28 +58,29 @@ class Conversation:
 
     def asked(self, item: clientlink.Item) -> bool:
         """Whether ``item`` answers one of ours that still waits."""
-        return item.reply_to in self._waiting
+        return any(one in self._waiting for one in item.answers)
 
     def see(self, item: clientlink.Item) -> bool:
         """Note ``item`` as seen, and what it settles; False if it has been seen before.
 
         Answers come in the order of what was said, so one settles all before it too: those were stopped, or are answered
-        with it. The answer to a /stop settles what was being worked on, the oldest; a command that is answered beside the
-        work settles itself alone.
+        with it; a /stop stops what waits as well. A command that is answered beside the work settles itself alone.
         """
         if item.item_id in self._seen:
             return False
         self._seen.add(item.item_id)
-        if item.reply_to in self._waiting:
-            ids = list(self._waiting)
-            kind = _command_kind(self._waiting[item.reply_to])
-            earlier = [
-                one for one in ids[: ids.index(item.reply_to)] if _command_kind(self._waiting[one]) != "info"
-            ]
-            settled = {None: earlier, "control": earlier[:1], "info": []}[kind]
-            for one in (*settled, item.reply_to):
-                self.refused(one)
+        for answered in item.answers:
+            if answered in self._waiting:
+                self._settle(answered)
         return True
+
+    def _settle(self, answered: str) -> None:
+        ids = list(self._waiting)
+        if _command_kind(self._waiting[answered]) != "info":
+            for one in ids[: ids.index(answered)]:
+                if _command_kind(self._waiting[one]) != "info":
+                    self.refused(one)
+        self.refused(answered)
 
 
 def _command_kind(text: str) -> CommandKind | None:

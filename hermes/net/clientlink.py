@@ -76,7 +76,10 @@ ClientFrame = Hello | Send | Ack | Ping
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One message of the chat. ``html`` is ``text`` rendered safely, for the agent's messages; ``cursor`` is set in history."""
+    """One message of the chat. ``html`` is ``text`` rendered safely, for the agent's messages; ``cursor`` is set in history.
+
+    ``answers`` are the ids of the messages that wait no longer: several may be answered together, a notice answers none.
+    """
 
     item_id: str
     role: Literal["user", "agent"]
@@ -85,6 +88,7 @@ class Item:
     html: str | None = None
     reply_to: str | None = None
     cursor: str | None = None
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +238,9 @@ def _item(value: object) -> Item:
     role, at = value.get("role"), value.get("at")
     if role not in ("user", "agent") or not isinstance(at, int | float):
         raise _bad("'item' is not a message")
+    answers = value.get("answers", [])
+    if not isinstance(answers, list) or not all(isinstance(one, str) for one in answers):
+        raise _bad("'answers' is no list of ids")
     return Item(
         item_id=_string(value, "item_id"),
         role=role,
@@ -242,6 +249,7 @@ def _item(value: object) -> Item:
         html=_maybe(value, "html"),
         reply_to=_maybe(value, "reply_to"),
         cursor=_maybe(value, "cursor"),
+        answers=tuple(answers),
     )
 
 

@@ -15,7 +15,7 @@ from hermes.net import clientlink
 from hermes.net.room import Client, Room
 from hermes.sessions.ids import new_trace_id
 from hermes.types import faults, texts
-from hermes.types.content import Part, SendResult
+from hermes.types.content import Part, SendResult, answered
 from hermes.types.errors import (
     SEND_UNCONFIRMED,
     TOO_LARGE,
@@ -93,7 +93,15 @@ class LinkChat(ABC):
         Raises ``SendError``: ``not_sent`` with nobody there, ``unknown`` when none has acked within ``ACK_DEADLINE_S``.
         """
         html = await self.html(part.text)
-        item = clientlink.Item(part.delivery_id, "agent", part.text, self._clock.wall(), html, reply_to)
+        item = clientlink.Item(
+            part.delivery_id,
+            "agent",
+            part.text,
+            self._clock.wall(),
+            html,
+            reply_to,
+            answers=answered(reply_to, metadata),
+        )
         room = self._rooms.get(chat_id)
         if room is None:
             raise SendError(
@@ -162,7 +170,9 @@ class LinkChat(ABC):
     async def _item(self, item: FeedItem) -> clientlink.Item:
         """A row of the chat as its clients show it; what people typed is never read as Markdown."""
         html = await self.html(item.text) if item.role == "agent" else None
-        return clientlink.Item(item.item_id, item.role, item.text, item.at, html, item.reply_to, item.cursor)
+        return clientlink.Item(
+            item.item_id, item.role, item.text, item.at, html, item.reply_to, item.cursor, item.answers
+        )
 
     async def _converse(self, io: AdapterIO, chat_id: str, room: Room, client: Client) -> End:
         """Everything after the welcome. Acks and pings never wait behind a message that waits for the disk."""

@@ -117,7 +117,7 @@ class Room:
 
     async def deliver(self, item: clientlink.Item, deadline_s: float) -> bool:
         """Push an answer and wait for the first client that has shown it. False: none said so in time."""
-        audience = {one for one in self._clients if not one.own or item.reply_to in one.asked}
+        audience = {one for one in self._clients if not one.own or not one.asked.isdisjoint(item.answers)}
         receipt = self._receipts[item.item_id] = Receipt(audience or set(self._clients))
         text = clientlink.encode(clientlink.Message(item))
         try:

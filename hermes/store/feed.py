@@ -9,6 +9,7 @@ from typing import Literal
 
 from hermes.store.codec import decode_event, decode_outbound
 from hermes.store.port import Reader
+from hermes.types.content import answered
 from hermes.types.records import FeedItem
 
 _CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
@@ -21,6 +22,7 @@ class _Message:
     item_id: str
     text: str
     reply_to: str | None
+    answers: tuple[str, ...] = ()
 
 
 def feed(  # noqa: PLR0917 - the cursor and the limit are part of the question
@@ -70,7 +72,8 @@ def _outbox(reader: Reader, chat: tuple[str, str, str], after: int, order: str, 
     messages = []
     for row_id, created_at, payload, text in rows:
         message = decode_outbound(payload, text)
-        messages.append(_Message(row_id, created_at, message.delivery_id, text, message.reply_to))
+        answers = answered(message.reply_to, message.metadata)
+        messages.append(_Message(row_id, created_at, message.delivery_id, text, message.reply_to, answers))
     return messages
 
 
@@ -88,4 +91,6 @@ def _merge(came: list[_Message], went: list[_Message], seen_in: int, seen_out: i
 
 
 def _item(role: Literal["user", "agent"], message: _Message, cursor: str) -> FeedItem:
-    return FeedItem(cursor, role, message.item_id, message.text, message.at, message.reply_to)
+    return FeedItem(
+        cursor, role, message.item_id, message.text, message.at, message.reply_to, message.answers
+    )

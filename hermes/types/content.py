@@ -39,6 +39,19 @@ class Outbound:
         return lane_key(self.platform, self.account, self.chat_id)
 
 
+ANSWERS = "answers"
+"""The key in ``Outbound.metadata`` that names, with spaces between, the messages this is the answer to, where it is not one."""
+
+
+def answered(reply_to: str | None, metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Platform ids of the messages that wait no longer once this is said: several were answered together, a notice
+    answers none.
+    """
+    if ANSWERS in metadata:
+        return tuple(metadata[ANSWERS].split())
+    return () if reply_to is None else (reply_to,)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One platform message: the lane's unit of sending, of receipts and of retry."""

@@ -98,6 +98,7 @@ class FeedItem:
     """One message of a chat as its page shows it, the user's or ours.
 
     ``item_id`` is the client's message id or the delivery id; ``cursor`` is opaque: hand it back to get what came later.
+    ``answers`` are the messages that wait no longer.
     """
 
     cursor: str
@@ -106,6 +107,7 @@ class FeedItem:
     text: str
     at: float
     reply_to: str | None = None
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,21 @@
 """What becomes of a message that finds its conversation at work: the busy modes, the queue, edits and deletions."""
 
+from collections.abc import Sequence
+
 import pytest
 import trio
 from agents import Deaf, Listener, Worker
 from world import QUEUE, World
 
 from hermes.config.model import Config, Display, Limits, PlatformDisplay
-from hermes.store import busy_ops, ops, queries
+from hermes.store import busy_ops, feed, ops, queries
 from hermes.testing.fakes import EPOCH_S, FakeAgent, Hang, Reply, echo
 from hermes.types import faults, texts
 from hermes.types.agent import Final
 from hermes.types.events import InboundEvent
 from hermes.types.ids import TraceId
 from hermes.types.origin import Origin
+from hermes.types.records import FeedItem
 
 MODES = ("interrupt", "queue", "steer", "collect")
 
@@ -496,3 +499,25 @@ async def test_a_message_to_a_conversation_whose_tool_hears_nothing_is_answered(
     assert world.rows("state") == ["merged", "answered"]
     assert world.look(queries.counts).unaccounted == 0
     agent.released.set()
+
+
+async def test_an_answer_to_several_messages_names_them_all_and_a_notice_none(open_world, autojump_clock):
+    world = await open_world(slow(), config=Config(limits=Limits(waiting=5)))
+    await say(world, "one", "two")
+    await world.settle()
+    (both,) = [item for item in await _items(world) if item.role == "agent"]
+    assert both.text == "one\ntwo"
+    assert len(both.answers) == 2
+    assert both.reply_to == both.answers[-1]
+
+    queued = await open_world(slow(), config=config("queue", busy_ack=True))
+    await say(queued, "one", "two")
+    await queued.settle()
+    notice, *answers = [item for item in await _items(queued) if item.role == "agent"]
+    assert notice.text == texts.QUEUED.format(position=1)
+    assert (notice.reply_to, notice.answers) == (answers[1].reply_to, ())
+    assert [item.answers for item in answers] == [(item.reply_to,) for item in answers]
+
+
+async def _items(world: World) -> Sequence[FeedItem]:
+    return await world.services.store.read(feed.feed, "fake", "default", "1", None, 10)

@@ -88,7 +88,7 @@ function showItem(item) {
   const { row, body } = bubble("agent", item.at);
   body.innerHTML = item.html; // made safe by the gateway; the page's policy runs no inline script either
   $("log").append(row);
-  markAnswered(item.reply_to);
+  item.answers.forEach(markAnswered);
   clearDrafts(); // one conversation, one answer at a time: a draft still alive is redrawn by its next word
 }
 

@@ -118,7 +118,8 @@ def test_a_link_shows_where_it_leads():
 
 
 def answer(n: int, reply_to: str | None) -> clientlink.Item:
-    return clientlink.Item(f"d{n}", "agent", "yes", 0.0, reply_to=reply_to)
+    answers = () if reply_to is None else (reply_to,)
+    return clientlink.Item(f"d{n}", "agent", "yes", 0.0, reply_to=reply_to, answers=answers)
 
 
 def test_a_message_is_kept_until_it_is_safe_and_waits_until_it_is_answered():
@@ -166,14 +167,36 @@ def test_a_command_that_is_answered_at_once_settles_itself_alone():
 
 
 @pytest.mark.parametrize("stop", ["/stop", "/new", "/reset"])
-def test_a_stop_settles_what_was_worked_on_and_not_what_waits_behind_it(stop):
+def test_a_stop_settles_what_was_worked_on_and_what_waited_behind_it(stop):
     books = Conversation("c")
     for text in ("/status", "one", "two", stop):
         books.say(text)
 
     books.see(answer(1, "c.4"))
 
-    assert books.waiting == ("c.1", "c.3")
+    assert books.waiting == ("c.1",)
+
+
+def test_what_is_answered_together_with_another_clients_message_waits_no_longer():
+    books = Conversation("c")
+    books.say("one")
+    both = clientlink.Item("d1", "agent", "yes", 0.0, reply_to="other.1", answers=("c.1", "other.1"))
+
+    assert books.asked(both)
+    books.see(both)
+
+    assert books.waiting == ()
+
+
+def test_a_notice_about_a_message_is_no_answer_to_it():
+    books = Conversation("c")
+    books.say("one")
+    notice = clientlink.Item("d1", "agent", "You are number 1 in line.", 0.0, reply_to="c.1")
+
+    assert not books.asked(notice)
+    books.see(notice)
+
+    assert books.waiting == ("c.1",)
 
 
 def test_a_refused_message_waits_for_nothing():
