@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 INTERVAL_S = 1.0
+LONGEST_STATE = len("starting")
 PAUSE_S = 0.5
 """Between a frame and the next question, which itself takes ``INTERVAL_S``."""
 
@@ -75,10 +76,10 @@ def table(document: Mapping[str, Any]) -> "Table":
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("busy", "mailbox", "peak", "restarts", "lately", "up"):
-        shown.add_column(title, justify="right", no_wrap=True)
+        shown.add_column(title, justify="right", no_wrap=True, min_width=len(title))
     for title in ("state", "doing"):
-        shown.add_column(title, no_wrap=True)
-    shown.add_column("actor", no_wrap=True, overflow="ellipsis", ratio=1)
+        shown.add_column(title, no_wrap=True, min_width=LONGEST_STATE)
+    shown.add_column("actor", no_wrap=True, overflow="ellipsis", ratio=1)  # what a narrow terminal cuts
     for node in document["actors"]:
         mailbox, current, state = node["mailbox"], node["current"], str(node["state"])
         shown.add_row(

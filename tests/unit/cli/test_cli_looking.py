@@ -279,3 +279,14 @@ def test_with_nothing_running_the_exit_code_is_3(tmp_path, capsys, command):
 
     assert (code, out) == (3, "")
     assert str(tmp_path) in err
+
+
+def test_top_in_a_narrow_terminal_cuts_the_path_and_no_figure():
+    path = "root/gateway/sessions/agent:main:telegram:dm:99"
+    narrow = {**TOP["actors"][0], "restarts": 1_234, "state": "starting", "path": path}
+
+    head, line = drawn(table({"actors": [narrow]}), width=80)
+
+    assert head.split() == ["busy", "mailbox", "peak", "restarts", "lately", "up", "state", "doing", "actor"]
+    assert {"1,234", "starting"} <= set(line.split())
+    assert line[head.index("actor") :].startswith("root/gate")
