@@ -7,47 +7,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 import click
 
 from hermes.cli.options import home_option, json_option, print_json
+from hermes.cli.who import Who, checked
 from hermes.ops.control.client import ControlError
 
 if TYPE_CHECKING:
     from hermes.cli.link import Link, LinkEvent
     from hermes.net.clientlink import Item
 
-PLATFORM = "console"
 TIMEOUT_S = 300.0
 HISTORY_NAME = "console_history"
 
 _NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _NAME_RULE = "1 to 64 letters, digits and . _ @ + -"
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Whose conversation it is; ``session`` names one beside the user's main one."""
-
-    user: str
-    session: str | None = None
-
-    @property
-    def names(self) -> dict[str, str | None]:
-        """The arguments of the verb ``console``."""
-        return {"user": self.user, "session": self.session}
-
-    @property
-    def session_key(self) -> str:
-        """The conversation's name in the gateway."""
-        from hermes.sessions.keys import build_session_key
-        from hermes.types.origin import Origin
-
-        chat = self.user if self.session is None else f"{self.user}:{self.session}"
-        return build_session_key(Origin(PLATFORM, chat))
 
 
 @click.command()
@@ -128,19 +105,6 @@ def login_name() -> str:
 def history_file(home: Path, who: Who) -> Path | None:
     """Where typed lines are remembered: one's own, and nobody else's."""
     return home / HISTORY_NAME if who.user == login_name() else None
-
-
-def checked(text: str) -> str:
-    """``text`` as it may be sent. Raises ``ControlError`` in words."""
-    from hermes.net.clientlink import MAX_TEXT_CHARS
-    from hermes.types import texts
-    from hermes.types.errors import TOO_LARGE
-
-    if not text.strip():
-        raise ControlError("empty", "there is nothing to send")
-    if len(text) > MAX_TEXT_CHARS:
-        raise ControlError(TOO_LARGE, texts.TOO_LONG.format(limit=MAX_TEXT_CHARS))
-    return text
 
 
 def _one(home: Path, who: Who, message: str, timeout_s: float, as_json: bool) -> None:

@@ -14,9 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import FrameType
 
-from hermes.cli.chat import Who, history_file
+from hermes.cli.chat import history_file
 from hermes.cli.talk import Talk
 from hermes.cli.terminal import Terminal, harmless
+from hermes.cli.who import Who
 from hermes.ops.control import client
 
 FORCED_EXIT = 130

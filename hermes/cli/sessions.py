@@ -16,6 +16,16 @@ from hermes.ops.control import client
 
 DATABASE = "gateway.db"
 LISTED = 50
+
+limit_option = click.option(
+    "-n",
+    "limit",
+    metavar="N",
+    type=click.IntRange(1, 10_000),
+    default=LISTED,
+    show_default=True,
+    help="How many.",
+)
 NOTICE_TTL_S = 7 * 86_400.0
 """How long the words to the people of a session wait for a gateway that is not there."""
 
@@ -30,15 +40,7 @@ def sessions() -> None:
 @sessions.command("list")
 @click.option("--platform", metavar="NAME", help="Only those of this platform.")
 @click.option("--active", is_flag=True, help="Only those that are awake.")
-@click.option(
-    "-n",
-    "limit",
-    metavar="N",
-    type=click.IntRange(1, 10_000),
-    default=LISTED,
-    show_default=True,
-    help="How many.",
-)
+@limit_option
 @home_option
 @json_option
 def list_(platform: str | None, active: bool, limit: int, home: Path, as_json: bool) -> None:
@@ -80,15 +82,7 @@ def show(key: str, home: Path, as_json: bool) -> None:
 
 @sessions.command()
 @click.argument("text")
-@click.option(
-    "-n",
-    "limit",
-    metavar="N",
-    type=click.IntRange(1, 10_000),
-    default=LISTED,
-    show_default=True,
-    help="How many.",
-)
+@limit_option
 @home_option
 @json_option
 def search(text: str, limit: int, home: Path, as_json: bool) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import assert_never
 
 from hermes.cli import link as links
-from hermes.cli.chat import Who, checked
 from hermes.cli.terminal import Interrupted, Terminal, harmless, markdown
+from hermes.cli.who import Who, checked
 from hermes.net.clientlink import Item
 from hermes.ops.control.client import ControlError
 
