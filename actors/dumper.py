@@ -1,6 +1,6 @@
 """SIGUSR2: what there is to see of the gateway, as one private file.
 
-SIGUSR2 ─┬─▶ logs/stacks.log, all threads, from within the signal (``hermes.ops.stacks``): also while the loop is frozen
+SIGUSR2 ─┬─▶ logs/stacks.log, at once (``hermes.ops.stacks``): the loop's stack even while it is frozen, then all threads
          └─▶ Dump ─▶ tree, stacks of the root's task, events, mailboxes ─▶ logs/dump-<time>.json, once the loop answers
 """
 

@@ -169,12 +169,14 @@ class Gateway:
         return lives_in((await self.json("tree"))["root"])
 
     async def until(self, true: Callable[[], Awaitable[bool]], deadline_s: float = READY_DEADLINE_S) -> None:
-        """Poll until ``true``; fails past the deadline."""
+        """Poll until ``true``; fails past the deadline, and says so if the process has ended by then."""
         with trio.move_on_after(deadline_s):
             while not await true():
                 await trio.sleep(POLL_S)
             return
-        raise self.failed(f"did not come to {true.__name__} within {deadline_s:.0f} s")
+        code = self._process.poll() if self._process is not None else None
+        ended = "" if code is None else f"; its process has ended with {code}"
+        raise self.failed(f"did not come to {true.__name__} within {deadline_s:.0f} s{ended}")
 
     async def log_in(self) -> str:
         """Open a browser session by a one-time link; returns its Cookie header."""

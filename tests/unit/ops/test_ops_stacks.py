@@ -37,6 +37,28 @@ def test_a_signal_writes_the_stacks_of_all_threads_and_then_calls(tmp_path: Path
     assert signal.getsignal(signal.SIGUSR2) == before
 
 
+def test_from_within_the_signal_nobody_else_is_read(tmp_path: Path) -> None:
+    halt = threading.Event()
+
+    def runs_on() -> None:
+        halt.wait(20)
+
+    def interrupted() -> None:  # not the main thread: no bytecode follows the signal
+        with stacks_in(tmp_path) as file, on_signal(signal.SIGUSR2, file, lambda: None):
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR2)
+
+    threads = [threading.Thread(target=runs_on), threading.Thread(target=interrupted)]
+    for thread in threads:
+        thread.start()
+    threads[1].join()
+    halt.set()
+    threads[0].join()
+
+    written = (tmp_path / stacks.NAME).read_text()
+    assert "interrupted" in written
+    assert "runs_on" not in written
+
+
 def test_in_another_thread_the_signal_ends_nobody(tmp_path: Path) -> None:
     def gateway() -> None:
         with stacks_in(tmp_path) as file, on_signal(signal.SIGUSR2, file, lambda: None):
