@@ -13,9 +13,11 @@ from typing import assert_never
 
 import trio
 
+from actors.commands.reply import Ask, Prompt, Reply
+from actors.commands.table import carry_out
 from actors.judge import Judge
 from actors.ports.services import Services
-from hermes.routing import answers, missed, pipeline
+from hermes.routing import missed, pipeline
 from hermes.routing.loops import tagged
 from hermes.sessions import reset
 from hermes.sessions.ids import new_session_id
@@ -165,36 +167,10 @@ async def _decide(services: Services, judge: Judge, row: InboxRow) -> None:
     )  # its turn says how it ended
     log.log(level, "%s message %d: %s", origin.lane, row.row_id, decision.rule)
     match decision:
-        case pipeline.ToSession(key) if services.conversations.rests(key):
-            reply = _reply(services, row, texts.SESSION_DISABLED)
-            await _close(services, row, ops.Close(row.row_id, "failed", SESSION_DISABLED, now, reply))
-        case pipeline.ToSession(key) if not await services.conversations.admit(key):
-            await _refuse(services, row, TOO_MANY_SESSIONS, texts.TOO_MANY_SESSIONS)
         case pipeline.ToSession(key, rule):
-            if await _route(services, row, key, rule, judged.text) == "full":
-                words = texts.TOO_MANY_WAITING.format(limit=services.config.limits.waiting)
-                await _refuse(services, row, TOO_MANY_WAITING, words)
-                return
-            faults.point("after_decision")
-            services.conversations.wake(key)
-        case pipeline.Command(kind="info"):
-            text = await answers.answer(decision, services.overview.status)
-            await _close(
-                services,
-                row,
-                ops.Close(row.row_id, "answered", decision.rule, now, _reply(services, row, text)),
-            )
-        case pipeline.Command(name, _, key):
-            fresh = new_session_id(now, services.ids) if name == "new" else None
-            effect = ops.StopTurn(key, decision.rule, now, fresh)
-            text = _stopped(name, await services.store.read(queries.open_count, key))
-            close = ops.Close(
-                row.row_id, "answered", decision.rule, now, _reply(services, row, text), effect=effect
-            )
-            await _close(services, row, close)
-            services.conversations.interrupt(key)
-            if name == "new" and services.conversations.rests(key):
-                services.conversations.revive(key)
+            await _hand_over(services, row, key, rule, judged.text)
+        case pipeline.Command():
+            await _carry_out(services, row, decision)
         case pipeline.Revise(key, message_id, text):
             await services.store.write(busy_ops.Revise(row.row_id, key, origin, message_id, text))
             faults.point("after_decision")
@@ -207,12 +183,42 @@ async def _decide(services: Services, judge: Judge, row: InboxRow) -> None:
             assert_never(decision)
 
 
-def _stopped(command: str, open_rows: int) -> str:
-    """What is said to /stop and /new, which end all that has no answer yet."""
-    if command == "stop" and not open_rows:
-        return texts.NOTHING_TO_STOP
-    words = texts.NEW_CONVERSATION if command == "new" else texts.STOPPED
-    return f"{words} {texts.DROPPED_TOO.format(count=open_rows - 1)}" if open_rows > 1 else words
+async def _carry_out(services: Services, row: InboxRow, command: pipeline.Command) -> None:
+    """A command: what it does and what is said about it are one commit with the end of its row."""
+    match await carry_out(Ask(services, row, command)):
+        case Prompt(text, rule):
+            await _hand_over(services, row, command.session_key, rule, text)
+        case Reply(text, effect, otherwise, after, secret):
+            close = ops.Close(
+                row.row_id,
+                "answered",
+                command.rule,
+                services.clock.wall(),
+                _reply(services, row, text, secret=secret),
+                effect=effect,
+                otherwise=None if otherwise is None else _reply(services, row, otherwise),
+            )
+            await _close(services, row, close)
+            if after is not None:
+                after()
+        case reply:
+            assert_never(reply)
+
+
+async def _hand_over(services: Services, row: InboxRow, key: SessionKey, rule: str, text: str | None) -> None:
+    """Into the session, if there is room for it and it works."""
+    if services.conversations.rests(key):
+        reply = _reply(services, row, texts.SESSION_DISABLED)
+        now = services.clock.wall()
+        await _close(services, row, ops.Close(row.row_id, "failed", SESSION_DISABLED, now, reply))
+    elif not await services.conversations.admit(key):
+        await _refuse(services, row, TOO_MANY_SESSIONS, texts.TOO_MANY_SESSIONS)
+    elif await _route(services, row, key, rule, text) == "full":
+        words = texts.TOO_MANY_WAITING.format(limit=services.config.limits.waiting)
+        await _refuse(services, row, TOO_MANY_WAITING, words)
+    else:
+        faults.point("after_decision")
+        services.conversations.wake(key)
 
 
 async def _route(
@@ -287,7 +293,7 @@ async def _close(services: Services, row: InboxRow, close: ops.Close) -> bool:
     return closed
 
 
-def _reply(services: Services, row: InboxRow, text: str) -> tuple[Outbound, ...]:
+def _reply(services: Services, row: InboxRow, text: str, *, secret: bool = False) -> tuple[Outbound, ...]:
     """A command's answer. Named after its row, so that deciding the row again would not say it twice.
 
     The trace tells it from the row of that number in a database that was set aside: an open page still shows its answer.
@@ -305,5 +311,6 @@ def _reply(services: Services, row: InboxRow, text: str) -> tuple[Outbound, ...]
             reply_to=event.message_id,
             trace=event.trace,
             expires_at=services.clock.wall() + services.config.delivery.ttl_s,
+            secret=secret,
         ),
     )

@@ -1,25 +1,7 @@
-"""What the gateway itself says to a command of kind ``info``, in Markdown."""
+"""How the gateway puts its own figures into words, in Markdown."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from hermes.routing.commands import commands_text, help_text
-from hermes.routing.pipeline import Command
-
-
-async def answer(command: Command, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> str:
-    """The answer to an info command. ``status`` gives what ``hermes status --json`` prints; it is asked only if needed."""
-    match command.name:
-        case "help":
-            return help_text()
-        case "commands":
-            return commands_text()
-        case "status":
-            return status_text(await status())
-        case "version":
-            return f"hermes {_known((await status()).get('version'))}"
-        case _:
-            raise ValueError(f"/{command.name} is no info command")
 
 
 def status_text(figures: Mapping[str, Any]) -> str:

@@ -60,12 +60,13 @@ class ToSession:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command of the gateway, by its canonical name."""
+    """A command of the gateway, by its canonical name; ``role`` is in which its sender speaks."""
 
     name: str
     args: str
     session_key: SessionKey
     kind: CommandKind
+    role: Role
 
     @property
     def rule(self) -> str:
@@ -203,4 +204,4 @@ def _command(
         # A replayed or late /stop would hit a turn that it was never meant for.
         reply = texts.STALE_COMMAND.format(name=spec.name)
         return Drop("ignored", "ignored:stale_command", keep_text=True, reply=reply)
-    return Command(spec.name, typed.args, session_key, spec.kind)
+    return Command(spec.name, typed.args, session_key, spec.kind, role)

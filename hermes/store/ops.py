@@ -6,7 +6,7 @@ a message's way, so that an operation posted without waiting is seen by the next
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from hermes.types.agent import Step, Usage
 from hermes.types.content import Outbound
@@ -98,8 +98,8 @@ class Close(Op[bool]):
     """Inbox row ``accepted`` → a terminal state, together with what is said about it. False if it was not ``accepted``.
 
     ``keep_text`` False erases the text and what it quotes (a message that was not meant for us). ``effect`` is what the
-    row, a command, does to its session; it happens with the row's end or not at all. ``missed``: its chat is to be told,
-    by ``TellMissed``.
+    row, a command, does; it happens with the row's end or not at all. If it comes to nothing (its result is falsy),
+    ``otherwise`` is said in place of ``outbound``; None: the same. ``missed``: its chat is to be told, by ``TellMissed``.
     """
 
     rank: ClassVar[int] = 20
@@ -109,7 +109,8 @@ class Close(Op[bool]):
     at: float
     outbound: tuple[Outbound, ...] = ()
     keep_text: bool = True
-    effect: "StopTurn | None" = None
+    effect: Op[Any] | None = None
+    otherwise: tuple[Outbound, ...] | None = None
     missed: bool = False
 
 

@@ -21,11 +21,20 @@ def _each(one: Apply) -> Callable[[sqlite3.Connection, Sequence[Any]], list[obje
     return lambda connection, run: [one(connection, op) for op in run]
 
 
+def _close(connection: sqlite3.Connection, op: ops.Close) -> bool:
+    if not inbox.close(connection, op):
+        return False
+    came_to_something = op.effect is None or bool(apply(connection, [op.effect])[0])
+    said = op.outbound if came_to_something or op.otherwise is None else op.otherwise
+    outbox.put(connection, said, op.at)
+    return True
+
+
 _RUNS: dict[type[ops.Op[Any]], Callable[[sqlite3.Connection, Sequence[Any]], Sequence[object]]] = {
     ops.Accept: inbox.accept,
     ops.Undecodable: _each(inbox.undecodable),
     ops.Route: _each(inbox.route),
-    ops.Close: _each(inbox.close),
+    ops.Close: _each(_close),
     ops.TellMissed: _each(inbox.tell_missed),
     ops.Take: _each(turns.take),
     ops.AddStep: _each(turns.add_step),

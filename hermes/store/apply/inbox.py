@@ -10,7 +10,6 @@ from itertools import chain
 
 from hermes.store.apply.outbox import put
 from hermes.store.apply.stretches import add_note_line, begin, open_stretch
-from hermes.store.apply.turns import stop_turn
 from hermes.store.codec import encode_event, without_quotes
 from hermes.store.ops import Accept, Close, NotRouted, Renewal, Route, TellMissed, Undecodable
 from hermes.types.events import InboundEvent
@@ -128,7 +127,7 @@ def _why_not(connection: sqlite3.Connection, op: Route) -> NotRouted:
 
 
 def close(connection: sqlite3.Connection, op: Close) -> bool:
-    """A decision that needs no session."""
+    """A decision that needs no session; its effect and what is said about it are the caller's."""
     moved = connection.execute(
         "UPDATE inbox SET state = ?2, rule = ?3, text = iif(?4, text, '') WHERE row_id = ?1 AND state = 'accepted'",
         (op.row_id, op.state, op.rule, op.keep_text),
@@ -142,9 +141,6 @@ def close(connection: sqlite3.Connection, op: Close) -> bool:
         )
     if not op.keep_text:
         _forget_quotes(connection, op.row_id)
-    put(connection, op.outbound, op.at)
-    if op.effect is not None:
-        stop_turn(connection, op.effect)
     return True
 
 

@@ -1,30 +1,4 @@
-from collections.abc import Mapping
-from typing import Any
-
-import pytest
-
-from hermes.routing.answers import answer, status_text
-from hermes.routing.commands import COMMANDS
-from hermes.routing.pipeline import Command
-from hermes.types.ids import SessionKey
-
-
-async def status() -> Mapping[str, Any]:
-    return {"state": "running", "version": "0.1.0"}
-
-
-def typed(name: str) -> Command:
-    return Command(name, "", SessionKey("k"), "info")
-
-
-@pytest.mark.parametrize("name", [spec.name for spec in COMMANDS if spec.kind == "info"])
-async def test_every_info_command_has_an_answer(name: str) -> None:
-    assert await answer(typed(name), status)
-
-
-async def test_version_and_status_come_from_the_gateway() -> None:
-    assert await answer(typed("version"), status) == "hermes 0.1.0"
-    assert "**running**" in await answer(typed("status"), status)
+from hermes.routing.answers import status_text
 
 
 def test_unknown_figures_are_said_to_be_unknown() -> None:

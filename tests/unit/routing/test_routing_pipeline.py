@@ -123,7 +123,7 @@ def test_an_empty_message_is_ignored_but_an_attachment_is_not() -> None:
 )
 def test_a_command(text: str, name: str, args: str, kind: str) -> None:
     decision = decide(event(text), EDGE)
-    assert decision == Command(name, args, KEY, kind)  # type: ignore[arg-type]
+    assert decision == Command(name, args, KEY, kind, "owner")  # type: ignore[arg-type]
     assert decision.rule == f"command:{name}"
 
 

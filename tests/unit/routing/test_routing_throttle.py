@@ -137,8 +137,8 @@ def test_AC36_the_tag_is_invisible_and_only_where_other_bots_are() -> None:
 # --- both ---------------------------------------------------------------------------------------------------------------
 
 TALK = ToSession(KEY, "allowed:listed")
-HELP = Command("help", "", KEY, "info")
-STOP = Command("stop", "", KEY, "control")
+HELP = Command("help", "", KEY, "info", "user")
+STOP = Command("stop", "", KEY, "control", "user")
 REFUSAL = Drop("refused", "refused:unknown_command", keep_text=True, reply="no")
 STRANGER = Drop("denied", "denied:default", keep_text=False)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from store_kit import event
 
-from hermes.store import queries, schema
+from hermes.store import migrations, queries, schema
 from hermes.store.codec import encode_event
 from hermes.store.schema import SCHEMA_VERSION, open_writer
 from hermes.types.ids import SessionKey, TurnId
@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
     @first()
     def initial(db: Database) -> None:
-        for statement in schema._INITIAL:
+        for statement in migrations.INITIAL:
             db.execute(statement)
 
     first.apply(Database(connection))
@@ -98,11 +98,11 @@ def test_a_message_in_its_turn_goes_on_in_its_stretch(path: Path) -> None:
 
 
 def test_a_migration_that_is_cut_off_begins_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = schema._SECOND
-    monkeypatch.setattr(schema, "_SECOND", (*whole[:15], "SELECT nothing FROM nowhere"))
+    whole = migrations.SECOND
+    monkeypatch.setattr(schema, "SECOND", (*whole[:15], "SELECT nothing FROM nowhere"))
     with pytest.raises(sqlite3.OperationalError):
         open_writer(path)
-    monkeypatch.setattr(schema, "_SECOND", whole)
+    monkeypatch.setattr(schema, "SECOND", whole)
     db = open_writer(path)
     assert len(db.execute("SELECT * FROM stretches").fetchall()) == 4
     db.close()

@@ -1,0 +1,1 @@
+"""What each slash command does, once inbound has let it through."""

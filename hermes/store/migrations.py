@@ -1,0 +1,270 @@
+"""The statements that make each version of the schema out of the one before; see ``schema``. Never changed once released."""
+
+INITIAL = (
+    """CREATE TABLE writer (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        epoch INTEGER NOT NULL,
+        batch INTEGER NOT NULL,
+        probed_at REAL)""",
+    "INSERT INTO writer (id, epoch, batch) VALUES (1, 0, 0)",
+    """CREATE TABLE counters (
+        name TEXT PRIMARY KEY,
+        value INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
+    """INSERT INTO counters (name) VALUES ('received'), ('answered'), ('merged'), ('refused'), ('denied'),
+        ('ignored'), ('stopped'), ('failed')""",
+    """CREATE TABLE dedupe (
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        row_id INTEGER NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (platform, account, event_id)) WITHOUT ROWID""",
+    """CREATE TABLE inbox (
+        row_id INTEGER PRIMARY KEY,
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        chat_id TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        trace TEXT NOT NULL,
+        received_at REAL NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('accepted', 'routed', 'in_turn', 'answered', 'merged', 'refused',
+            'denied', 'ignored', 'stopped', 'failed')),
+        rule TEXT NOT NULL DEFAULT '',
+        session_key TEXT,
+        seq INTEGER,
+        turn_id TEXT,
+        boot_id TEXT,
+        incarnation INTEGER,
+        crashes INTEGER NOT NULL DEFAULT 0,
+        boots INTEGER NOT NULL DEFAULT 0,
+        text TEXT NOT NULL DEFAULT '',
+        event BLOB,
+        raw BLOB)""",
+    "CREATE INDEX inbox_accepted ON inbox (row_id, platform, account, chat_id) WHERE state = 'accepted'",
+    "CREATE INDEX inbox_chat ON inbox (platform, account, chat_id, row_id) WHERE state <> 'accepted'",
+    "CREATE INDEX inbox_owned ON inbox (session_key, seq) WHERE state IN ('routed', 'in_turn')",
+    """CREATE TRIGGER inbox_received AFTER INSERT ON inbox BEGIN
+        INSERT INTO dedupe VALUES (new.platform, new.account, new.event_id, new.row_id, new.received_at);
+        UPDATE counters SET value = value + 1 WHERE name IN ('received', new.state);
+    END""",
+    """CREATE TRIGGER inbox_ended AFTER UPDATE OF state ON inbox WHEN new.state <> old.state BEGIN
+        UPDATE counters SET value = value + 1 WHERE name = new.state;
+    END""",
+    """CREATE TABLE sessions (
+        session_key TEXT PRIMARY KEY,
+        session_id TEXT NOT NULL,
+        generation INTEGER NOT NULL DEFAULT 0,
+        last_seq INTEGER NOT NULL DEFAULT 0,
+        created_at REAL NOT NULL,
+        last_active_at REAL NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE turn_steps (
+        turn_id TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        at REAL NOT NULL,
+        step BLOB NOT NULL,
+        PRIMARY KEY (turn_id, n)) WITHOUT ROWID""",
+    """CREATE TABLE transcript (
+        line_id INTEGER PRIMARY KEY,
+        session_key TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        role TEXT NOT NULL,
+        text TEXT NOT NULL,
+        at REAL NOT NULL,
+        turn_id TEXT,
+        seq INTEGER)""",
+    "CREATE INDEX transcript_stretch ON transcript (session_key, session_id, line_id)",
+    """CREATE VIRTUAL TABLE transcript_fts USING fts5 (
+        text, content='transcript', content_rowid='line_id', tokenize='unicode61 remove_diacritics 2')""",
+    """CREATE TRIGGER transcript_added AFTER INSERT ON transcript BEGIN
+        INSERT INTO transcript_fts (rowid, text) VALUES (new.line_id, new.text);
+    END""",
+    """CREATE TRIGGER transcript_removed AFTER DELETE ON transcript BEGIN
+        INSERT INTO transcript_fts (transcript_fts, rowid, text) VALUES ('delete', old.line_id, old.text);
+    END""",
+    """CREATE TRIGGER transcript_changed AFTER UPDATE OF text ON transcript BEGIN
+        INSERT INTO transcript_fts (transcript_fts, rowid, text) VALUES ('delete', old.line_id, old.text);
+        INSERT INTO transcript_fts (rowid, text) VALUES (new.line_id, new.text);
+    END""",
+    """CREATE TABLE outbox (
+        row_id INTEGER PRIMARY KEY,
+        delivery_id TEXT NOT NULL UNIQUE,
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        chat_id TEXT NOT NULL,
+        trace TEXT NOT NULL,
+        state TEXT NOT NULL DEFAULT 'prepared' CHECK (state IN ('prepared', 'sending', 'retry', 'unknown', 'sent',
+            'dead')),
+        parts_sent INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        not_before REAL NOT NULL DEFAULT 0,
+        failure TEXT NOT NULL DEFAULT '',
+        boot_id TEXT,
+        incarnation INTEGER,
+        created_at REAL NOT NULL,
+        changed_at REAL NOT NULL,
+        expires_at REAL,
+        secret INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        message BLOB NOT NULL)""",
+    "CREATE INDEX outbox_chat ON outbox (platform, account, chat_id, row_id)",
+    """CREATE INDEX outbox_open ON outbox (platform, account, chat_id, row_id)
+        WHERE state IN ('prepared', 'sending', 'retry', 'unknown')""",
+    "CREATE INDEX outbox_dead ON outbox (row_id) WHERE state = 'dead'",
+    """CREATE TRIGGER outbox_secret AFTER UPDATE OF state ON outbox
+        WHEN new.secret AND new.state IN ('sent', 'dead') BEGIN
+        UPDATE outbox SET text = '' WHERE row_id = new.row_id;
+    END""",
+    """CREATE TABLE receipts (
+        outbox_row_id INTEGER NOT NULL,
+        part INTEGER NOT NULL,
+        message_id TEXT NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (outbox_row_id, part)) WITHOUT ROWID""",
+    "CREATE TABLE events (event_id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL)",
+    """CREATE TABLE notes (
+        note_id INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL UNIQUE,
+        text TEXT NOT NULL,
+        at REAL NOT NULL)""",
+    "CREATE TABLE login_codes (code_hash BLOB PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE browser_sessions (session_hash BLOB PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID",
+)
+
+SECOND = (
+    # Sessions: where their people are, what has become of them, and what each stretch has cost.
+    "ALTER TABLE sessions ADD COLUMN platform TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN account TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN chat_type TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN chat_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN thread_id TEXT",
+    "ALTER TABLE sessions ADD COLUMN title TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN suspended INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE sessions ADD COLUMN resume_reason TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sessions ADD COLUMN resume_marked_at REAL",
+    """UPDATE sessions SET (platform, account, chat_id) = (
+        SELECT platform, account, chat_id FROM inbox WHERE inbox.session_key = sessions.session_key
+        ORDER BY row_id DESC LIMIT 1)
+        WHERE session_key IN (SELECT session_key FROM inbox)""",
+    """CREATE TABLE stretches (
+        session_key TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        started_at REAL NOT NULL,
+        ended_at REAL,
+        end_reason TEXT NOT NULL DEFAULT '',
+        input_tokens INTEGER NOT NULL DEFAULT 0,
+        output_tokens INTEGER NOT NULL DEFAULT 0,
+        cache_read_tokens INTEGER NOT NULL DEFAULT 0,
+        cache_write_tokens INTEGER NOT NULL DEFAULT 0,
+        cost_usd REAL NOT NULL DEFAULT 0,
+        PRIMARY KEY (session_key, session_id)) WITHOUT ROWID""",
+    """INSERT INTO stretches (session_key, session_id, started_at, ended_at, end_reason)
+        SELECT session_key, session_id, min(at), max(at), 'session_reset' FROM transcript GROUP BY 1, 2""",
+    """INSERT INTO stretches (session_key, session_id, started_at)
+        SELECT session_key, session_id, last_active_at FROM sessions WHERE true
+        ON CONFLICT (session_key, session_id) DO UPDATE SET ended_at = NULL, end_reason = ''""",
+    "ALTER TABLE inbox ADD COLUMN session_id TEXT",
+    """UPDATE inbox SET session_id = (SELECT session_id FROM sessions WHERE sessions.session_key = inbox.session_key)
+        WHERE state IN ('routed', 'in_turn')""",
+    # Busy conversations: their own mode, and the messages that an interrupted turn answers with the others.
+    "ALTER TABLE sessions ADD COLUMN busy_mode TEXT CHECK (busy_mode IN ('interrupt', 'queue', 'steer', 'collect'))",
+    "CREATE INDEX inbox_merged ON inbox (turn_id) WHERE state = 'merged'",
+    # A message's way with its times: by trigger, so that no operation can forget it. No index: people ask, rarely.
+    "ALTER TABLE writer ADD COLUMN at REAL NOT NULL DEFAULT 0",
+    """CREATE TABLE journey (
+        row_id INTEGER NOT NULL,
+        at REAL NOT NULL,
+        state TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        turn_id TEXT,
+        boot_id TEXT,
+        incarnation INTEGER)""",
+    """CREATE TRIGGER inbox_moved AFTER UPDATE OF state ON inbox BEGIN
+        INSERT INTO journey SELECT new.row_id, writer.at, new.state, new.rule, new.turn_id, new.boot_id, new.incarnation
+            FROM writer;
+    END""",
+    "ALTER TABLE outbox ADD COLUMN sending_at REAL",
+    # What a chat has still to be told that it has missed.
+    """CREATE TABLE missed (
+        row_id INTEGER PRIMARY KEY,
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        chat_id TEXT NOT NULL,
+        at REAL NOT NULL)""",
+)
+
+THIRD = (
+    # People: who is the same person on several platforms, and how they prove it.
+    """CREATE TABLE persons (
+        person_id TEXT PRIMARY KEY,
+        name TEXT NOT NULL DEFAULT '',
+        session_key TEXT NOT NULL,
+        created_at REAL NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE identities (
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        person_id TEXT NOT NULL,
+        own_key TEXT,
+        linked_at REAL NOT NULL,
+        PRIMARY KEY (platform, account, user_id)) WITHOUT ROWID""",
+    "CREATE INDEX identities_person ON identities (person_id)",
+    """CREATE TABLE link_codes (
+        code_id TEXT PRIMARY KEY,
+        salt BLOB NOT NULL,
+        hash BLOB NOT NULL,
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        user_name TEXT NOT NULL DEFAULT '',
+        session_key TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        expires_at REAL NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE link_attempts (
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        failures INTEGER NOT NULL DEFAULT 0,
+        locked_until REAL NOT NULL DEFAULT 0,
+        asked_at REAL NOT NULL DEFAULT 0,
+        PRIMARY KEY (platform, account, user_id)) WITHOUT ROWID""",
+    "ALTER TABLE sessions ADD COLUMN user_id TEXT",
+    # What an agent may do only once somebody has said so.
+    """CREATE TABLE approvals (
+        approval_id TEXT PRIMARY KEY,
+        session_key TEXT NOT NULL,
+        turn_id TEXT NOT NULL,
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        chat_id TEXT NOT NULL,
+        thread_id TEXT,
+        user_id TEXT NOT NULL,
+        action TEXT NOT NULL,
+        detail TEXT NOT NULL DEFAULT '',
+        state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'approved', 'denied', 'expired', 'void')),
+        asked_at REAL NOT NULL,
+        expires_at REAL NOT NULL,
+        decided_at REAL,
+        decided_by TEXT NOT NULL DEFAULT '',
+        reason TEXT NOT NULL DEFAULT '') WITHOUT ROWID""",
+    "CREATE INDEX approvals_pending ON approvals (session_key, asked_at) WHERE state = 'pending'",
+    "CREATE INDEX approvals_turn ON approvals (turn_id)",
+    # What commands change: names of stretches, lines taken back, where a platform's notices go.
+    "ALTER TABLE stretches ADD COLUMN title TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE transcript ADD COLUMN undone_at REAL",
+    """CREATE TABLE homes (
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        chat_id TEXT NOT NULL,
+        thread_id TEXT,
+        name TEXT NOT NULL DEFAULT '',
+        at REAL NOT NULL,
+        PRIMARY KEY (platform, account)) WITHOUT ROWID""",
+    # What the operator has done.
+    """CREATE TABLE audit (
+        audit_id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        subject TEXT NOT NULL DEFAULT '',
+        detail TEXT NOT NULL DEFAULT '')""",
+)
