@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from difflib import get_close_matches
 from typing import Any
 
-from hermes.config.supervision import Rule, matches
+from hermes.config.globs import matches
+from hermes.config.supervision import Rule
 from hermes.types.errors import CONFIG_INVALID, USAGE, Failure, GatewayError
 from supervisors.lint import check_child_specs
 from supervisors.spec import Backoff, ChildSpec, Intensity, path_segment

@@ -73,7 +73,10 @@ class Child:
     """Tried again after it was disabled over budget: one more abnormal end disables it at once."""
     fault: ExitReason | None = None
     """Why a stopping child is stopped, if it is for a fault of its own: it is judged by this, not by ``then``."""
+    ordered: bool = False
+    """Its last incarnation was ended by an order to it alone."""
     restarts: int = 0
+    """How often it was started again after an end that nobody had ordered."""
     streak: int = 0
     window: Window = field(default_factory=Window)
     ready_at: float | None = None
@@ -117,7 +120,8 @@ class Child:
 
     def launch(self, now: float) -> None:
         """Begin the next incarnation; it has ``ready_timeout`` to say that it is ready."""
-        self.restarts += bool(self.history)
+        self.restarts += bool(self.history) and not self.ordered
+        self.ordered = False
         self.incarnation += 1
         self.launched = True
         self.cancelled = self.retired = False

@@ -317,7 +317,7 @@ class SupervisorCore:
         then: Then = "stop" if self.phase is Phase.STOPPING else child.then
         if then == "wait" and child.spec.restart == "temporary":
             then = "stop"
-        child.doomed = False
+        child.doomed, child.ordered = False, child.then != "wait"
         child.remember(reason)
         child.record(reason, "restart" if then == "wait" else then, now, 0.0 if then == "restart" else None)
         self._settle(child, then, reason, now)

@@ -22,7 +22,8 @@ class MailboxNode(NamedTuple):
 
 
 class ActorSnapshot(NamedTuple):
-    """One actor. Times are seconds; ``uptime_s`` is this incarnation's, since it became ready.
+    """One actor. Times are seconds; ``uptime_s`` is this incarnation's, since it became ready. ``restarts`` counts those that
+    nobody ordered, ``restarts_in_window`` the abnormal ends that its budget counts now.
 
     ``busy_s`` is how long it has handled messages, over all its lives, the one in work included. ``current`` names the
     type of the message in work and for how long; ``last_error`` is the last abnormal end.

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ Verbs = Mapping[str, Callable[[Mapping[str, Any]], bytes | None] | Any]
 def gateway_on(home: Path, verbs: Verbs) -> Iterator[list[frames.Request]]:
     """Serve ``verbs``; yields what was asked.
 
-    A verb has a result, or a function of the arguments that makes the reply's bytes, or None to hang up.
+    A verb has a result, or a function of the arguments that makes the reply's bytes, or None to hang up. ``texts`` is such a
+    function, too: of what comes in a stream, once a verb has been answered.
     """
     prepare_home(home)
     listener = bind_control_socket(home / "run")
@@ -31,26 +32,34 @@ def gateway_on(home: Path, verbs: Verbs) -> Iterator[list[frames.Request]]:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            with connection:
-                answer(connection)
+            answering = threading.Thread(target=answer, args=(connection,), daemon=True)
+            threads.append(answering)
+            answering.start()
 
     def answer(connection: socket.socket) -> None:
         decoder = frames.FrameDecoder()
-        while data := connection.recv(1 << 16):
-            for frame in decoder.feed(data):
-                request = frames.request(frame)
-                asked.append(request)
-                result = verbs[request.verb]
-                reply = result(request.args) if callable(result) else frames.ok(request.id, result)
-                if reply is None:
-                    return
-                connection.sendall(reply)
+        with connection, suppress(ConnectionError):  # a client that has left
+            while data := connection.recv(1 << 16):
+                for frame in decoder.feed(data):
+                    reply = replied(frame)
+                    if reply is None:
+                        return
+                    connection.sendall(reply)
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
+    def replied(frame: dict[str, Any]) -> bytes | None:
+        if "text" in frame:
+            return verbs["texts"](frame["text"])
+        request = frames.request(frame)
+        asked.append(request)
+        result = verbs[request.verb]
+        return result(request.args) if callable(result) else frames.ok(request.id, result)
+
+    threads = [threading.Thread(target=serve, daemon=True)]
+    threads[0].start()
     try:
         yield asked
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        for thread in threads:
+            thread.join(5)

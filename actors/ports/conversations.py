@@ -85,8 +85,11 @@ class Conversations:
         self._supervisor.enable_child_soon(key)
 
     def interrupt(self, key: SessionKey) -> None:
-        """The session's turn may have been stopped in the store; have it look, and end the task too if so."""
-        self._registry.ref(self.path(key)).urge(self._session_interrupt)
+        """The session's turn may have been stopped in the store; have it look, and end the task too if so. One that sleeps
+        has none.
+        """
+        if self.takes_mail(key):
+            self._registry.ref(self.path(key)).urge(self._session_interrupt)
 
     def takes_mail(self, key: SessionKey) -> bool:
         """True while the session is awake, or will be again by itself."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 import click
 
 from hermes.cli.options import home_option, json_option, print_json
-from hermes.cli.who import Who, checked
+from hermes.cli.who import PLATFORM, Who, checked
 from hermes.ops.control.client import ControlError
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def chat(
     """
     who = whom(user, session)
     if message is not None:
+        if not message.strip():
+            raise click.BadParameter("there is nothing to send", param_hint="-m")
         _one(home, who, message, timeout, as_json)
     elif as_json:
         raise click.UsageError("--json needs a message: -m TEXT")
@@ -128,7 +130,7 @@ def _one(home: Path, who: Who, message: str, timeout_s: float, as_json: bool) ->
         }
         print_json(document)
 
-    exchange = Exchange(answered, earlier.append if as_json else _aside)
+    exchange = Exchange(answered, earlier.append if as_json else _aside, _silent if as_json else _say)
     exchange.run(home, who, [text], timeout_s)
     for refusal in exchange.refusals:
         raise refusal
@@ -136,10 +138,10 @@ def _one(home: Path, who: Who, message: str, timeout_s: float, as_json: bool) ->
 
 def _lines(home: Path, who: Who, timeout_s: float) -> bool:
     """Each line of standard input is a message; False if one was refused."""
-    exchange = Exchange(lambda item: click.echo(item.text), _aside)
+    exchange = Exchange(lambda item: click.echo(item.text), _aside, _say)
     exchange.run(home, who, (line.rstrip("\n") for line in sys.stdin), timeout_s)
     for refusal in exchange.refusals:
-        click.echo(f"hermes: {refusal.failure.detail}", err=True)
+        _say(refusal.failure.detail)
     return not exchange.refusals
 
 
@@ -147,18 +149,36 @@ def _aside(item: "Item") -> None:
     click.echo(f"[to an earlier message] {item.text}", err=True)
 
 
-class Exchange:
-    """A script's conversation: messages out as they come, answers in, until every one has its answer."""
+def _say(words: str) -> None:
+    click.echo(f"hermes: {words}", err=True)
 
-    def __init__(self, answered: Callable[["Item"], None], aside: Callable[["Item"], None]) -> None:
+
+def _silent(_words: str) -> None:
+    """With --json, standard error holds one document at most."""
+
+
+class Exchange:
+    """A script's conversation: messages out as they come, answers in, until every one has its answer.
+
+    ``warn`` is told in words what it waits for, besides an answer.
+    """
+
+    def __init__(
+        self,
+        answered: Callable[["Item"], None],
+        aside: Callable[["Item"], None],
+        warn: Callable[[str], None],
+    ) -> None:
         self.refusals: list[ControlError] = []
         self._answered = answered
         self._aside = aside
+        self._warn = warn
         self._events: queue.SimpleQueue[LinkEvent | ControlError | None] = queue.SimpleQueue()
 
     def run(self, home: Path, who: Who, messages: Iterable[str], timeout_s: float) -> None:
         """Return when all is answered or refused. Raises ``ControlError``: ``timeout`` when ``timeout_s`` have passed since
-        the last message and the last answer, ``NotRunning`` when there is no gateway at the start.
+        the last message and the last answer, ``paused`` or ``disabled`` when the console is and nobody else's doing will change
+        it, ``NotRunning`` when there is no gateway at the start.
         """
         from hermes.cli import link as links
 
@@ -166,11 +186,14 @@ class Exchange:
             threading.Thread(target=self._feed, args=(link, messages), name="chat-input", daemon=True).start()
             ended, until = False, None
             while not ended or link.waiting or not self._events.empty():
-                match self._next(link, until):
+                match self._next(home, link, until):
                     case None:
                         ended = True
                     case ControlError() as refusal:
                         self.refusals.append(refusal)
+                    case links.Came(item, True) if item.refusal is not None:
+                        self.refusals.append(ControlError(item.refusal, item.text))
+                        link.shown(item)
                     case links.Came(item, ours):
                         (self._answered if ours else self._aside)(item)
                         link.shown(item)
@@ -178,7 +201,15 @@ class Exchange:
                         self.refusals.append(ControlError(code, words))
                     case links.Ended(reason):
                         raise reason
-                    case links.Up() | links.Away() | links.Back() | links.Said():
+                    case links.Away(reason) if reason.failure.code in links.LASTING:
+                        raise reason if link.unsafe else _answered_later(reason)
+                    case links.Away(reason):
+                        self._warn(f"waiting: {reason.failure.detail}")
+                        continue
+                    case links.Held(why):
+                        self._warn(f"waiting: {why}")
+                        continue
+                    case links.Up() | links.Back() | links.Said():
                         continue
                     case never:
                         assert_never(never)
@@ -194,11 +225,19 @@ class Exchange:
                     self._events.put(refusal)
         self._events.put(None)
 
-    def _next(self, link: "Link", until: float | None) -> "LinkEvent | ControlError | None":
+    def _next(self, home: Path, link: "Link", until: float | None) -> "LinkEvent | ControlError | None":
         try:
             return self._events.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
         except queue.Empty:
-            if link.unsafe:
-                raise ControlError("timeout", "the gateway has not taken the message in time") from None
-            hint = "it goes on working; the answer comes with the next `hermes chat`"
-            raise ControlError("timeout", "no answer in time", hint) from None
+            from hermes.cli.trouble import trouble
+
+            late = "the gateway has not taken the message in time" if link.unsafe else "no answer in time"
+            why = trouble(home, PLATFORM)
+            error = ControlError("timeout", f"{late}: {why}" if why else late)
+            raise (error if link.unsafe else _answered_later(error)) from None
+
+
+def _answered_later(why: ControlError) -> ControlError:
+    """``why`` there is no answer now, where the message is safe."""
+    hint = "it has the message; the answer comes with the next `hermes chat`"
+    return ControlError(why.failure.code, why.failure.detail, f"{why.hint}; {hint}" if why.hint else hint)

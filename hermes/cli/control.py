@@ -1,15 +1,20 @@
 """The short commands: one question to the running gateway each."""
 
+import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from hermes.cli.options import home_option, json_option, print_json
+from hermes.cli.tree import look
 from hermes.cli.version import line
 from hermes.ops.control import client
 
 RESTART_TIMEOUT_S = 90.0
 """Longer than any actor is given to stop and start."""
+
+LOOK_AGAIN_S = 0.05
 
 GATEWAY_PATH = "root/gateway"
 
@@ -33,10 +38,28 @@ def stop(home: Path, as_json: bool) -> None:
 def restart(path: str, home: Path, as_json: bool) -> None:
     """Restart the actor at PATH, as `hermes tree` names it. Without PATH: the whole gateway below its root."""
     result = client.ask(home, "restart", {"path": path}, RESTART_TIMEOUT_S)
+    if result["incarnation"] is None:  # it was the one who answers, and had to answer first
+        result = _back(home, result)
     if as_json:
         print_json(result)
     else:
         click.echo(f"{result['path']}: incarnation {result['old_incarnation']} → {result['incarnation']}")
+
+
+def _back(home: Path, begun: dict[str, Any]) -> dict[str, Any]:
+    """The result of a restart that has begun, once the actor is there again. Raises ``ControlError`` if it does not come."""
+    deadline = time.monotonic() + RESTART_TIMEOUT_S
+    while True:
+        try:
+            node = look(home, begun["path"])
+            if node["root"]["incarnation"] > begun["old_incarnation"]:
+                return {**begun, "incarnation": node["root"]["incarnation"]}
+        except client.ControlError as away:
+            if time.monotonic() > deadline:
+                raise client.ControlError(
+                    away.failure.code, f"{begun['path']} has not come back", away.hint
+                ) from away
+        time.sleep(LOOK_AGAIN_S)
 
 
 @click.command()

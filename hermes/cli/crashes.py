@@ -74,9 +74,9 @@ def find(directory: Path, wanted: str) -> Dossier:
         case []:
             near = dossiers.near(known, wanted)
             kept = f"; there are {', '.join(near)}" if near else ": none is kept"
-            raise ControlError("no_such_crash", f"there is no crash {plain(wanted)}{kept}", _ALL)
+            raise ControlError("no_such_crash", f"there is no crash {wanted}{kept}", _ALL)
         case [*several]:
-            detail = f"{len(several)} crashes begin with {plain(wanted)}: {', '.join(several)}"
+            detail = f"{len(several)} crashes begin with {wanted}: {', '.join(several)}"
             raise ControlError("ambiguous", detail, "type more of it")
     try:
         return dossiers.read(directory, id)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, assert_never
 
 from hermes.cli.conversation import Conversation
+from hermes.cli.trouble import trouble
 from hermes.net import clientlink
 from hermes.ops.control.client import (
     NOT_RUNNING,
@@ -35,7 +36,10 @@ SETTLE_S = 2.0
 LEAVE_S = 1.0
 
 _REFUSED = 1008
-_PASSING = frozenset({UNREACHABLE, NOT_RUNNING, "starting", "unavailable", "busy"})
+LASTING = frozenset({"paused", "disabled"})
+"""Why the console may not be talked to until somebody resumes it."""
+
+_PASSING = frozenset({UNREACHABLE, NOT_RUNNING, "starting", "unavailable", "busy"}) | LASTING
 """Why a gateway may not be talked to just now; everything else stays as it is, however often one asks."""
 
 
@@ -48,9 +52,16 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """There has been no connection for a while; it is tried again until there is one."""
+    """There has been no connection for a while, or is none for a reason of ``LASTING``; it is tried again until there is one."""
 
     reason: ControlError
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The gateway does not take what was said, and says why; it is taken as soon as it can be."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +102,7 @@ class Ended:
     reason: ControlError
 
 
-LinkEvent = Up | Away | Back | Came | Said | Refused | Ended
+LinkEvent = Up | Away | Held | Back | Came | Said | Refused | Ended
 
 
 class Link:
@@ -124,7 +135,8 @@ class Link:
         self._closing = threading.Event()
         self._met = False
         self._lost_at: float | None = None
-        self._away = False
+        self._away: str | None = None
+        self._held = False
         self._unconfirmed: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="chat-link", daemon=True)
 
@@ -198,8 +210,10 @@ class Link:
         now = time.monotonic()
         if self._lost_at is None:
             self._lost_at = now
-        elif not self._away and now - self._lost_at >= AWAY_S and not self._closing.is_set():
-            self._away = True
+        code = gone.failure.code
+        news = self._away != code if code in LASTING else not self._away and now - self._lost_at >= AWAY_S
+        if news and not self._closing.is_set():
+            self._away = code
             self._tell(Away(gone))
 
     def _connection(self) -> None:
@@ -213,22 +227,34 @@ class Link:
             stream.close()
 
     def _read(self, stream: Stream) -> None:
-        asked = False
+        quiet_s, asked = 0.0, False
         while not self._closing.is_set():
-            text = stream.receive(PING_S)
-            if text is None:
-                if asked:
-                    raise StreamClosed(None, "the gateway is silent")
-                with self._changed:
-                    self._write(clientlink.Ping())
-            else:
+            text = stream.receive(AWAY_S)
+            if text is not None:
+                quiet_s, asked = 0.0, False
                 try:
                     self._take(stream, clientlink.decode_server(text))
                 except ControlError:
                     raise
                 except GatewayError:
                     pass  # a frame that a later gateway knows
-            asked = text is None
+                continue
+            self._mind()
+            quiet_s += AWAY_S
+            if quiet_s >= PING_S:
+                if asked:
+                    raise StreamClosed(None, "the gateway is silent")
+                with self._changed:
+                    self._write(clientlink.Ping())
+                quiet_s, asked = 0.0, True
+
+    def _mind(self) -> None:
+        """It has been quiet: if something said is not taken, find out why, and tell it once."""
+        if not self.unsafe:
+            self._held = False
+        elif not self._held and (why := trouble(self._home, VERB)):
+            self._held = True
+            self._tell(Held(why))
 
     def _take(self, stream: Stream, frame: clientlink.ServerFrame) -> None:
         match frame:
@@ -263,7 +289,7 @@ class Link:
                     self._write(frame)
         was_met, self._met = self._met, True
         if first_page:
-            self._lost_at, self._away = None, False
+            self._lost_at, self._away = None, None
         if not was_met:
             history = items[-self._history :] if self._history else ()
             with self._changed:

@@ -3,15 +3,18 @@
 import re
 import time
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
+from urllib.parse import unquote
 
 import click
 
 from hermes.cli.options import home_option, print_json
+from hermes.cli.text import plain
 from hermes.ops.control.client import ControlError
 from hermes.ops.logging import GATEWAY_LOG
 from hermes.ops.logline import LEVELS, Entry, json_line, text_lines
-from hermes.ops.logread import LogReader, Question, actors_at, session_at
+from hermes.ops.logread import SESSIONS, LogReader, Question, actors_at, session_at
 from supervisors.spec import path_segment
 
 ENTRIES = 100
@@ -87,6 +90,8 @@ def logs(
         if not reader.exists and not follow:
             raise ControlError("no_log", f"there is no log at {path}", "`hermes run` writes one")
         entries = reader.newest(question, most)
+        if not entries and most != 0 and (why := _why_nothing(reader, question, actor, session)):
+            click.echo(plain(why), err=True)
         if follow:
             _follow(reader, question, entries, as_json)
         elif as_json:
@@ -94,6 +99,24 @@ def logs(
         else:
             for entry in entries:
                 click.echo(text_lines(entry))
+
+
+def _why_nothing(reader: LogReader, question: Question, actor: str | None, session: str | None) -> str | None:
+    """Why there is no entry of whom is asked for: he has none at all, or none like that. None if all are asked for."""
+    wanted = actor or session
+    if wanted is None:
+        return None
+    known = reader.actors()
+    if any(all(meant(one) for meant in question.actors) for one in known):
+        return f"{wanted} is in the log, but not with all that is asked for"
+    if actor is None:
+        within = f"{SESSIONS}/"
+        keys = (unquote(path.removeprefix(within).split("/")[0]) for path in known if path.startswith(within))
+        names = {key: key for key in keys}
+    else:
+        names = {path.rpartition("/")[2]: path for path in known} | {path: path for path in known}
+    near = get_close_matches(wanted, names, 1) or sorted((one for one in names if wanted in one), key=len)
+    return f"no entry of {wanted} is in the log" + (f"; did you mean {names[near[0]]}?" if near else "")
 
 
 def _follow(reader: LogReader, question: Question, entries: list[Entry], as_json: bool) -> None:

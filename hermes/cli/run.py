@@ -75,19 +75,15 @@ def run(
     Exit codes: 0 planned stop · 1 SIGTERM, or the home is held by another instance · 70 gave up after repeated failures ·
     75 restart wanted · 78 configuration · 130 second Ctrl-C.
     """
-    from hermes.config.load import Settings, access, load, secrets
+    from hermes.config.load import load
 
-    def read() -> Settings:
-        settings = load(home, os.environ, file=config, port=port, restart=restart)
-        return Settings(settings, access(home, os.environ, file=config))
-
+    read = partial(load, home, os.environ, file=config, port=port, restart=restart)
     try:
         settings = read()
-        hidden = secrets(home, os.environ, file=config)
 
         from hermes.app import run as run_gateway
 
-        start = partial(run_gateway, home=home, settings=settings, reread=read, secrets=hidden)
+        start = partial(run_gateway, home=home, settings=settings, reread=read)
         if console:
             ctx.exit(_with_chat(home, lambda show: start(verbosity=-1, show=show)))
         ctx.exit(start(verbosity=-1 if quiet else verbose))

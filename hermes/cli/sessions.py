@@ -2,19 +2,17 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hermes.cli.crashes import ListByDefault
+from hermes.cli.offline import ask_or_read, ask_or_write
 from hermes.cli.options import home_option, json_option, print_json
-from hermes.cli.text import duration, plain
-from hermes.ops.control import client
+from hermes.cli.text import duration, local_time, plain, plain_lines
 
-DATABASE = "gateway.db"
 LISTED = 50
 
 limit_option = click.option(
@@ -47,7 +45,7 @@ def list_(platform: str | None, active: bool, limit: int, home: Path, as_json: b
     """List the conversations, those that were active last first."""
     from hermes.store.sessions import session_list
 
-    answer = _read(
+    answer = ask_or_read(
         home,
         "sessions_list",
         {"platform": platform, "active": active, "limit": limit},
@@ -90,7 +88,7 @@ def search(text: str, limit: int, home: Path, as_json: bool) -> None:
     from hermes.store.sessions import session_search
 
     words = _typed(text)
-    answer = _read(
+    answer = ask_or_read(
         home,
         "sessions_search",
         {"text": words, "limit": limit},
@@ -101,7 +99,7 @@ def search(text: str, limit: int, home: Path, as_json: bool) -> None:
         return
     for hit in answer["hits"]:
         excerpt = " ".join(hit["excerpt"].split())
-        click.echo(plain(f"{_local(hit['at'])}  {hit['session_key']}  {hit['role']}: {excerpt}"))
+        click.echo(plain(f"{local_time(hit['at'])}  {hit['session_key']}  {hit['role']}: {excerpt}"))
     if not answer["hits"]:
         click.echo("Nothing is found.")
 
@@ -138,7 +136,7 @@ def export(key: str, form: str, home: Path) -> None:
 @json_option
 def reset(key: str, home: Path, as_json: bool) -> None:
     """Begin a conversation anew, as /new does. What is worked on is stopped; what was said can still be searched and resumed."""
-    answer = _write(home, "sessions_reset", {"key": _typed(key)}, _reset_directly)
+    answer = ask_or_write(home, "sessions_reset", {"key": _typed(key)}, _reset_directly)
     if as_json:
         print_json(answer)
     else:
@@ -155,7 +153,9 @@ def resume(key: str, session_id: str | None, home: Path, as_json: bool) -> None:
     last.
     """
     wanted = None if session_id is None else _typed(session_id)
-    answer = _write(home, "sessions_resume", {"key": _typed(key), "session_id": wanted}, _resume_directly)
+    answer = ask_or_write(
+        home, "sessions_resume", {"key": _typed(key), "session_id": wanted}, _resume_directly
+    )
     if as_json:
         print_json(answer)
     else:
@@ -165,43 +165,11 @@ def resume(key: str, session_id: str | None, home: Path, as_json: bool) -> None:
 # --- through the gateway, or without ---------------------------------------------------------------------------------------
 
 
-def _read(home: Path, verb: str, args: Mapping[str, Any], directly: Callable[[Any], Any]) -> Any:
-    """The gateway's answer; with none running, what ``directly`` reads from its file."""
-    try:
-        return client.ask(home, verb, args)
-    except client.NotRunning:
-        from hermes.store.direct import reading
-
-        with reading(home / DATABASE) as reader:
-            return directly(reader)
-
-
-def _write(
-    home: Path,
-    verb: str,
-    args: Mapping[str, Any],
-    directly: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]],
-) -> Mapping[str, Any]:
-    """Have the gateway do it; with none running, do it with the lock of its home."""
-    try:
-        answer: Mapping[str, Any] = client.ask(home, verb, args)
-    except client.NotRunning:
-        from hermes.ops.clock import SystemIds
-        from hermes.ops.lock import HomeLock
-        from hermes.store.direct import must_exist, writing
-        from hermes.types.ids import BootId
-
-        must_exist(home / DATABASE)  # before the lock makes a file in a directory that is no home
-        with HomeLock.acquire(home, BootId(SystemIds().token(16))), writing(home / DATABASE) as database:
-            return directly(database, args)
-    return answer
-
-
 def _show(home: Path, key: str) -> dict[str, Any]:
     from hermes.store.sessions import session_show
 
     typed = _typed(key)
-    session: dict[str, Any] = _read(
+    session: dict[str, Any] = ask_or_read(
         home, "sessions_show", {"key": typed}, lambda reader: _asleep(session_show(reader, typed))
     )
     return session
@@ -220,7 +188,7 @@ def _page(home: Path, key: str, after: int) -> Any:
     from hermes.store.sessions import session_lines
 
     args = {"key": key, "after": after}
-    return _read(home, "sessions_lines", args, lambda reader: session_lines(reader, key, after))
+    return ask_or_read(home, "sessions_lines", args, lambda reader: session_lines(reader, key, after))
 
 
 def _reset_directly(database: Any, args: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -275,27 +243,27 @@ def line(one: Mapping[str, Any]) -> str:
     if one["waiting"]:
         marks.append(f"{one['waiting']} open")
     title = f"  {one['title']}" if one["title"] else ""
-    return f"{one['session_key']}  {_ago(one['last_active_at'])}  {', '.join(marks)}{title}"
+    person = f"  of {one['person']}" if one["person"] else ""
+    return f"{one['session_key']}  {_ago(one['last_active_at'])}  {', '.join(marks)}{title}{person}"
 
 
 def lines(one: Mapping[str, Any]) -> Iterator[str]:
     """A conversation in full."""
     yield line(one)
     yield f"where     {':'.join((one['platform'], one['account'], one['chat_id']))}, {one['chat_type'] or 'unknown'}"
-    yield f"began     {_local(one['created_at'])}, last active {_local(one['last_active_at'])}"
+    yield f"began     {local_time(one['created_at'])}, last active {local_time(one['last_active_at'])}"
     if one["resume_marked_at"] is not None:
-        yield f"cut off   {_local(one['resume_marked_at'])}: {one['resume_reason']}"
+        yield f"cut off   {local_time(one['resume_marked_at'])}: {one['resume_reason']}"
     yield f"used      {_cost(one)}"
     yield "stretches"
     for stretch in one["history"]:
         end = (
             "now"
             if stretch["ended_at"] is None
-            else f"{_local(stretch['ended_at'])} ({stretch['end_reason']})"
+            else f"{local_time(stretch['ended_at'])} ({stretch['end_reason']})"
         )
-        yield (
-            f"  {stretch['session_id']}  {_local(stretch['started_at'])} to {end}, {stretch['lines']:,} lines, {_cost(stretch)}"
-        )
+        when = f"{local_time(stretch['started_at'])} to {end}"
+        yield f"  {stretch['session_id']}  {when}, {stretch['lines']:,} lines, {_cost(stretch)}"
 
 
 def _cost(one: Mapping[str, Any]) -> str:
@@ -304,23 +272,14 @@ def _cost(one: Mapping[str, Any]) -> str:
 
 
 def _markdown(session: Mapping[str, Any], said: Iterator[dict[str, Any]]) -> Iterator[str]:
-    yield f"# {_printable(session['title'] or session['session_key'])}"
+    yield f"# {plain_lines(session['title'] or session['session_key'])}"
     stretch = None
     for one in said:
         if one["session_id"] != stretch:
             stretch = one["session_id"]
             yield f"\n## {stretch}"
-        yield f"\n**{one['role']}** {_local(one['at'])}\n\n{_printable(one['text'])}"
-
-
-def _printable(text: str) -> str:
-    """``text`` with its lines, and without what a terminal would act on."""
-    return "\n".join(plain(part.expandtabs()) for part in text.split("\n"))
+        yield f"\n**{one['role']}** {local_time(one['at'])}\n\n{plain_lines(one['text'])}"
 
 
 def _ago(at: float) -> str:
     return f"{duration(max(0.0, time.time() - at))} ago"
-
-
-def _local(at: float) -> str:
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -8,6 +8,7 @@ import click
 
 from hermes.cli.options import home_option, json_option, print_json
 from hermes.cli.text import duration, plain
+from hermes.cli.trouble import store_words
 from hermes.ops.control import client
 
 
@@ -32,7 +33,7 @@ def summary(status: Mapping[str, Any]) -> Iterator[str]:
     yield plain(f"home      {status['home']}")
     yield f"up        {duration(status['uptime_s'])}, loop lag {_figure(status['loop_lag_ms'])} ms"
     if status["store"]:
-        yield plain(f"store     {status['store']}")
+        yield plain(f"store     {store_words(status['store'])}")
     for path in status["down"]:
         yield plain(f"down      {path}, until `hermes restart {path}`")
     for adapter in status["adapters"]:
@@ -41,7 +42,18 @@ def summary(status: Mapping[str, Any]) -> Iterator[str]:
         yield plain(f"adapter   {adapter['platform']}:{adapter['account']}  {adapter['state']}{reason}")
     yield _figures("messages", status["counts"])
     yield _figures("outbox", status["outbox"])
+    for one in status.get("backlog") or ():
+        yield from map(plain, _trouble(one))
     yield _figures("sessions", status["sessions"])
+
+
+def _trouble(one: Mapping[str, Any]) -> Iterator[str]:
+    """What of an account's messages somebody should look at."""
+    name = f"{one['platform']}:{one['account']}"
+    if one["late"]:
+        yield f"late      {name}  {one['open']:,} wait, the oldest for {duration(one['oldest_age_s'] or 0.0)}"
+    if one["dead"]:
+        yield f"dead      {name}  {one['dead']:,} given up, see `hermes outbox list --state dead`"
 
 
 def _figures(title: str, figures: Mapping[str, Any] | None) -> str:

@@ -89,6 +89,8 @@ class Talk:
             case links.Away(reason):
                 self._note(f"Waiting for the gateway: {reason.failure.detail}.")
                 self._begun.set()
+            case links.Held(why):
+                self._note(f"Not sent yet: {why}. It is sent as soon as it can be.")
             case links.Back():
                 self._note("The gateway was away for a moment; the conversation goes on.")
             case links.Came(item):

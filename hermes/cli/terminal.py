@@ -53,7 +53,8 @@ class Interrupted(Exception):
 class Terminal:
     """The terminal of this process; ``ask`` in the main thread, ``show`` and ``leave`` in any.
 
-    While it is open, Ctrl-C is an ``Interrupted`` of ``ask`` and nothing else. ``history`` is a file of mode 0600, or None.
+    While it is open, Ctrl-C is an ``Interrupted`` of ``ask``, the present one or the next, and nothing else. ``history`` is a
+    file of mode 0600, or None.
     """
 
     def __init__(self, history: Path | None) -> None:
@@ -62,6 +63,8 @@ class Terminal:
         self._lock = threading.Lock()
         self._prompt: str | None = None
         self._leaving = False
+        self._interrupted = False
+        self._heard = False
         self._closed = threading.Event()
         self._wake, self._woken_by = socket.socketpair()
         self._wake_before = -1
@@ -132,16 +135,23 @@ class Terminal:
             sys.stdout.flush()
 
     def _line(self, prompt: str) -> str:
-        self._prompt = prompt
         try:
+            self._prompt = prompt
             if self._leaving:
                 raise EOFError
+            if self._interrupted:
+                self._interrupted = False
+                raise Interrupted(prompt == MORE)
             line = input(prompt)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemError) as interrupted:
+            # A second signal at the same moment: CPython calls its handler with the first one's exception still set.
+            if isinstance(interrupted, SystemError) and not isinstance(
+                interrupted.__cause__, KeyboardInterrupt
+            ):
+                raise
             if self._leaving:
                 raise EOFError from None
             typed = bool(readline.get_line_buffer()) or prompt == MORE
-            self._prompt = None
             self.show("")
             raise Interrupted(typed) from None
         finally:
@@ -150,26 +160,32 @@ class Terminal:
         return line
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        if self._prompt is not None:
+        if self._prompt is None:
+            self._interrupted = (
+                True  # while the last line is taken, or another Ctrl-C: the next prompt begins with it
+            )
+        else:
+            self._prompt = None
             raise KeyboardInterrupt
 
-    def _woken(self, _number: int, _frame: FrameType | None) -> None:
-        if self._leaving and self._prompt is not None:
-            raise KeyboardInterrupt
+    def _woken(self, number: int, frame: FrameType | None) -> None:
+        self._heard = True  # no Event: its lock may be held by the very call that this interrupts
+        if self._leaving:
+            self._interrupt(number, frame)
 
     def _nudge(self) -> None:
         """Python acts on a signal when readline's waiting is interrupted, so one that comes just before it waits is acted on
-        with the next only: give that next one. SIGCONT harms nobody whom it reaches too late.
+        with the next only: give that next one, again and again until one is acted on. SIGCONT harms nobody whom it reaches
+        too late.
         """
         main = threading.main_thread().ident
-        while main is not None and (signals := self._woken_by.recv(64)):
-            if set(signals) == {signal.SIGCONT}:
-                continue
-            while not self._closed.wait(NUDGE_S):
-                if self._prompt is not None:
+        with self._woken_by as woken_by:
+            while main is not None and (signals := woken_by.recv(64)):
+                if set(signals) == {signal.SIGCONT}:
+                    continue
+                self._heard = False
+                while not self._closed.wait(NUDGE_S) and (self._leaving or not self._heard):
                     signal.pthread_kill(main, signal.SIGCONT)
-                if not self._leaving:
-                    break
 
     def _remember(self, line: str) -> None:
         """At once, and not at the end: several terminals share the file, and any of them may be killed."""

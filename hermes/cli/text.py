@@ -1,5 +1,7 @@
 """Words and figures for a terminal."""
 
+from datetime import datetime
+
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
@@ -8,6 +10,16 @@ def plain(text: str) -> str:
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
+
+
+def plain_lines(text: str) -> str:
+    """``text`` in its lines, each ``plain``."""
+    return "\n".join(plain(line.expandtabs()) for line in text.split("\n"))
+
+
+def local_time(at: float) -> str:
+    """A moment in the terminal's own time; ``at`` in epoch seconds."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def duration(seconds: float | None) -> str:

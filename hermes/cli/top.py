@@ -23,6 +23,7 @@ PAUSE_S = 0.5
 """Between a frame and the next question, which itself takes ``INTERVAL_S``."""
 
 HEAD_LINES = 3
+ROWS, MOST = 20, 1_000
 
 
 @click.command()
@@ -33,17 +34,16 @@ HEAD_LINES = 3
     show_default=True,
     help="What comes first: the share of the last second spent on messages, messages that wait, or restarts.",
 )
-@click.option(
-    "-n", "count", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="How many."
-)
+@click.option("-n", "count", type=click.IntRange(1, MOST), metavar="N", help=f"How many.  [default: {ROWS}]")
 @click.option("--once", is_flag=True, help="Print it once, for scripts; --json does too.")
 @home_option
 @json_option
-def top(by: str, count: int, home: Path, *, once: bool, as_json: bool) -> None:
+def top(by: str, count: int | None, home: Path, *, once: bool, as_json: bool) -> None:
     """Show the busiest actors, again every second or so; Ctrl-C ends it."""
+    rows = ROWS if count is None else count
 
-    def ask(rows: int) -> dict[str, Any]:
-        asked = {"by": by, "count": rows, "over_s": INTERVAL_S}
+    def ask(most: int) -> dict[str, Any]:
+        asked = {"by": by, "count": most, "over_s": INTERVAL_S}
         document: dict[str, Any] = client.ask(home, "top", asked, INTERVAL_S + ANSWER_S)
         return document
 
@@ -52,7 +52,7 @@ def top(by: str, count: int, home: Path, *, once: bool, as_json: bool) -> None:
         from rich.text import Text
 
         try:
-            document = ask(min(count, max(1, height - HEAD_LINES)))
+            document = ask(min(rows, max(1, height - HEAD_LINES)))
         except client.NotRunning:
             return Text(plain(f"nothing runs on {home}; waiting for a gateway"), "yellow")
         except client.ControlError as error:
@@ -61,9 +61,14 @@ def top(by: str, count: int, home: Path, *, once: bool, as_json: bool) -> None:
         return Group(Text(f"{moment}  {document['of']:,} actors, by {by}\n"), table(document))
 
     if as_json:
-        print_json(ask(count))
+        print_json(ask(rows))
     elif once:
-        print_wide(table(ask(count)))
+        document = ask(rows)
+        print_wide(table(document))
+        left_out = document["of"] - len(document["actors"])
+        if left_out and count is None:
+            actors = "actor" if left_out == 1 else "actors"
+            click.echo(f"{left_out:,} more {actors}; -n {min(document['of'], MOST)} shows more", err=True)
     else:
         need_terminal("--once or --json")
         draw(frame, PAUSE_S)

@@ -3,16 +3,16 @@
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hermes.cli.offline import ask_or_read
 from hermes.cli.options import home_option, json_option, print_json
 from hermes.cli.text import plain
 from hermes.ops.control import client
-
-DATABASE = "gateway.db"
 
 
 @click.command()
@@ -25,10 +25,11 @@ def trace(id: str, home: Path, as_json: bool) -> None:
     ID is a trace id, the number that the log gives a message, the platform's id of a message or event, or the id of a
     delivery. Several messages may bear one id; then all of them are shown.
     """
-    document = _ask(home, id.encode(errors="replace").decode())
+    wanted = id.encode(errors="replace").decode()
+    document: Mapping[str, Any] = ask_or_read(home, "trace", {"id": wanted}, partial(_read, home, wanted))
     if not document["traces"]:
         raise client.ControlError(
-            "no_such_message", f"no message bears the id {plain(id)}", "the log gives their numbers"
+            "no_such_message", f"no message bears the id {id}", "the log gives their numbers"
         )
     if as_json:
         print_json(document)
@@ -40,19 +41,12 @@ def trace(id: str, home: Path, as_json: bool) -> None:
             click.echo(plain(line))
 
 
-def _ask(home: Path, wanted: str) -> Mapping[str, Any]:
-    try:
-        answer: Mapping[str, Any] = client.ask(home, "trace", {"id": wanted})
-    except client.NotRunning:
-        from actors.ports import tracing
-        from hermes.config.load import secrets
-        from hermes.ops.redaction import Redaction
-        from hermes.store.direct import reading
+def _read(home: Path, wanted: str, reader: Any) -> Mapping[str, Any]:
+    from actors.ports import tracing
+    from hermes.config.load import secrets
+    from hermes.ops.redaction import Redaction
 
-        redaction = Redaction(secrets(home, os.environ))
-        with reading(home / DATABASE) as reader:
-            answer = tracing.trace(reader, wanted, redaction.redact)
-    return answer
+    return tracing.trace(reader, wanted, Redaction(secrets(home, os.environ)).redact)
 
 
 def lines(trace: Mapping[str, Any]) -> Iterator[str]:
@@ -63,10 +57,16 @@ def lines(trace: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield f"message {trace['row']} of {place}  trace {trace['trace'] or '–'}"
         yield f"{trace['state']}  {trace['rule']}".rstrip()
+    if (since := trace.get("waits_for_approval_since")) is not None:
+        yield f"waits for approval since {_moment(since)}"
     first = trace["steps"][0]["at"]
     for step in trace["steps"]:
-        moment = datetime.fromtimestamp(step["at"]).isoformat(" ", "milliseconds")
-        yield f"  {moment}  +{step['at'] - first:.3f} s  {step['step']:<9}  {_actor(step)}  {step['detail']}".rstrip()
+        when = f"{_moment(step['at'])}  +{step['at'] - first:.3f} s"
+        yield f"  {when}  {step['step']:<9}  {_actor(step)}  {step['detail']}".rstrip()
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at).isoformat(" ", "milliseconds")
 
 
 def _actor(step: Mapping[str, Any]) -> str:

@@ -5,16 +5,16 @@
         restart: permanent
         intensity: 5/300
 
-A glob is matched with the whole path of an actor, segment by segment: ``*`` is any text within one segment, ``**`` any
-number of whole segments, one at least. Rules hold in their order; of those that match, the last one that sets a key wins.
+Globs are those of ``hermes.config.globs``. Rules hold in their order; of those that match, the last one that sets a key wins.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import Any, Literal, Protocol
+
+from hermes.config.globs import segment_matches
+from hermes.config.words import did_you_mean, shown
 
 MOST_S = 86_400.0
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -66,7 +66,7 @@ class _Choice:
         text = _text(value)
         if text not in self.names:
             raise ValueError(
-                f"{_shown(value)} is none of {', '.join(self.names)}{did_you_mean(text, self.names)}"
+                f"{shown(value)} is none of {', '.join(self.names)}{did_you_mean(text, self.names)}"
             )
         return text
 
@@ -82,7 +82,7 @@ class _Number:
     def read(self, value: object) -> float:
         text = _text(value)
         if not re.fullmatch(_NUMBER, text) or not self.least <= float(text) <= self.most:
-            raise ValueError(f"{_shown(value)} is not a number from {self.least:g} to {self.most:g}")
+            raise ValueError(f"{shown(value)} is not a number from {self.least:g} to {self.most:g}")
         return float(text)
 
     def schema(self) -> dict[str, Any]:
@@ -95,10 +95,10 @@ class _Intensity:
     def read(self, value: object) -> tuple[int, float]:
         found = self._form.fullmatch(_text(value))
         if found is None:
-            raise ValueError(f"{_shown(value)} is not N/S, restarts within seconds, like 5/60")
+            raise ValueError(f"{shown(value)} is not N/S, restarts within seconds, like 5/60")
         restarts, per = int(found[1]), float(found[2])
         if not 0 < per <= MOST_S:
-            raise ValueError(f"{_shown(value)}: more than 0 seconds, and at most {MOST_S:.0f}")
+            raise ValueError(f"{shown(value)}: more than 0 seconds, and at most {MOST_S:.0f}")
         return restarts, per
 
     def schema(self) -> dict[str, Any]:
@@ -111,12 +111,12 @@ class _Backoff:
     def read(self, value: object) -> tuple[float, float]:
         found = self._form.fullmatch(_text(value))
         if found is None:
-            raise ValueError(f"{_shown(value)} is not MIN..MAX, in seconds, like 0.5..30")
+            raise ValueError(f"{shown(value)} is not MIN..MAX, in seconds, like 0.5..30")
         least, most = float(found[1]), float(found[2])
         if least > most:
-            raise ValueError(f"{_shown(value)}: the minimum is above the maximum")
+            raise ValueError(f"{shown(value)}: the minimum is above the maximum")
         if most > MOST_S:
-            raise ValueError(f"{_shown(value)}: at most {MOST_S:.0f} seconds")
+            raise ValueError(f"{shown(value)}: at most {MOST_S:.0f} seconds")
         return least, most
 
     def schema(self) -> dict[str, Any]:
@@ -176,14 +176,14 @@ def read_section(
 ) -> tuple[tuple[Rule, ...], list[str]]:
     """The rules of ``supervision:`` and all that is wrong with it; ``place`` names where a key below it stands."""
     if not isinstance(section, Mapping):
-        return (), [f"{place(())}: supervision holds a policy for each glob, not {_shown(section)}"]
+        return (), [f"{place(())}: supervision holds a policy for each glob, not {shown(section)}"]
     rules, faults = [], []
     for glob, settings in section.items():
         where = place((glob,))
         if fault := _glob_fault(glob):
             faults.append(f"{where}: supervision: {glob!r}: {fault}")
         if not isinstance(settings, Mapping | None):
-            faults.append(f"{where}: supervision: {glob!r} holds keys and values, not {_shown(settings)}")
+            faults.append(f"{where}: supervision: {glob!r} holds keys and values, not {shown(settings)}")
             continue
         policy, wrong = _policy({str(k): v for k, v in (settings or {}).items() if v is not None})
         faults += [f"{place((glob, key))}: supervision: {glob!r}: {fault}" for key, fault in wrong.items()]
@@ -225,7 +225,7 @@ def _policy(settings: Mapping[str, object]) -> tuple[Policy, dict[str, str]]:
     for name, value in settings.items():
         if (key := KEYS.get(name)) is None:
             near = did_you_mean(name, KEYS) or f"; there are {', '.join(KEYS)}"
-            wrong[name] = f"unknown key {_shown(name)}{near}"
+            wrong[name] = f"unknown key {shown(name)}{near}"
             continue
         try:
             values[name] = key.notation.read(value)
@@ -234,36 +234,8 @@ def _policy(settings: Mapping[str, object]) -> tuple[Policy, dict[str, str]]:
     return Policy(**values), wrong
 
 
-def did_you_mean(text: str, names: Iterable[str]) -> str:
-    """``; did you mean …?`` if one of ``names`` is like ``text``."""
-    near = get_close_matches(text, list(names), 1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def _text(value: object) -> str:
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-
-
-def _shown(value: object) -> str:
-    return f"a {type(value).__name__}" if isinstance(value, Mapping | list) else repr(value)[:80]
-
-
-# --- matching -----------------------------------------------------------------------------------------------------------
-
-
-def matches(glob: str, path: str) -> bool:
-    """True if ``glob`` stands for ``path``."""
-    return _matches(glob.split("/"), path.split("/"))
-
-
-def _matches(glob: Sequence[str], path: Sequence[str]) -> bool:
-    if not glob or not path:
-        return not glob and not path
-    if glob[0] == "**":
-        return any(_matches(glob[1:], path[n:]) for n in range(1, len(path) + 1))
-    # fnmatch, and not a regular expression of our own: it takes linear time whatever the glob.
-    plain = glob[0].replace("[", "[[]").replace("?", "[?]")
-    return fnmatchcase(path[0], plain) and _matches(glob[1:], path[1:])
 
 
 def _glob_fault(glob: str) -> str:
@@ -272,7 +244,7 @@ def _glob_fault(glob: str) -> str:
         return "a glob is segments joined by '/', none of them empty"
     if any("**" in segment and segment != "**" for segment in segments):
         return "'**' stands alone between slashes"
-    if segments[0] != "**" and not fnmatchcase("root", segments[0]):
+    if segments[0] != "**" and not segment_matches(segments[0], "root"):
         return f"every path begins with root/, as in `hermes tree`, not with {segments[0]}/"
     if len(segments) == 1 and glob != "**":
         return "root itself has no policy, for nobody restarts it"

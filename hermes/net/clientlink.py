@@ -79,6 +79,7 @@ class Item:
     """One message of the chat. ``html`` is ``text`` rendered safely, for the agent's messages; ``cursor`` is set in history.
 
     ``answers`` are the ids of the messages that wait no longer: several may be answered together, a notice answers none.
+    ``refusal`` is set where it says why there is no answer to them: the rule by which they ended, as the books have it.
     """
 
     item_id: str
@@ -89,6 +90,7 @@ class Item:
     reply_to: str | None = None
     cursor: str | None = None
     answers: tuple[str, ...] = ()
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,7 @@ def _item(value: object) -> Item:
         reply_to=_maybe(value, "reply_to"),
         cursor=_maybe(value, "cursor"),
         answers=tuple(answers),
+        refusal=_maybe(value, "refusal"),
     )
 
 

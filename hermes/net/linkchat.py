@@ -15,7 +15,7 @@ from hermes.net import clientlink
 from hermes.net.room import Client, Room
 from hermes.sessions.ids import new_trace_id
 from hermes.types import faults, texts
-from hermes.types.content import Part, SendResult, answered
+from hermes.types.content import REFUSAL, Part, SendResult, answered
 from hermes.types.errors import (
     SEND_UNCONFIRMED,
     TOO_LARGE,
@@ -101,6 +101,7 @@ class LinkChat(ABC):
             html,
             reply_to,
             answers=answered(reply_to, metadata),
+            refusal=metadata.get(REFUSAL),
         )
         room = self._rooms.get(chat_id)
         if room is None:
@@ -171,7 +172,15 @@ class LinkChat(ABC):
         """A row of the chat as its clients show it; what people typed is never read as Markdown."""
         html = await self.html(item.text) if item.role == "agent" else None
         return clientlink.Item(
-            item.item_id, item.role, item.text, item.at, html, item.reply_to, item.cursor, item.answers
+            item.item_id,
+            item.role,
+            item.text,
+            item.at,
+            html,
+            item.reply_to,
+            item.cursor,
+            item.answers,
+            item.refusal,
         )
 
     async def _converse(self, io: AdapterIO, chat_id: str, room: Room, client: Client) -> End:

@@ -5,13 +5,13 @@ gateway.log ─▶ gateway.log.1 ─▶ …      backwards, until enough entries
 """
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import FileIO
 from itertools import count, islice, takewhile
 from pathlib import Path
 
+from hermes.config.globs import matches
 from hermes.ops.logline import LEVELS, Entry, blocks, parse
 
 CHUNK_BYTES = 1 << 16
@@ -25,12 +25,12 @@ SESSIONS = "root/gateway/sessions"
 @dataclass(frozen=True, slots=True)
 class Question:
     """Which entries are wanted: ``level``, a key of ``LEVELS``, or above; ``since``, in seconds since the epoch, or later;
-    written by an actor that matches all of ``actors``. An entry that does not say what is asked for is not wanted.
+    written by an actor whose path all of ``actors`` say yes to. An entry that does not say what is asked for is not wanted.
     """
 
     level: str | None = None
     since: float | None = None
-    actors: tuple[re.Pattern[str], ...] = ()
+    actors: tuple[Callable[[str], bool], ...] = ()
 
     def wants(self, entry: Entry) -> bool:
         """Whether ``entry`` is one of them."""
@@ -38,19 +38,19 @@ class Question:
             return False
         if self.since is not None and (entry.at is None or entry.at < self.since):
             return False
-        return all(entry.actor is not None and actor.fullmatch(entry.actor) for actor in self.actors)
+        return all(entry.actor is not None and meant(entry.actor) for meant in self.actors)
 
 
-def actors_at(glob: str) -> re.Pattern[str]:
-    """The actors that ``glob`` names, and all below them. ``*`` is any part of one name, ``**`` reaches over several."""
-    wild = {"*": "[^/]*", "**": ".*"}
-    parts = re.split(r"(\*\*|\*)", glob.rstrip("/"))
-    return re.compile("".join(wild.get(part) or re.escape(part) for part in parts) + "(?:/.*)?", re.DOTALL)
+def actors_at(glob: str) -> Callable[[str], bool]:
+    """Whether a path is one of the actors that ``glob`` (see ``hermes.config.globs``) names, or below one."""
+    top = glob.rstrip("/")
+    return lambda path: matches(top, path) or matches(f"{top}/**", path)
 
 
-def session_at(segment: str) -> re.Pattern[str]:
-    """The session whose place in a path is ``segment``, and its turns."""
-    return re.compile(re.escape(f"{SESSIONS}/{segment}") + "(?:/.*)?", re.DOTALL)
+def session_at(segment: str) -> Callable[[str], bool]:
+    """Whether a path is the session whose place in it is ``segment``, or one of its turns."""
+    top = f"{SESSIONS}/{segment}"
+    return lambda path: path == top or path.startswith(f"{top}/")
 
 
 class LogReader:
@@ -86,6 +86,10 @@ class LogReader:
         """The last ``most`` (None: all) entries that are wanted and were there when the log was opened, oldest first."""
         wanted = filter(question.wants, self._backwards(question.since))
         return list(islice(wanted, most))[::-1]
+
+    def actors(self) -> set[str]:
+        """Every actor of whom there is an entry."""
+        return {entry.actor for entry in self._backwards(None) if entry.actor is not None}
 
     def poll(self) -> list[Entry]:
         """The entries that have come since, each once; to be called again and again.

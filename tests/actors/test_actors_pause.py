@@ -82,6 +82,42 @@ async def test_a_pause_ends_with_the_process(open_world, autojump_clock):
     assert (await adapter_of(world))["state"] == "listening"
 
 
+async def test_a_pause_is_no_restart_that_anybody_has_to_worry_about(open_world, autojump_clock):
+    world = await open_world()
+    await world.services.overview.pause("fake")
+    await world.services.overview.resume("fake")
+    await world.services.overview.restart(ADAPTER)
+    assert (shown(world, ADAPTER)["incarnation"], shown(world, ADAPTER)["restarts"]) == (4, 0)
+
+    world.platform.crash(ValueError("boom"))
+    await world.until(lambda: shown(world, ADAPTER)["incarnation"] == 5)
+    assert shown(world, ADAPTER)["restarts"] == 1
+
+
+async def test_what_is_not_up_says_why_and_whether_it_is_worth_waiting(open_world, autojump_clock):
+    world = await open_world()
+    overview = world.services.overview
+
+    assert overview.not_up("nobody").code == "unavailable"
+    await overview.pause("fake")
+    assert (overview.not_up("fake").code, overview.not_up("fake").detail) == (
+        "paused",
+        "fake:default is paused",
+    )
+    await overview.resume("fake")
+    world.platform.crash(GatewayError(Failure("no_route", detail=f"token={SECRET}")))
+    await world.until(lambda: world.state(ADAPTER) == "backoff")
+    why = overview.not_up("fake")
+    assert why.code == "unavailable"
+    assert why.detail.startswith("fake:default is not up at the moment: no_route: ")
+    assert SECRET not in why.detail
+    await world.until(lambda: world.state(ADAPTER) == "running")
+    world.platform.crash(GatewayError(Failure("bad_token", "needs_operator", detail="it was revoked")))
+    await world.until(lambda: world.state(ADAPTER) == "disabled")
+    why = overview.not_up("fake")
+    assert (why.code, why.detail) == ("disabled", "fake:default is disabled: bad_token: it was revoked")
+
+
 async def test_pausing_and_resuming_twice_changes_nothing(open_world, autojump_clock):
     world = await open_world()
     overview = world.services.overview

@@ -392,7 +392,11 @@ async def test_the_log_says_who_has_a_new_policy_and_what_needs_a_restart(open_w
     spec = world.tree()[world.session()].spec
     await world.reload(config(rule(ADAPTER, shutdown=3.0)))
     assert world.tree()[world.session()].spec is spec
-    assert [record.message for record in caplog.records] == ["reloaded: new restart policies for nobody"]
+    await world.reload(config(rule(ADAPTER, line=9, shutdown=3.0)))
+    assert [record.message for record in caplog.records] == [
+        "reloaded: the new restart policies change nothing for those who are there now",
+        "reloaded: nothing has changed",
+    ]
 
 
 async def test_a_reloader_that_ended_halfway_is_made_good_by_its_next_life(open_world, autojump_clock):

@@ -2,9 +2,9 @@
 
 async with in_terminal("chat", "--home", home) as terminal:
     await terminal.until("> ")
-    terminal.type("hello\\r")
+    await terminal.type("hello\\r")
     await terminal.until("You wrote")
-    terminal.type("\\x04")
+    await terminal.type("\\x04")
     assert await terminal.ended() == 0
 """
 
@@ -13,13 +13,14 @@ import pty
 import re
 import subprocess
 import sys
+import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import trio
 from harness import POLL_S, _environment
 
-SEEN_DEADLINE_S = 20.0
+SEEN_DEADLINE_S = 30.0
 CTRL_C, CTRL_D = "\x03", "\x04"
 
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07)")
@@ -35,21 +36,32 @@ class Terminal:
         self.seen = ""
         self._process = process
         self._keyboard = keyboard
+        os.set_blocking(keyboard, False)
         self._raw = b""
         self._read = 0
 
-    def type(self, keys: str) -> None:
-        """Press ``keys``."""
+    async def type(self, keys: str) -> None:
+        """Press ``keys`` once the program reads each key itself: until then the terminal keeps the line, and Ctrl-C drops it."""
+        with trio.fail_after(SEEN_DEADLINE_S):
+            while termios.tcgetattr(self._keyboard)[3] & termios.ICANON:
+                await trio.sleep(POLL_S)
+                self._take()
+        self.press(keys)
+
+    def press(self, keys: str) -> None:
+        """Press ``keys`` now, whatever the program does."""
         os.write(self._keyboard, keys.encode())
 
     async def until(self, text: str) -> None:
         """Wait for ``text`` behind what was waited for before; without escape sequences and line ends."""
         with trio.move_on_after(SEEN_DEADLINE_S):
-            while (at := self.seen.find(text, self._read)) < 0:
+            there = True
+            while (at := self.seen.find(text, self._read)) < 0 and there:
                 await trio.lowlevel.wait_readable(self._keyboard)
-                self._take()
-            self._read = at + len(text)
-            return
+                there = self._take()
+            if at >= 0:
+                self._read = at + len(text)
+                return
         raise AssertionError(f"no {text!r} on the terminal:\n{self.seen}")
 
     async def ended(self) -> int:
@@ -57,7 +69,6 @@ class Terminal:
         with trio.fail_after(SEEN_DEADLINE_S):
             while (code := self._process.poll()) is None:
                 await trio.sleep(POLL_S)
-                os.set_blocking(self._keyboard, False)
                 self._take()
         return code
 
@@ -71,13 +82,17 @@ class Terminal:
         self._process.wait(SEEN_DEADLINE_S)
         os.close(self._keyboard)
 
-    def _take(self) -> None:
+    def _take(self) -> bool:
+        """Look at the screen; False if it is there no more."""
         try:
             data = os.read(self._keyboard, 1 << 16)
-        except OSError:  # nothing there, or the other end is closed
-            return
+        except BlockingIOError:
+            return True
+        except OSError:  # the other end is closed
+            return False
         self._raw += data
         self.seen = re.sub(r"\s+", " ", _ESCAPES.sub("", self._raw.decode(errors="replace")))
+        return True
 
 
 @asynccontextmanager

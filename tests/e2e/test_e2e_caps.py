@@ -1,5 +1,7 @@
 """AC-55 with a real process: limits of the configuration, told in words to who meets them."""
 
+import json
+
 from harness import Gateway
 
 from hermes.types import texts
@@ -11,11 +13,13 @@ async def test_AC55_a_conversation_too_many_is_refused_in_words(gateway: Gateway
     await gateway.start()
 
     first = await gateway.json("chat", "--user", "ann", "-m", "echo one")
-    second = await gateway.json("chat", "--user", "bob", "-m", "echo two")
+    second = await gateway.ask("chat", "--user", "bob", "-m", "echo two", "--json")
     third = await gateway.json("chat", "--user", "ann", "-m", "echo three")
 
     assert (first["reply"], third["reply"]) == ("one", "three")
-    assert second["reply"] == texts.TOO_MANY_SESSIONS
+    assert (second.code, second.out) == (1, "")
+    refusal = json.loads(second.err)["error"]
+    assert (refusal["type"], refusal["message"]) == ("refused:sessions", texts.TOO_MANY_SESSIONS)
     status = await gateway.json("status")
     assert (status["counts"]["received"], status["counts"]["refused"]) == (3, 1)
     assert status["counts"]["unaccounted"] == 0

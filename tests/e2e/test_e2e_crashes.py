@@ -15,7 +15,7 @@ ADAPTER = "root/gateway/adapters/webchat:default"
 TURN = "root/gateway/sessions/agent:main:webchat:dm:main/turn"
 PRIVATE = "what somebody wrote to us"
 CONFIGURATION = 78
-ANSWER_DEADLINE_S = 15.0
+ANSWER_DEADLINE_S = 30.0
 
 
 async def crashes(gateway: Gateway) -> list[Mapping[str, Any]]:

@@ -24,7 +24,7 @@ async def test_top_for_scripts_and_for_people(gateway: Gateway) -> None:
         await terminal.until("root/control#1")
         assert await gateway.stop() == 0
         await terminal.until("nothing runs on")
-        terminal.type(CTRL_C)
+        terminal.press(CTRL_C)
         assert await terminal.ended() == 0
 
 

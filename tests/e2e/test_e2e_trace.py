@@ -8,7 +8,7 @@ from harness import Gateway
 
 LANE = "root/gateway/delivery/lanes/webchat:default:main"
 TURN = "root/gateway/sessions/agent:main:webchat:dm:main/turn"
-ANSWER_DEADLINE_S = 15.0
+ANSWER_DEADLINE_S = 30.0
 WAY = [
     "received",
     "decided",

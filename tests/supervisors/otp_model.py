@@ -307,7 +307,7 @@ class Judge:
                 ordered = event in (Restart(name), Enable(name))
                 if not (self.booted or child.number or ordered):
                     self._all_ready_before(name)
-                child.restarts += child.number > 0
+                child.restarts += child.number > 0 and child.order is None
                 child.first = child.first and not child.number
                 child.fate, child.number, child.ready, child.order = "up", number, False, None
                 child.late, child.due, child.asked, child.ready_at = False, None, 0, None

@@ -489,6 +489,25 @@ def test_restarts_are_counted_for_the_failed_child_and_for_those_taken_along() -
 
     assert [child.restarts for child in world.core.children.values()] == [0, 1, 1]
 
+    world.feed(Order("b"))  # an order is no failure
+    assert [child.incarnation for child in world.core.children.values()] == [1, 3, 2]
+    assert [child.restarts for child in world.core.children.values()] == [0, 1, 1]
+
+    world.end("b")
+    world.wait(2.0)
+    assert [child.restarts for child in world.core.children.values()] == [0, 2, 2]
+
+
+def test_a_start_by_order_after_an_end_that_nobody_ordered_is_counted_and_after_one_by_order_is_not() -> None:
+    world = World(spec("a"), spec("b"))
+    world.end("a", Failed("token", "disable"))
+    world.feed(Enable("a"))
+    world.feed(Disable("b"))
+    world.feed(Enable("b"))
+
+    assert [child.incarnation for child in world.core.children.values()] == [2, 2]
+    assert [child.restarts for child in world.core.children.values()] == [1, 0]
+
 
 @pytest.mark.parametrize(
     ("reason", "state"), [(Failed("token", "disable"), "d"), (Failed("net", "backoff"), "."), (BOOM, ".")]

@@ -1,14 +1,20 @@
 """``hermes chat`` without a gateway: names, what may be said, and the books of a conversation."""
 
+import io
 import json
 import os
+import threading
+from types import SimpleNamespace
 
 import pytest
+from gateway_double import gateway_on
 
-from hermes.cli import main
+from hermes.cli import chat, link, main
 from hermes.cli.conversation import Conversation
 from hermes.cli.terminal import harmless, markdown
 from hermes.net import clientlink
+from hermes.ops.control import frames
+from hermes.ops.control.client import ControlError
 
 
 def run(capsys, *arguments):
@@ -88,10 +94,133 @@ def test_a_message_that_is_too_long_is_refused_before_anything_is_sent(tmp_path,
     assert (error["type"], "100,000" in error["message"]) == ("too_large", True)
 
 
-def test_an_empty_message_is_refused(tmp_path, capsys):
-    code, _, err = run(capsys, "-m", " \n", "--user", "ann", "--home", str(tmp_path))
+@pytest.mark.parametrize("empty", ["", " \n"])
+def test_an_empty_message_is_a_usage_error(tmp_path, capsys, empty):
+    code, _, err = run(capsys, "-m", empty, "--user", "ann", "--home", str(tmp_path))
 
-    assert (code, "nothing to send" in err) == (1, True)
+    assert (code, "nothing to send" in err) == (2, True)
+
+
+# --- with a gateway that does not answer, or not with an answer -----------------------------------------------------------
+
+WELL = {"state": "running", "store": None, "adapters": []}
+FULL = WELL | {"state": "degraded", "store": "store_degraded: database or disk is full"}
+PAUSED = frames.error(1, "paused", "console:default is paused", "`hermes adapter resume console`")
+ASKED = ("-m", "hi", "--user", "ann")
+
+
+def speaks(*said: clientlink.ServerFrame) -> bytes:
+    return b"".join(frames.encode({"text": clientlink.encode(frame)}) for frame in said)
+
+
+class Room:
+    """The gateway's end of a chat. ``refusal``: why a message has no answer, None to answer it; ``kept``: it is never taken."""
+
+    def __init__(self, refusal=None, *, kept=False, before_it_is_taken=lambda: None):
+        self._refusal, self._kept, self._before = refusal, kept, before_it_is_taken
+        self.verbs = {"console": {"ok": True}, "texts": self.hear, "status": WELL}
+
+    def hear(self, text):
+        match clientlink.decode_client(text):
+            case clientlink.Hello():
+                return speaks(clientlink.Welcome("boot", None, ()))
+            case clientlink.Send(id) if not self._kept:
+                self._before()
+                item = clientlink.Item("d1", "agent", "words", 1.5, None, id, None, (id,), self._refusal)
+                return speaks(clientlink.Accepted(id), clientlink.Message(item))
+            case _:
+                return b""
+
+
+def test_a_refusal_in_words_is_no_answer(tmp_path, capsys):
+    with gateway_on(tmp_path, Room("refused:turns").verbs):
+        plain = run(capsys, *ASKED, "--home", str(tmp_path))
+        code, out, err = run(capsys, *ASKED, "--json", "--home", str(tmp_path))
+
+    assert plain == (1, "", "hermes: words\n")
+    assert (code, out) == (1, "")
+    assert json.loads(err)["error"] == {"type": "refused:turns", "message": "words", "hint": ""}
+
+
+def test_a_refused_line_of_input_costs_the_exit_code(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hi\n"))
+    with gateway_on(tmp_path, Room("agent_crashed").verbs):
+        assert run(capsys, "--user", "ann", "--home", str(tmp_path)) == (1, "", "hermes: words\n")
+
+
+def test_a_paused_console_is_told_at_once_with_what_to_do(tmp_path, capsys):
+    with gateway_on(tmp_path, {"console": lambda _: PAUSED}):
+        code, out, err = run(capsys, *ASKED, "--home", str(tmp_path))
+
+    assert (code, out) == (1, "")
+    assert err == "hermes: console:default is paused\n  `hermes adapter resume console`\n"
+
+
+def test_a_console_that_is_paused_with_the_message_in_work_says_that_it_is_safe(tmp_path, capsys):
+    answers = iter([frames.ok(1, {"ok": True}), PAUSED])
+
+    def hear(text):
+        match clientlink.decode_client(text):
+            case clientlink.Hello():
+                return speaks(clientlink.Welcome("boot", None, ()))
+            case clientlink.Send(id):
+                return speaks(clientlink.Accepted(id)) + frames.encode({"close": 1001, "reason": "bye"})
+
+    with gateway_on(tmp_path, {"console": lambda _: next(answers), "texts": hear}):
+        code, out, err = run(capsys, *ASKED, "--json", "--home", str(tmp_path))
+
+    error = json.loads(err)["error"]
+    assert (code, out, error["type"]) == (1, "", "paused")
+    assert "it has the message" in error["hint"]
+
+
+def test_a_message_that_is_not_taken_is_waited_for_with_a_word_on_stderr(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(link, "AWAY_S", 0.01)
+    looked = threading.Event()
+    room = Room(before_it_is_taken=lambda: looked.wait(20))
+
+    def status(_):
+        looked.set()
+        return frames.ok(1, FULL)
+
+    with gateway_on(tmp_path, room.verbs | {"status": status}):
+        code, out, err = run(capsys, *ASKED, "--home", str(tmp_path))
+
+    assert (code, out) == (0, "words\n")
+    assert err == (
+        "hermes: waiting: the gateway's disk takes no writes (store_degraded: database or disk is full)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        (WELL, ""),
+        (FULL, ": the gateway's disk takes no writes (store_degraded: database or disk is full)"),
+        (WELL | {"state": "draining"}, ": the gateway is stopping"),
+        (
+            WELL | {"adapters": [{"platform": "console", "account": "default", "state": "backoff"}]},
+            ": console:default is backoff",
+        ),
+    ],
+)
+def test_a_timeout_says_what_the_gateway_lacks(tmp_path, capsys, status, why):
+    with gateway_on(tmp_path, Room(kept=True).verbs | {"status": status}):
+        done = run(capsys, *ASKED, "--timeout", "0.1", "--json", "--home", str(tmp_path))
+
+    error = json.loads(done[2])["error"]
+    assert (done[0], error["type"]) == (1, "timeout")
+    assert error["message"] == f"the gateway has not taken the message in time{why}"
+
+
+def test_no_answer_in_time_says_that_the_message_is_safe(tmp_path):
+    exchange = chat.Exchange(print, print, print)
+    with gateway_on(tmp_path, {"status": FULL}), pytest.raises(ControlError) as late:
+        exchange._next(tmp_path, SimpleNamespace(unsafe=0), 0.0)
+
+    assert late.value.failure.code == "timeout"
+    assert late.value.failure.detail.startswith("no answer in time: the gateway's disk takes no writes")
+    assert "the answer comes with the next `hermes chat`" in late.value.hint
 
 
 # --- the terminal -----------------------------------------------------------------------------------------------------

@@ -219,6 +219,49 @@ def test_restart_names_the_path_and_both_incarnations(tmp_path, capsys, argument
     assert asked[0].args == {"path": path}
 
 
+def test_a_restart_that_is_answered_first_is_waited_for(tmp_path, capsys):
+    begun = {"path": "root/control", "old_incarnation": 1, "incarnation": None}
+    lives = iter([1, None, 2])
+
+    def tree(_):
+        life = next(lives)
+        return life and frames.ok(
+            1, TREE | {"root": TREE["root"] | {"path": "root/control", "incarnation": life}}
+        )
+
+    with gateway_on(tmp_path, {"restart": begun, "tree": tree}):
+        code, out, _ = run(capsys, "restart", "root/control", "--json", "--home", str(tmp_path))
+
+    assert (code, json.loads(out)) == (0, begun | {"incarnation": 2})
+
+
+def test_a_usage_error_as_json_hints_at_the_help_of_its_command(tmp_path, capsys):
+    for arguments, command in (
+        (["chat", "--timeout", "x"], "hermes chat"),
+        (["adapter", "pause"], "hermes adapter pause"),
+        (["nope"], "hermes"),
+    ):
+        code, _, err = run(capsys, *arguments, "--json")
+        assert (code, json.loads(err)["error"]["hint"]) == (2, f"{command} --help")
+
+
+@pytest.mark.parametrize("command", ["tree", "dump", "restart"])
+def test_a_path_that_is_quoted_in_an_error_does_nothing_to_the_terminal(tmp_path, capsys, command):
+    def refuse(args):
+        return frames.error(1, "no_such_actor", f"there is no actor at {args['path']}")
+
+    with gateway_on(tmp_path, {"tree": refuse, "dump": refuse, "restart": refuse}):
+        code, _, err = run(capsys, command, "root/\x1b[2J\r\x07x", "--home", str(tmp_path))
+
+    assert (code, err.splitlines()[0]) == (1, "hermes: there is no actor at root/�[2J��x")
+
+
+def test_a_usage_error_does_nothing_to_the_terminal_either(capsys):
+    code, _, err = run(capsys, "version", "\x1b\x07x")
+
+    assert (code, "��x" in err) == (2, True)
+
+
 def test_web_link_prints_nothing_but_the_link(tmp_path, capsys):
     with gateway_on(tmp_path, {"web_link": {"url": "http://127.0.0.1:1/#code"}}):
         assert run(capsys, "web", "link", "--home", str(tmp_path)) == (0, "http://127.0.0.1:1/#code\n", "")

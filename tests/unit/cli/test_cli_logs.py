@@ -44,8 +44,8 @@ def run(capsys, home, *arguments):
 
 
 def shown(capsys, home, *arguments):
-    code, out, err = run(capsys, home, "--json", *arguments)
-    assert (code, err) == (0, "")
+    code, out, _ = run(capsys, home, "--json", *arguments)
+    assert code == 0
     return [entry["message"] for entry in json.loads(out)["entries"]]
 
 
@@ -86,6 +86,26 @@ def test_json_is_one_document_with_every_fact(home, capsys):
 )
 def test_options_pick(home, capsys, options, messages):
     assert shown(capsys, home, *options) == messages
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--actor", "nope"], "no entry of nope is in the log"),
+        (["--actor", "root/gatewy"], "no entry of root/gatewy is in the log; did you mean root/gateway/web?"),
+        (["--actor", "turm"], f"no entry of turm is in the log; did you mean {SESSION_PATH}/turn?"),
+        (["--actor", "\x1b"], "no entry of � is in the log"),
+        (["--session", SESSION[:-1]], f"no entry of {SESSION[:-1]} is in the log; did you mean {SESSION}?"),
+        (
+            ["--actor", "**/turn", "--level", "critical"],
+            "**/turn is in the log, but not with all that is asked for",
+        ),
+        (["--level", "critical"], ""),
+        (["--actor", "nope", "-n", "0"], ""),
+    ],
+)
+def test_nothing_of_whom_is_asked_for_is_said_to_be_so(home, capsys, options, why):
+    assert run(capsys, home, *options) == (0, "", f"{why}\n" if why else "")
 
 
 def test_a_hundred_are_enough_unless_a_time_is_named(home, capsys):

@@ -148,6 +148,15 @@ def test_top_is_a_table_in_the_gateway_s_order(tmp_path, capsys):
     ]
 
 
+def test_top_says_how_many_more_there_are_unless_told_how_many_to_show(tmp_path, capsys):
+    with gateway_on(tmp_path, {"top": TOP | {"of": 1_234}}) as asked:
+        _, _, more = run(capsys, "top", "--once", "--home", str(tmp_path))
+        _, _, told = run(capsys, "top", "--once", "-n", "2", "--home", str(tmp_path))
+
+    assert asked[0].args["count"] == 20
+    assert (more, told) == ("1,232 more actors; -n 1000 shows more\n", "")
+
+
 def test_top_as_json_is_the_document(tmp_path, capsys):
     with gateway_on(tmp_path, {"top": TOP}):
         code, out, _ = run(capsys, "top", "--json", "--home", str(tmp_path))

@@ -82,7 +82,9 @@ def test_half_a_surrogate_does_not_stop_an_answer() -> None:
 
 
 def test_a_server_frame_is_one_flat_object_named_by_t() -> None:
-    item = clientlink.Item("d1", "agent", "**x**", 1.5, "<p>x</p>", "m1", "3.4", ("m0", "m1"))
+    item = clientlink.Item(
+        "d1", "agent", "**x**", 1.5, "<p>x</p>", "m1", "3.4", ("m0", "m1"), "refused:turns"
+    )
 
     frame = json.loads(clientlink.encode(clientlink.Welcome("boot", "3.4", (item,))))
 
@@ -100,6 +102,7 @@ def test_a_server_frame_is_one_flat_object_named_by_t() -> None:
                 "reply_to": "m1",
                 "cursor": "3.4",
                 "answers": ["m0", "m1"],
+                "refusal": "refused:turns",
             }
         ],
     }
