@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any, cast
 
 from hermes.config.access_keys import BY_NAME, BY_VARIABLE, KEYS
+from hermes.config.roles import NAME as ROLES
+from hermes.config.roles import Roles, read_roles
 from hermes.config.written import Written
 from hermes.types.access import AccessRules, Scope, UnauthorizedDm
 from hermes.types.origin import DEFAULT_ACCOUNT
@@ -56,6 +58,7 @@ class AccessSettings:
     everywhere: Settings = field(default_factory=dict)
     platforms: Mapping[str, Settings] = field(default_factory=dict)
     accounts: Mapping[tuple[str, str], Settings] = field(default_factory=dict)
+    roles: Roles = Roles()  # noqa: RUF009 - frozen
 
     def of(self, platform: str, account: str = DEFAULT_ACCOUNT) -> Settings:
         """What holds for an account, also of a platform that is named nowhere."""
@@ -64,7 +67,8 @@ class AccessSettings:
 
     def rules(self, platform: str, account: str = DEFAULT_ACCOUNT) -> AccessRules:
         """The same as rules. Ids in canonical form and paired ones are not known here: ``dataclasses.replace`` them."""
-        return _rules(_name(platform), self.of(platform, account), self.everywhere)
+        name = _name(platform)
+        return self.roles.over(_rules(name, self.of(platform, account), self.everywhere), name, account)
 
 
 def open_policies(settings: AccessSettings) -> list[Problem]:
@@ -193,7 +197,7 @@ def read_access(
     blocks: dict[str, list[Written]] = {}
     for parent in (root["gateway"]["platforms"], root["platforms"], root):
         for block in parent.entries:
-            if parent is not root or block.key[-1] not in sections | {"gateway", "platforms"}:
+            if parent is not root or block.key[-1] not in sections | {"gateway", "platforms", ROLES}:
                 blocks.setdefault(_name(block.key[-1]), []).append(block)
 
     platforms: dict[str, dict[str, Setting]] = {}
@@ -213,8 +217,10 @@ def read_access(
         elif (found := _VARIABLE.fullmatch(variable)) and found[1] != "GATEWAY":
             own = platforms.setdefault(found[1].lower(), {})
             _set(own, BY_VARIABLE[found[2]], [value], f"environment variable {variable}", problems)
+    roles, wrong = read_roles(root[ROLES])
+    problems += [Problem(place, text) for place, text in wrong]
     return AccessSettings(
-        everywhere, {name: own for name, own in platforms.items() if own}, accounts
+        everywhere, {name: own for name, own in platforms.items() if own}, accounts, roles
     ), problems
 
 

@@ -25,7 +25,8 @@ def _one(texts: Sequence[str]) -> str:
     return texts[0].strip().casefold()
 
 
-def _flag(texts: Sequence[str]) -> bool:
+def flag(texts: Sequence[str]) -> bool:
+    """True or false, as people write it. Raises ``ValueError`` in words."""
     word = _one(texts)
     if word not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
         raise ValueError(f"true or false, not {texts[0]!r:.80}")
@@ -57,7 +58,7 @@ def _commands(texts: Sequence[str]) -> frozenset[str]:
 
 KEYS: Mapping[str, Key] = {
     "allow_from": Key(_ids, "Who may speak. `*` is everybody, and needs allow_all_users.", "ALLOWED_USERS"),
-    "allow_all_users": Key(_flag, "Everybody who finds the bot may speak.", "ALLOW_ALL_USERS"),
+    "allow_all_users": Key(flag, "Everybody who finds the bot may speak.", "ALLOW_ALL_USERS"),
     "group_allow_from": Key(_ids, "Who may speak in groups only.", "GROUP_ALLOWED_USERS"),
     "group_allowed_chats": Key(_ids, "Groups in which every member may speak.", "GROUP_ALLOWED_CHATS"),
     "allowed_roles": Key(_ids, "Roles of the platform (Discord) whose holders may speak.", "ALLOWED_ROLES"),
@@ -86,7 +87,7 @@ KEYS: Mapping[str, Key] = {
     "group_allow_admin_from": Key(_ids, "The same as allow_admin_from, for groups."),
     "group_user_allowed_commands": Key(_commands, "The same as user_allowed_commands, for groups."),
     "require_mention": Key(
-        _flag,
+        flag,
         "In groups we answer only what mentions us, answers us, or stands in a thread of ours. Unset: true.",
         "REQUIRE_MENTION",
     ),

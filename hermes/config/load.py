@@ -4,25 +4,34 @@ defaults < <home>/config.yaml or --config FILE < environment < flags
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from hermes.config.access import AccessSettings, open_policies, read_access
+from hermes.config.homes import Homes, read_homes
 from hermes.config.model import Config
 from hermes.config.paths import CONFIG_NAME
+from hermes.config.quick import read_quick
+from hermes.config.restart_notices import RestartNotices, read_restart_notices
+from hermes.config.roles import NAME as ROLES
 from hermes.config.secrets import secrets_in
 from hermes.config.supervision import Rule, read_section
+from hermes.config.words import complaint, is_number, shown
 from hermes.config.written import Written
 from hermes.types.errors import CONFIG_INVALID, Failure, GatewayError
 
 if TYPE_CHECKING:
     import yaml
-    from yaml.nodes import MappingNode, Node
+    from yaml.nodes import Node
 
 FILE_BYTES = 1 << 20
 DEPTH = 50
+KEY_DEPTH = 4
+"""Of how many names our longest keys are: display.platforms.<name>.busy_input_mode."""
+
 SIMILAR = 0.75
 """How like a known key an unknown one must be to count as misspelt; less alike, it belongs to somebody else."""
 
@@ -44,10 +53,17 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One reading of the file and the environment: how the gateway works, and who may speak."""
+    """One reading of the file and the environment: how the gateway works, who may speak, and what must never be shown."""
 
     config: Config
-    access: AccessSettings
+    access: AccessSettings = AccessSettings()  # noqa: RUF009 - frozen
+    secrets: tuple[str, ...] = ()
+    written: Written = Written(Path(CONFIG_NAME))  # noqa: RUF009 - frozen
+    """The file itself, with what in it is not ours."""
+    homes: Homes = field(default_factory=dict)
+    """Where each platform's notices go."""
+    restart_notices: RestartNotices = RestartNotices()  # noqa: RUF009 - frozen
+    """Which of them are told that the gateway is back."""
 
 
 def load(
@@ -57,37 +73,28 @@ def load(
     file: Path | None = None,
     port: int | None = None,
     restart: Sequence[Rule] = (),
-) -> Config:
+) -> Settings:
     """The settings of ``home``. ``file`` stands in for the home's own ``config.yaml``; ``port`` and ``restart`` are flags.
 
-    Raises ``GatewayError`` (``config_invalid``, fatal) that names every fault with its file, line and key; also where
-    ``access`` would.
+    Raises ``GatewayError`` (``config_invalid``, fatal) that names every fault with its file, line and key; a policy that would
+    let everybody in without the flag that says so is one.
     """
     path = file or home / CONFIG_NAME
     text = _read(path, must_exist=file is not None)
+    root, values = _yaml(path, text) if text.strip() else (None, {})
+    written = Written(path, root)
     variables = {name: value for name in ENVIRONMENT if (value := environ.get(name))}
-    config = _parse(path, text, variables) if text.strip() or variables else Config()
+    hidden = (*secrets_in(environ), *secrets_in(values))
+    config, faults = _parse(path, root, values, variables) if values or variables else (Config(), [])
+    settings, problems = read_access(written, environ, frozenset(key.name for key in fields(Config)))
+    homes, wrong_homes = read_homes(written, environ)
+    restart_notices, wrong_notices = read_restart_notices(written)
+    problems += [*open_policies(settings), *wrong_homes, *wrong_notices]
+    if faults := [*faults, *map(str, problems)]:
+        raise _invalid("\n".join(dict.fromkeys(faults)))
     config = replace(config, supervision=(*config.supervision, *restart))
-    _access(path, text, environ)
-    return config if port is None else replace(config, web=replace(config.web, port=port))
-
-
-def access(home: Path, environ: Mapping[str, str], *, file: Path | None = None) -> AccessSettings:
-    """Who may speak, by the same file and environment.
-
-    Raises as ``load`` does, also for a policy that would let everybody in without the flag that says so.
-    """
-    path = file or home / CONFIG_NAME
-    return _access(path, _read(path, must_exist=file is not None), environ)
-
-
-def _access(path: Path, text: str, environ: Mapping[str, str]) -> AccessSettings:
-    root = _yaml(path, text)[0] if text.strip() else None
-    sections = frozenset(key.name for key in fields(Config))
-    settings, problems = read_access(Written(path, root), environ, sections)
-    if problems := [*problems, *open_policies(settings)]:
-        raise _invalid("\n".join(map(str, problems)))
-    return settings
+    config = config if port is None else replace(config, web=replace(config.web, port=port))
+    return Settings(config, settings, hidden, written, homes, restart_notices)
 
 
 def secrets(home: Path, environ: Mapping[str, str], *, file: Path | None = None) -> tuple[str, ...]:
@@ -118,44 +125,58 @@ def _read(path: Path, *, must_exist: bool) -> str:
         raise _invalid(f"{path}: byte {wrong.start:,} is not UTF-8") from wrong
 
 
-def _parse(path: Path, text: str, variables: Mapping[str, str]) -> Config:
+def _parse(
+    path: Path, root: "Node | None", settings: dict[str, Any], variables: Mapping[str, str]
+) -> tuple[Config, list[str]]:
+    """The configuration, and what is wrong with it; with faults it is not to be used."""
     from pydantic import TypeAdapter, ValidationError
 
-    def place(key: Sequence[str]) -> str:
-        return f"{path}, line {_line(root, ('supervision', *key))}"
+    def place(section: str, key: Sequence[str]) -> str:
+        return f"{path}, line {_line(root, (section, *key))}"
 
-    root, settings = _yaml(path, text)
-    rules, faults = read_section(settings.pop("supervision", {}), place)
-    faults += [
-        f"{path}, line {_line(root, key)}: unknown key {'.'.join(key)}; did you mean {'.'.join(meant)}?"
-        for key, meant in _misspelt(Config, settings)
-    ]
+    rules, faults = read_section(settings.pop("supervision", {}), partial(place, "supervision"))
+    quick, wrong = read_quick(settings.pop("quick_commands", {}), partial(place, "quick_commands"))
+    faults += wrong
     for name, (section, key) in ((name, ENVIRONMENT[name]) for name in variables):
         if isinstance(settings.setdefault(section, {}), dict):
             settings[section] = settings[section] | {key: variables[name]}
     set_by: dict[Key, str] = {ENVIRONMENT[name]: f"environment variable {name}" for name in variables}
+
+    def wrong_at(key: Key, value: object) -> None:
+        name = tuple(part for part in key if part != "[key]")
+        source = set_by.get(name) or f"{path}, line {_line(root, name)}"
+        faults.append(f"{source}: {'.'.join(name)}: {complaint(Config, key, value)}")
+
+    for model, part, above in _parts(Config, settings):
+        for key, meant in _misspelt(model, part):
+            line, (is_, was) = _line(root, (*above, key)), (".".join((*above, name)) for name in (key, meant))
+            faults.append(f"{path}, line {line}: unknown key {is_}; did you mean {was}?")
+        for name, kind in ((key.name, key.type) for key in fields(model)):
+            value = part.get(name)
+            if isinstance(value, bytes) or (isinstance(value, bool) and is_number(kind)):
+                wrong_at((*above, name), value)  # pydantic would take it for a text, or for 0 or 1
+    config = Config()
     try:
-        config = replace(TypeAdapter(Config).validate_python(settings), supervision=rules)
-    except ValidationError as wrong:
-        for fault in wrong.errors(include_url=False, include_context=False):
-            where = tuple(map(str, fault["loc"]))
-            source = set_by.get(where) or f"{path}, line {_line(root, where)}"
-            faults.append(f"{source}: {'.'.join(where)}: {fault['msg']}, not {_shown(fault['input'])}")
-    if faults:
-        raise _invalid("\n".join(faults))
-    return config
+        config = replace(
+            TypeAdapter(Config).validate_python(settings), supervision=rules, quick_commands=quick
+        )
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False, include_context=False):
+            wrong_at(tuple(map(str, error["loc"])), error["input"])
+    return config, faults
 
 
 def _yaml(path: Path, text: str) -> tuple["Node | None", dict[str, Any]]:
     """The document's node, for line numbers, and its value without the keys that hold nothing."""
     import yaml
+    from yaml.nodes import MappingNode
 
     class Loader(yaml.CSafeLoader):
         """Plain data only, and no key twice: YAML would silently let the last one win."""
 
-        def construct_mapping(self, node: "MappingNode", deep: bool = False) -> dict[Hashable, Any]:
+        def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
             first: dict[tuple[str, str], int] = {}
-            for key, _ in node.value:
+            for key, _ in node.value if node.id == "mapping" else ():
                 name, line = (key.tag, str(key.value)), key.start_mark.line + 1
                 if name in first:
                     raise _invalid(
@@ -164,6 +185,17 @@ def _yaml(path: Path, text: str) -> tuple["Node | None", dict[str, Any]]:
                 first[name] = line
             return super().construct_mapping(node, deep)
 
+        def construct_object(self, node: "Node", deep: bool = False) -> Any:
+            try:
+                return super().construct_object(node, deep)
+            except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as wrong:
+                # What a tag promises and the text does not hold: !!int "", 2026-02-30
+                what = f"{shown(node.value)} is no {node.tag.rpartition(':')[2]}"
+                raise yaml.constructor.ConstructorError(None, None, what, node.start_mark) from wrong
+
+    if found := yaml.reader.Reader.NON_PRINTABLE.search(text):
+        number = text.count("\n", 0, found.start()) + 1
+        raise _invalid(f"{path}, line {number}: the character {found[0]!r} may not stand in a YAML file")
     loader = Loader(text)
     try:
         _refuse_depth(path, text, Loader)
@@ -173,13 +205,13 @@ def _yaml(path: Path, text: str) -> tuple["Node | None", dict[str, Any]]:
         mark = wrong.problem_mark or wrong.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise _invalid(f"{path}{line}: {wrong.problem or wrong.context}") from wrong
-    except (yaml.YAMLError, ValueError) as wrong:
+    except yaml.YAMLError as wrong:
         raise _invalid(f"{path}: {wrong}") from wrong
     finally:
         loader.dispose()
     if value is not None and not isinstance(value, dict):
-        raise _invalid(f"{path}: the file must hold keys and values, not a {type(value).__name__}")
-    return root, {key: _keys_that_hold(part) for key, part in _keys_that_hold(value or {}).items()}
+        raise _invalid(f"{path}: the file must hold keys and values, not {shown(value)}")
+    return root, _keys_that_hold(value or {}, KEY_DEPTH, {})
 
 
 def _refuse_depth(path: Path, text: str, loader: "type[yaml.CSafeLoader]") -> None:
@@ -193,45 +225,57 @@ def _refuse_depth(path: Path, text: str, loader: "type[yaml.CSafeLoader]") -> No
             raise _invalid(f"{path}: nested deeper than {DEPTH}")
 
 
-def _keys_that_hold(part: Any) -> Any:
+def _keys_that_hold(part: Any, depth: int, done: dict[tuple[int, int], Any]) -> Any:
     """A section without keys that hold nothing: one whose keys are all commented out is empty, not null.
 
-    Keys that are no text go too; they cannot be ours.
+    Keys that are no text go too; they cannot be ours. ``done``: what was visited, because aliases make small files of endless
+    sections.
     """
-    if not isinstance(part, dict):
+    if not isinstance(part, dict) or not depth:
         return part
-    return {key: value for key, value in part.items() if value is not None and isinstance(key, str)}
+    if (id(part), depth) not in done:
+        done[id(part), depth] = {
+            key: _keys_that_hold(value, depth - 1, done)
+            for key, value in part.items()
+            if value is not None and isinstance(key, str)
+        }
+    return done[id(part), depth]
 
 
-def _misspelt(model: type, settings: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Key]]:
-    known = {field.name: field.type for field in fields(model)}
-    for name, value in settings.items():
-        inner = known.get(name)
-        if isinstance(inner, type) and is_dataclass(inner) and isinstance(value, dict):
-            yield from _misspelt(inner, value, (*above, name))
-        elif get_origin(inner) is Mapping and isinstance(value, dict):
-            for entry, part in value.items():
-                if isinstance(part, dict):
-                    yield from _misspelt(get_args(inner)[1], part, (*above, name, entry))
-        elif (
-            inner is None
-            and name not in FOREIGN
-            and (meant := get_close_matches(str(name), sorted(known.keys() - settings.keys()), 1, SIMILAR))
-        ):
-            yield (*above, str(name)), (*above, meant[0])
+def _parts(
+    model: Any, settings: Mapping[str, Any], above: Key = ()
+) -> Iterator[tuple[type, Mapping[str, Any], Key]]:
+    """``settings`` and all sections in it, each with its model and its place."""
+    yield model, settings, above
+    for key in fields(model):
+        part = settings.get(key.name)
+        if not isinstance(part, dict):
+            continue
+        if is_dataclass(key.type):
+            yield from _parts(key.type, part, (*above, key.name))
+        elif get_origin(key.type) is Mapping:
+            for name, entry in part.items():
+                if isinstance(entry, dict):
+                    yield from _parts(get_args(key.type)[1], entry, (*above, key.name, name))
 
 
-def _shown(value: Any) -> str:
-    """A value in an error; a collection by its kind, because aliases make small files with endless values."""
-    return f"a {type(value).__name__}" if isinstance(value, dict | list) else repr(value)[:80]
+def _misspelt(model: type, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    known = {key.name for key in fields(model)} | ({ROLES} if model is Config else set())
+    for name in (name for name in settings if name not in known | FOREIGN):
+        if meant := get_close_matches(str(name), sorted(known - settings.keys()), 1, SIMILAR):
+            yield str(name), meant[0]
 
 
 def _line(node: "Node | None", path: Key) -> int:
-    """The line of the key at ``path``, or of the last part of it that stands in the file."""
-    from yaml.nodes import MappingNode
+    """The line of what stands at ``path``, or of the last part of it that stands in the file."""
+    from yaml.nodes import MappingNode, SequenceNode
 
     line = 1
     for name in path:
+        if isinstance(node, SequenceNode):
+            node = node.value[int(name)]
+            line = node.start_mark.line + 1
+            continue
         for key, value in node.value if isinstance(node, MappingNode) else ():
             if key.value == name:
                 line, node = key.start_mark.line + 1, value

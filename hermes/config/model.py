@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hermes.config.quick import QuickCommand
 from hermes.config.supervision import Rule
 from hermes.types.origin import ChatType
 from hermes.types.records import BusyMode
@@ -37,7 +38,9 @@ class Web:
     """The one HTTP server: dashboard, web chat, health."""
 
     host: str = _key(
-        "127.0.0.1", "Address to listen on. Anything but a loopback address opens the gateway to the network."
+        "127.0.0.1",
+        "Address to listen on. Anything but a loopback address opens the gateway to the network.",
+        pattern=r"^[^\s\x00-\x1f]+$",
     )
     port: int | None = _key(
         None,
@@ -54,6 +57,16 @@ class Agent:
     turn_timeout_s: float = _seconds(1800.0, "A turn that takes longer ends, in words to the user. Seconds.")
     no_progress_s: float = _seconds(
         300.0, "A turn that shows no sign of life for this long ends too. Seconds."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """What the agent does only once a person has said so."""
+
+    timeout: float = _seconds(
+        300.0,
+        "How long a person has to approve or deny; then it is denied, and the answer given up. Seconds.",
     )
 
 
@@ -94,6 +107,9 @@ class Limits:
         le=100_000,
     )
     waiting: int = _key(100, "Messages of one conversation that wait for their answer.", ge=1, le=100_000)
+    processes: int = _key(
+        8, "Programs of yours that run at the same time. None is waited for.", ge=1, le=1_000
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +177,23 @@ class ResetPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """People who are linked on several platforms (docs/identity.md)."""
+
+    scope: Literal["per_person", "per_platform", "per_chat"] = _key(
+        "per_person",
+        "Which of a person's direct messages share a conversation. per_person: all; per_platform: those of one platform;"
+        " per_chat: those of one chat, as if nobody were linked.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The gateway's settings. Keys we do not know belong to somebody else and are left alone."""
 
     web: Web = _section(Web)
     agent: Agent = _section(Agent)
+    approvals: Approvals = _section(Approvals)
     inbound: Inbound = _section(Inbound)
     delivery: Delivery = _section(Delivery)
     limits: Limits = _section(Limits)
@@ -180,6 +208,7 @@ class Config:
     thread_sessions_per_user: bool = _key(
         False, "In a thread too, if it holds for groups; false: a thread shares one."
     )
+    identity: Identity = _section(Identity)
     session_reset: ResetPolicy = _section(ResetPolicy)
     reset_by_type: Mapping[ChatType, ResetPolicy] = _by_name(
         "A policy in place of session_reset for a kind of chat: dm, group, channel, thread or forum. A key that it leaves"
@@ -187,6 +216,10 @@ class Config:
     )
     reset_by_platform: Mapping[str, ResetPolicy] = _by_name(
         "The same for a platform: telegram, discord, …; wins over reset_by_type."
+    )
+    quick_commands: tuple[QuickCommand, ...] = _key(
+        (),
+        "Commands of your own, by name: a program that is run, or another name for a command. See docs/commands.md.",
     )
     supervision: tuple[Rule, ...] = _key(
         (),

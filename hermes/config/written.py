@@ -29,6 +29,13 @@ class Written:
         return f"{self.file}, line {self.line}: {'.'.join(self.key)}"
 
     @property
+    def holds_keys(self) -> bool:
+        """Is it a mapping, be it an empty one?"""
+        from yaml.nodes import MappingNode
+
+        return isinstance(self.node, MappingNode)
+
+    @property
     def entries(self) -> Iterator["Written"]:
         """The parts of a mapping that hold something; none of anything else. Of merged keys (``<<``) the last counts."""
         if self.node is None:

@@ -5,7 +5,7 @@ our names for things; then what looks like a credential by its place.
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote, quote_plus
 
 REDACTED = "[redacted]"
@@ -41,12 +41,20 @@ _PATTERNS = tuple(
 
 
 class Redaction:
-    """Replaces known secrets, in the forms they travel in, and everything that looks like a credential."""
+    """Replaces known secrets, in the forms they travel in, and everything that looks like a credential.
+
+    Any thread may use it, also while another one has it learn.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._known: Sequence[str] = ()
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Replace these too from now on; none is ever forgotten, because an old one may still be valid, or still be logged."""
         forms = {form for value in secrets if len(value) >= SHORTEST_SECRET for form in _forms(value)}
         # Longest first, so that a secret that contains another one leaves no rest of itself behind.
-        self._known = sorted(forms, key=len, reverse=True)
+        self._known = sorted(forms.union(self._known), key=len, reverse=True)
         self._margin = max([LONGEST_TOKEN, *map(len, self._known)])
 
     def redact(self, text: str) -> str:

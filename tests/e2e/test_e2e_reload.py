@@ -123,3 +123,41 @@ async def test_policies_that_cannot_be_followed_are_exit_code_78_with_their_line
 
     assert done.code == 78
     assert f"{gateway.home}/config.yaml, {words}" in done.err
+
+
+async def test_S47_a_secret_that_a_reload_brings_in_is_hidden_from_then_on(gateway: Gateway) -> None:
+    secret = "brought-in-later"
+    write(gateway, "model: {api_key: known-from-the-start}\n")
+    await gateway.start()
+    write(gateway, f"model: {{api_key: {secret}}}\nsupervision:\n  root/gateway/{secret}: {{shutdown: 1}}\n")
+    gateway.signal(signal.SIGHUP)
+
+    async def read_again() -> bool:
+        return "matches no actor" in logged(gateway)
+
+    await gateway.until(read_again)
+    assert "line 3: 'root/gateway/[redacted]' matches no actor" in logged(gateway)
+    assert secret not in logged(gateway) + gateway.printed
+    assert await gateway.stop() == 0
+
+
+async def test_what_nobody_reads_yet_is_said_once_at_the_start(gateway: Gateway) -> None:
+    write(
+        gateway,
+        "model: {default: x}\nplatforms:\n  telegram: {token: a-secret-token}\n  webchat: {enabled: false}\n"
+        "security: {redact_secrets: true}\n",
+    )
+    await gateway.start()
+    gateway.signal(signal.SIGHUP)
+
+    async def read_again() -> bool:
+        return "reloaded" in logged(gateway)
+
+    await gateway.until(read_again)
+    said = [line for line in logged(gateway).splitlines() if " WARNING " in line]
+    assert [line.partition(f"{gateway.home}/config.yaml, ")[2] for line in said] == [
+        "line 1: model: nobody reads it yet; the built-in agent answers, without a language model",
+        "line 4: platforms.webchat.enabled: nobody reads it yet; webchat is there",
+        "line 3: platforms.telegram: this version has no adapter for telegram; nobody is reached there",
+    ]
+    assert await gateway.stop() == 0

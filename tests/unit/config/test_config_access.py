@@ -7,9 +7,9 @@ import pytest
 
 from hermes.config.access import AccessSettings, open_policies, unauthorized_dm
 from hermes.config.access_keys import KEYS
-from hermes.config.load import access, load
+from hermes.config.load import load
 from hermes.routing.access import check_access
-from hermes.types.access import AccessRules, Scope
+from hermes.types.access import AccessRules, Members, Scope
 from hermes.types.content import Capabilities
 from hermes.types.errors import CONFIG_INVALID, GatewayError
 from hermes.types.events import InboundEvent
@@ -23,17 +23,14 @@ def file(tmp_path) -> Path:
 
 
 def rules(home: Path, environ=None, platform="telegram", account="default") -> AccessRules:
-    return access(home, environ or {}).rules(platform, account)
+    return load(home, environ or {}).access.rules(platform, account)
 
 
 def faults(home: Path, environ=None) -> list[str]:
     with pytest.raises(GatewayError) as invalid:
-        access(home, environ or {})
+        load(home, environ or {})
     failure = invalid.value.failure
     assert (failure.code, failure.severity) == (CONFIG_INVALID, "fatal")
-    with pytest.raises(GatewayError) as refused:
-        load(home, environ or {})
-    assert refused.value.failure == failure, "hermes run refuses it too"
     return failure.detail.splitlines()
 
 
@@ -124,6 +121,10 @@ platforms:
     require_mention: off
     free_response_channels: [c]
     allowed_channels: [c, d]
+roles:
+  owner: [telegram:1]
+  admin: [telegram:2]
+  commands: {user: [new]}
 """
 EVERY_RULE = AccessRules(
     allowed=frozenset({"1"}),
@@ -138,6 +139,10 @@ EVERY_RULE = AccessRules(
     require_mention=False,
     free_response_channels=frozenset({"c"}),
     allowed_channels=frozenset({"c", "d"}),
+    owners=Members(frozenset({"1"})),
+    admins=Members(frozenset({"2"})),
+    commands={"user": frozenset({"new"})},
+    highest="owner",
 )
 
 
@@ -146,7 +151,7 @@ def test_every_key(tmp_path, file):
 
     assert rules(tmp_path) == EVERY_RULE
     assert all(f"    {key}:" in EVERY_KEY for key in KEYS)
-    given = {"canonical", "granted"}
+    given = {"canonical", "granted", "person_of"}
     assert {
         key.name
         for key in fields(AccessRules)
@@ -294,7 +299,7 @@ def test_other_people_s_variables_are_left_alone(tmp_path):
         "X_ALLOWED_USERS_OLD": "*",
     }
 
-    assert access(tmp_path, environ) == AccessSettings()
+    assert load(tmp_path, environ).access == AccessSettings()
 
 
 # --- everybody --------------------------------------------------------------------------------------------------------

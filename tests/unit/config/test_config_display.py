@@ -1,8 +1,15 @@
+from typing import Any
+
 import pytest
 
-from hermes.config.load import load
-from hermes.config.model import Display, PlatformDisplay
+from hermes.config.load import load as read
+from hermes.config.model import Config, Display, PlatformDisplay
 from hermes.types.errors import GatewayError
+
+
+def load(*args: Any, **flags: Any) -> Config:
+    return read(*args, **flags).config
+
 
 ORIGINAL = """
 display:

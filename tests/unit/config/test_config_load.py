@@ -2,12 +2,18 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hermes.config.load import FILE_BYTES, load
+from hermes.config.load import FILE_BYTES
+from hermes.config.load import load as read
 from hermes.config.model import Agent, Config, ResetPolicy, Web
 from hermes.types.errors import CONFIG_INVALID, GatewayError
+
+
+def load(*args: Any, **flags: Any) -> Config:
+    return read(*args, **flags).config
 
 
 @pytest.fixture
@@ -163,7 +169,7 @@ def test_a_bad_reset_policy_names_its_place(tmp_path, file, text, line, key):
 
 
 ORIGINAL_KEYS = (
-    "platforms default_reset_policy reset_triggers quick_commands sessions_dir sessions write_sessions_json"
+    "platforms default_reset_policy reset_triggers sessions_dir sessions write_sessions_json"
     " always_log_local filter_silence_narration stt_enabled stt stt_echo_transcripts max_concurrent_sessions"
     " multiplex_profiles systemd_watchdog_seconds streaming session_store_max_age_days"
     " profile_routes gateway display voice approvals cron hooks tts security model telegram discord slack"

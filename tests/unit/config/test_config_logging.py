@@ -1,10 +1,16 @@
 """The section ``logging``, whose names and values an original home may hold already."""
 
+from typing import Any
+
 import pytest
 
-from hermes.config.load import load
-from hermes.config.model import Logging
+from hermes.config.load import load as read
+from hermes.config.model import Config, Logging
 from hermes.types.errors import GatewayError
+
+
+def load(*args: Any, **flags: Any) -> Config:
+    return read(*args, **flags).config
 
 
 @pytest.mark.parametrize("level", ["INFO", "info", "Debug", "CRITICAL"])

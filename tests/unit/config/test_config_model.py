@@ -3,10 +3,15 @@
 import json
 import re
 from dataclasses import fields
+from typing import Any
 
-from hermes.config.load import load
+from hermes.config.load import load as read
 from hermes.config.model import Config
 from hermes.config.paths import shipped_conf
+
+
+def load(*args: Any, **flags: Any) -> Config:
+    return read(*args, **flags).config
 
 
 def uncommented() -> str:

@@ -1,10 +1,17 @@
 """Secrets are known by the names of their settings, in the environment and in the file, also where the keys are not ours."""
 
+from typing import Any
+
 import pytest
 
-from hermes.config.load import load, secrets
+from hermes.config.load import load as read
+from hermes.config.load import secrets
 from hermes.config.model import Config
 from hermes.config.secrets import secrets_in
+
+
+def load(*args: Any, **flags: Any) -> Config:
+    return read(*args, **flags).config
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,20 @@ import re
 import shlex
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hermes.config.load import load
+from hermes.config.globs import matches
+from hermes.config.load import load as read
+from hermes.config.model import Config
 from hermes.config.paths import shipped_conf
-from hermes.config.supervision import KEYS, Policy, Rule, matches, read_option
+from hermes.config.supervision import KEYS, Policy, Rule, read_option
 from hermes.types.errors import CONFIG_INVALID, GatewayError
+
+
+def load(*args: Any, **flags: Any) -> Config:
+    return read(*args, **flags).config
 
 
 @pytest.fixture
@@ -153,7 +160,7 @@ BAD_VALUES = {
     "restart: always": "restart: 'always' is none of permanent, transient, temporary",
     "restart: [permanent]": "restart: a list is none of permanent, transient, temporary",
     "on_exceeded: disabled": "on_exceeded: 'disabled' is none of disable, escalate; did you mean disable?",
-    "on_stuck: no": "on_stuck: False is none of abandon, escalate",
+    "on_stuck: no": "on_stuck: false is none of abandon, escalate",
     "intensty: 5/60": "unknown key 'intensty'; did you mean intensity?",
     "xyz: 5": f"unknown key 'xyz'; there are {', '.join(KEYS)}",
     "stall_s: 5": f"unknown key 'stall_s'; there are {', '.join(KEYS)}",
@@ -172,9 +179,9 @@ BAD_VALUES = {
     "reset_after: -1": "reset_after: -1 is not a number from 0 to 86400",
     "shutdown: .inf": "shutdown: inf is not a number from 0 to 86400",
     "shutdown: .nan": "shutdown: nan is not a number from 0 to 86400",
-    "shutdown: yes": "shutdown: True is not a number from 0 to 86400",
+    "shutdown: yes": "shutdown: true is not a number from 0 to 86400",
     "shutdown: soon": "shutdown: 'soon' is not a number from 0 to 86400",
-    "shutdown: {a: b}": "shutdown: a dict is not a number from 0 to 86400",
+    "shutdown: {a: b}": "shutdown: keys and values is not a number from 0 to 86400",
 }
 
 

@@ -32,6 +32,15 @@ def test_known_values_are_replaced(text, shown):
     assert redaction.redact(text) == shown
 
 
+def test_S47_what_is_learnt_later_is_replaced_too_and_nothing_is_forgotten():
+    redaction = Redaction(["hunter2hunter2"])
+    redaction.learn(["hunter2hunter2-and-more", "short"])
+
+    assert (
+        redaction.redact("hunter2hunter2, hunter2hunter2-and-more, short") == f"{REDACTED}, {REDACTED}, short"
+    )
+
+
 @pytest.mark.parametrize(
     "form",
     [

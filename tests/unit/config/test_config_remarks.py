@@ -1,0 +1,110 @@
+"""What is said at the start of settings that are in order."""
+
+import pytest
+
+from hermes.config.load import load
+from hermes.config.remarks import remarks
+
+ADAPTERS = ("webchat", "console")
+
+
+@pytest.fixture
+def said(tmp_path):
+    """What is said of a file and an environment, without the name of the file."""
+
+    def said(
+        text: str = "", environ: dict[str, str] | None = None, adapters: tuple[str, ...] = ADAPTERS
+    ) -> list[str]:
+        (tmp_path / "config.yaml").write_text(text)
+        found = remarks(load(tmp_path, environ or {}), environ or {}, adapters)
+        return [words.removeprefix(f"{tmp_path}/config.yaml, ") for words in found]
+
+    return said
+
+
+def test_of_nothing_there_is_nothing_to_say(said):
+    assert said() == []
+
+
+def test_other_people_s_sections_are_passed_over_without_a_word(said):
+    assert (
+        said(
+            "_config_version: 33\nsecurity: {redact_secrets: true}\ndisplay: {streaming: true, platforms: {irc: {a: b}}}\n"
+            "tts: {provider: x}\nplugins: {enabled: false}\nagent: {max_turns: 9}\nplatforms:\ngateway: {streaming: true}\n"
+            "telegram:\nmodel:\n",
+            {
+                "OPENAI_API_KEY": "x",
+                "EMAIL_PASSWORD": "y",
+                "TELEGRAM_BOT_TOKEN": " ",
+                "WHATSAPP_ENABLED": "false",
+            },
+        )
+        == []
+    )
+
+
+def test_a_model_is_read_by_nobody(said):
+    (words,) = said("\nmodel:\n  default: x\n  api_key: y\n")
+
+    assert words.startswith("line 2: model: nobody reads it yet; the built-in agent answers")
+    assert said("model: gpt") == [words.replace("line 2", "line 1")]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("platforms:\n  telegram: {token: t}", "line 2: platforms.telegram"),
+        ("gateway:\n  platforms:\n    Telegram: {extra: {a: b}}", "line 3: gateway.platforms.Telegram"),
+        ("telegram: {allow_from: [1]}", "line 1: telegram"),
+    ],
+)
+def test_a_platform_without_an_adapter_is_said_to_have_none(said, text, place):
+    words = f"{place}: this version has no adapter for telegram; nobody is reached there"
+
+    assert said(text) == [words]
+    assert said(text, {"TELEGRAM_BOT_TOKEN": "t"}) == [words], "once"
+    assert said(text, adapters=("telegram",)) == []
+    assert said(text + "\n# ", {"TELEGRAM_BOT_TOKEN": "t"}, ("telegram",)) == []
+
+
+def test_a_token_in_the_environment_is_a_platform_too(said):
+    (words,) = said(environ={"DISCORD_BOT_TOKEN": "a-secret"})
+
+    assert words == (
+        "environment variable DISCORD_BOT_TOKEN: this version has no adapter for discord; nobody is reached there"
+    )
+
+
+def test_a_platform_that_is_turned_off_is_passed_over(said):
+    assert said("platforms: {telegram: {enabled: no, token: t}}", {"TELEGRAM_BOT_TOKEN": "t"}) == []
+
+
+@pytest.mark.parametrize("text", ["platforms: {webchat: {enabled: false}}", "webchat: {enabled: off}"])
+def test_what_cannot_be_turned_off_yet_is_said_to_be_there(said, text):
+    (words,) = said(text)
+
+    assert words.endswith("webchat.enabled: nobody reads it yet; webchat is there")
+    assert said(text.replace("false", "true").replace("off", "on")) == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost", "LOCALHOST"])
+def test_a_loopback_address_is_nobody_s_business(said, host):
+    assert said(f"web: {{host: '{host}'}}") == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "chat.example.org"])
+def test_any_other_address_is_a_door_and_said_to_be_one(said, host):
+    (words,) = said(f"web: {{host: '{host}'}}")
+
+    assert words.startswith(f"web.host: {host} is no loopback address: ")
+    assert "login page" in words
+    assert "TLS" in words
+    assert said(environ={"API_SERVER_HOST": host}) == [words]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["platforms: [1]", "platforms: {telegram: [1]}", "model: [1]", "telegram: 5", "webchat: {enabled: [no]}"],
+)
+def test_shapes_that_nobody_expected_do_no_harm(said, text):
+    said(text)
