@@ -1,24 +1,36 @@
-"""What sessions cost in memory: 100,000 known, 10,000 of them touched and awake.
+"""What sessions cost in memory: 100,000 known, 10,000 of them touched and awake; and 5,000 awake in a real process.
 
-    python tests/bench/bench_sessions.py [touched] [known]
+    python tests/bench/bench_sessions.py [touched] [known] [awake in a process]
 
-Objects of the interpreter (tracemalloc) in the world of tests/actors: its database lies in the same process but outside the
-interpreter, and is not counted. Exit 1 if a session that is awake costs more than 16 kB, or a sleeping one anything.
+First objects of the interpreter (tracemalloc) in the world of tests/actors: its database lies in the same process but
+outside the interpreter, and is not counted. Then the resident memory of a gateway that people write to in web chats, one
+message each, from a fifth of that number on: all that it takes, fragments and caches too. It is measured over what the
+process has after many turns in a few chats, and once the lanes have left. Exit 1 if the objects of a session that is awake
+take more than 16 kB, or a sleeping one anything. The resident memory is beyond that and decides nothing: it holds what the
+chats' lanes took, which were awake beside the sessions; Python has that back, in holes between what the sessions hold.
 """
 
 import gc
+import re
 import sys
+import tempfile
 import tracemalloc
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import trio
 from trio.testing import MockClock
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "actors"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))
 
+from client import WebChatClient
+from harness import Gateway
 from world import World
 
+from actors import delivery
 from hermes.config.model import Config
 from hermes.types.agent import Final, Turn
 
@@ -28,6 +40,12 @@ NOISE_BYTES = 50
 
 AT_ONCE = 200
 AWAKE_S = 300.0
+
+WARM_TURNS, WARM_CHATS = 1_000, 20
+"""Before the first measurement: caches of SQLite, threads and what is imported late are not the sessions'."""
+
+WRITING_AT_ONCE = 16
+ANSWER_S = 60.0
 
 
 class Terse:
@@ -83,12 +101,65 @@ async def _measure(touched: int, known: int) -> tuple[float, float]:
     return each, sleeping / known
 
 
+def _resident(pid: int) -> int:
+    """Resident bytes of a process that are its own, and no file's."""
+    (found,) = re.findall(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found) * 1024
+
+
+async def _write(gateway: Gateway, cookie: str, chats: Iterable[str], turns: int = 1) -> None:
+    """Have so many turns in each of fresh ``chats``; each client leaves then."""
+    slots = trio.CapacityLimiter(WRITING_AT_ONCE)
+
+    async def one(chat: str) -> None:
+        async with slots, trio.open_nursery() as nursery:
+            client = WebChatClient(gateway.url, cookie, chat)
+            nursery.start_soon(client.run)
+            for _ in range(turns):
+                with trio.fail_after(ANSWER_S):
+                    await client.ask("echo hi")
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as people:
+        for chat in chats:
+            people.start_soon(one, chat)
+
+
+async def _measure_process(home: Path, most: int) -> list[tuple[int, float]]:
+    """How many are awake, and what each of them costs, at a fifth of ``most`` and at ``most``."""
+    gateway, found = Gateway(home), list[tuple[int, float]]()
+    try:
+        await gateway.start()
+        cookie = await gateway.log_in()
+        warm = [f"warm{n}" for n in range(WARM_CHATS)]
+        await _write(gateway, cookie, warm, WARM_TURNS // WARM_CHATS)
+        await trio.sleep(delivery.IDLE_S + 10)
+        base, done = _resident(gateway.pid), 0
+        for awake in (most // 5, most):
+            await _write(gateway, cookie, [f"c{n}" for n in range(done, awake)])
+            await trio.sleep(delivery.IDLE_S + 10)
+            status = await gateway.json("status")
+            assert status["sessions"]["active"] == awake + WARM_CHATS, status["sessions"]
+            found.append((awake, (_resident(gateway.pid) - base) / awake))
+            done = awake
+    finally:
+        gateway.close()
+    return found
+
+
 def main() -> int:
-    """Print both figures."""
-    touched, known = (int(given) for given in [*sys.argv[1:], *("10000", "100000")[len(sys.argv) - 1 :]])
+    """Print all figures."""
+    defaults = ("10000", "100000", "5000")
+    touched, known, most = (int(given) for given in [*sys.argv[1:], *defaults[len(sys.argv) - 1 :]])
+    with tempfile.TemporaryDirectory(prefix="hermes-bench-") as directory:
+        resident = trio.run(partial(_measure_process, Path(directory) / "home", most))
+    for awake, bytes_each in resident:
+        print(
+            f"{awake:,} awake in a process: {bytes_each:,.0f} resident bytes each, with what their lanes left behind"
+        )
     tracemalloc.start()
     each, sleeping = trio.run(_measure, touched, known, clock=MockClock(autojump_threshold=0))
-    print(f"{touched:,} awake: {each:,.0f} bytes each (goal {GOAL_BYTES:,})")
+    print(f"{touched:,} awake: {each:,.0f} bytes of objects each (goal {GOAL_BYTES:,})")
     print(f"{known:,} known and asleep: {sleeping:,.1f} bytes each (goal 0)")
     return int(each > GOAL_BYTES or sleeping > NOISE_BYTES)
 

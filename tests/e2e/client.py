@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
+from typing import Any
 
 import httpx
 import trio
@@ -19,24 +20,27 @@ from trio_websocket import (
     wrap_client_stream,
 )
 
-CONNECT_DEADLINE_S = 5.0
+CONNECT_DEADLINE_S = 20.0
 CLOSE_DEADLINE_S = 1.0
 RECONNECT_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A message of the agent as it first appeared on the page; ``live`` unless it came with a welcome."""
+    """A message of the agent as it first appeared on the page; ``live`` unless it came with a welcome. ``answers`` are the
+    ids of the messages that wait no longer.
+    """
 
     item_id: str
     text: str
     reply_to: str | None
     live: bool
+    answers: tuple[str, ...] = ()
 
 
 async def log_in(base_url: str, code: str) -> str:
     """Use up a one-time code; returns the Cookie header of the browser session. Any number of clients may share it."""
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=CONNECT_DEADLINE_S) as http:
         response = await http.post(f"{base_url}/login", json={"code": code}, headers={"origin": base_url})
     response.raise_for_status()
     cookies = SimpleCookie(response.headers["set-cookie"])
@@ -174,7 +178,7 @@ class WebChatClient:
                     self.problems.append(f"unexpected frame: {frame}")
             self._notify()
 
-    def _show(self, item: dict[str, str], *, live: bool) -> None:
+    def _show(self, item: dict[str, Any], *, live: bool) -> None:
         item_id, text = item["item_id"], item["text"]
         if self._texts.setdefault(item_id, text) != text:
             self.problems.append(f"{item_id} was {self._texts[item_id]!r} and is now {text!r}")
@@ -182,7 +186,7 @@ class WebChatClient:
             if item_id not in self.user_items:
                 self.user_items.append(item_id)
         elif all(answer.item_id != item_id for answer in self.answers):
-            self.answers.append(Answer(item_id, text, item.get("reply_to"), live))
+            self.answers.append(Answer(item_id, text, item.get("reply_to"), live, tuple(item["answers"])))
 
     def _notify(self) -> None:
         self._changed.set()

@@ -1,4 +1,4 @@
-"""Kill -9 at every fault point once: ``python tests/e2e/faultpoints.py [POINT …] [--nth 2] [--seed N]``.
+"""Kill -9 at every fault point once: ``python tests/e2e/faultpoints.py [POINT …] [--mode queue] [--nth 2] [--seed N]``.
 
 For each point of ``hermes.types.faults`` a gateway on a fresh home kills itself the nth time it passes there, under load,
 and is started again. The check is that of load_kill9.py; notes are among the messages, so that a side effect that
@@ -25,6 +25,7 @@ from harness_chats import Chat, connected, quiet, violations
 from harness_fleet import Fleet, check_store
 
 from hermes.types.faults import POINTS
+from hermes.types.records import BusyMode
 
 CLIENTS = 2
 MESSAGES = 16
@@ -37,15 +38,18 @@ FINDS: tuple[Finds, ...] = get_args(Finds)
 BEFORE = {"idle": 1, "busy": 1, "queued": 2}
 """How many messages were sent before it."""
 
+OF_A_MESSAGE = ("after_decode", "after_inbox_commit", "before_ack", "after_decision")
+"""Points that each message passes by itself. The others are passed once by all that share a turn, or its answer."""
+
 SLOW = "echo" + " slow" * 20
 """As many deltas as an answer may have: the longest turn of the built-in agent, 0.4 s."""
 
 NOTE = "the one under test"
 
 
-async def strike(home: Path, point: str, *, nth: int, seed: int) -> list[str]:
+async def strike(home: Path, point: str, *, nth: int, seed: int, mode: BusyMode = "queue") -> list[str]:
     """Kill a gateway at ``point``, start it again and say what is wrong then."""
-    gateway = Gateway(home)
+    gateway = Gateway(home, mode=mode)
     try:
         await gateway.start(f"{point}:kill9:{nth}")
         fleet = Fleet(
@@ -66,14 +70,12 @@ async def strike(home: Path, point: str, *, nth: int, seed: int) -> list[str]:
         gateway.close()
 
 
-async def strike_message(home: Path, point: str, finds: Finds) -> list[str]:
+async def strike_message(home: Path, point: str, finds: Finds, mode: BusyMode = "queue") -> list[str]:
     """Kill a gateway when one message passes ``point`` that has found its session so; say what is wrong after a start."""
-    gateway = Gateway(home)
+    gateway = Gateway(home, mode=mode)
     before = BEFORE[finds]
-    # Only notes have a step, and it is the only note.
-    nth = 1 if point == "after_step" else before + 1
     try:
-        await gateway.start(f"{point}:kill9:{nth}")
+        await gateway.start(f"{point}:kill9:{1 + _passages(point, finds, mode)}")
         chat = Chat(gateway, await gateway.log_in(), "c")
         async with connected([chat]):
             with trio.fail_after(STRIKE_DEADLINE_S):
@@ -96,6 +98,17 @@ async def strike_message(home: Path, point: str, finds: Finds) -> list[str]:
         return traceback.format_exception(error)
     finally:
         gateway.close()
+
+
+def _passages(point: str, finds: Finds, mode: BusyMode) -> int:
+    """How often ``point`` is passed before the message in question passes it."""
+    if point == "after_step":
+        return 0  # only notes have a step, and it is the only note
+    if mode == "queue" or point in OF_A_MESSAGE:
+        return BEFORE[finds]
+    if mode == "interrupt":  # its turn is taken once more for each message, and ends once
+        return BEFORE[finds] if point == "after_take" else int(finds == "idle")
+    return 1  # the first has a turn of its own, all that waits behind it has the next
 
 
 async def _bring_about(finds: Finds, chat: Chat) -> None:
@@ -122,7 +135,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("points", nargs="*", metavar="POINT", help=", ".join(POINTS))
-    parser.add_argument("--nth", type=int, default=2)
+    parser.add_argument("--mode", choices=get_args(BusyMode), default="queue", help="the busy mode")
+    parser.add_argument("--nth", type=int, default=2, help="which passage under load")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     failed = False
@@ -131,9 +145,10 @@ def main() -> None:
             with tempfile.TemporaryDirectory(prefix="hermes-fault-") as directory:
                 home = Path(directory) / "home"
                 if finds is None:
-                    found = trio.run(partial(strike, home, point, nth=options.nth, seed=options.seed))
+                    under_load = partial(strike, nth=options.nth, seed=options.seed, mode=options.mode)
+                    found = trio.run(under_load, home, point)
                 else:
-                    found = trio.run(strike_message, home, point, finds)
+                    found = trio.run(strike_message, home, point, finds, options.mode)
             failed |= bool(found)
             verdict = "VIOLATION" if found else "0 lost, 0 doubled, order kept"
             print(f"{point:26} {finds or 'under load':10} {verdict}", flush=True)

@@ -23,9 +23,11 @@ import httpx
 import trio
 from client import log_in
 
-READY_DEADLINE_S = 20.0
+from hermes.types.records import BusyMode
+
+READY_DEADLINE_S = 40.0
 STOP_DEADLINE_S = 40.0
-CLI_DEADLINE_S = 20.0
+CLI_DEADLINE_S = 40.0
 POLL_S = 0.02
 LOG_TAIL_LINES = 40
 
@@ -62,10 +64,16 @@ async def hermes(*arguments: str) -> Finished:
 
 
 class Gateway:
-    """One home, one port, one process at a time. The port stays the same over restarts, as a browser expects."""
+    """One home, one port, one process at a time. The port stays the same over restarts, as a browser expects.
 
-    def __init__(self, home: Path) -> None:
+    ``mode``: what becomes of a message that finds its conversation at work. In ``queue`` each has an answer of its own.
+    ``platform``: where a ``FakePlatform`` listens whose people may all speak, as ``HERMES_FAKE_PLATFORM`` says it.
+    """
+
+    def __init__(self, home: Path, *, mode: BusyMode = "queue", platform: str = "") -> None:
         self.home = home
+        self.mode = mode
+        self.platform = platform
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = home.with_name(f"{home.name}.log")
@@ -83,7 +91,7 @@ class Gateway:
         """Start the process and wait for nothing; ``umask`` -1 is ours."""
         assert self._process is None, "it runs already"
         self.starts += 1
-        program = _FAULTY if faults else _PLAIN
+        program = _FAULTY if faults or self.platform else _PLAIN
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -99,7 +107,12 @@ class Gateway:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(HERMES_FAULTS=faults),
+                env=_environment(
+                    HERMES_FAULTS=faults,
+                    HERMES_GATEWAY_BUSY_INPUT_MODE=self.mode,
+                    HERMES_FAKE_PLATFORM=self.platform,
+                    WIRE_ALLOW_ALL_USERS="true" if self.platform else "",
+                ),
                 start_new_session=True,
                 umask=umask,
             )

@@ -1,6 +1,6 @@
 """Chats whose every message is counted by its id: one answer or one other end, in the order they were sent.
 
-A chat sends ``echo <chat>-<n>``; an answer names the message it replies to. Unlike ``harness_fleet``, this needs no answer to
+A chat sends ``echo <chat>-<n>``; an answer names the messages it answers. Unlike ``harness_fleet``, this needs no answer to
 know that a message has come to its end: the database says how each of them ended.
 """
 
@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from client import WebChatClient
+from client import Answer, WebChatClient
 from harness import Gateway
 
 QUIET_DEADLINE_S = 120.0
 QUIET_POLL_S = 0.5
 SHOWN_DEADLINE_S = 20.0
 ENDS = ("answered", "merged", "refused", "denied", "ignored", "stopped", "failed")
+ANSWERED = ("answered", "merged")
+"""Ends of a message that an answer names: an interrupted turn answers what it had together with what interrupted it."""
+
 OPEN_OUTBOX = ("prepared", "sending", "retry", "unknown")
 
 
@@ -39,9 +42,9 @@ class Chat:
         return message_id
 
     @property
-    def replied(self) -> set[str | None]:
+    def replied(self) -> set[str]:
         """Ids of the messages that have an answer on the page."""
-        return {answer.reply_to for answer in self.client.answers}
+        return {name for answer in self.client.answers for name in answer.answers}
 
     async def welcomed(self) -> None:
         """Wait for the gateway's welcome. Raises ``trio.TooSlowError``."""
@@ -118,13 +121,13 @@ async def violations(chats: Sequence[Chat], home: Path) -> list[str]:
     states, said = ends(home), transcripts(home)
     found: list[str] = []
     for chat in chats:
-        answered = [name for name in chat.sent if states.get(name) == "answered"]
+        answered = [name for name in chat.sent if states.get(name) in ANSWERED]
         await chat.shown(answered)
         found += [f"{chat.name}: {problem}" for problem in chat.client.problems]
         found += [f"{name} was refused at the door: {why}" for name, why in chat.client.refused.items()]
         found += [f"{name} was never accepted" for name in chat.client.unaccepted]
         found += _replies(chat, states)
-        # A message that did not end answered may stand in the transcript or not; those that did stand there in order.
+        # A message that was not answered may stand in the transcript or not; those that did stand there in order.
         texts = [text for name, text in chat.sent.items() if name in answered]
         told = [text for text in said.get(chat.name, []) if text in texts]
         if told != texts:
@@ -135,29 +138,43 @@ async def violations(chats: Sequence[Chat], home: Path) -> list[str]:
 def _replies(chat: Chat, states: Mapping[str, str]) -> list[str]:
     found = []
     order = list(chat.sent)
-    counts = Counter(answer.reply_to for answer in chat.client.answers)
+    counts = Counter(name for answer in chat.client.answers for name in answer.answers)
     for name in order:
         state = states.get(name)
         if state is None:
             found.append(f"{name} is lost: it is in no row")
         elif state not in ENDS:
             found.append(f"{name} has no end: {state}")
-        elif state == "answered" and not counts[name]:
-            found.append(f"{name} is answered, and nobody saw it")
+        elif state in ANSWERED and not counts[name]:
+            found.append(f"{name} is {state}, and no answer on the page names it")
         if counts[name] > 1:
             found.append(f"{name} was answered {counts[name]} times")
     for answer in chat.client.answers:
-        name = answer.reply_to or "nothing"
-        text = chat.sent.get(name)
-        echo = text is not None and text.startswith("echo ") and states.get(name) == "answered"
-        if text is None:
-            found.append(f"{chat.name}: {answer.text!r} answers {name}, which was never sent")
-        elif echo and answer.text != text.removeprefix("echo "):
-            found.append(f"{name} was answered {answer.text!r}, not {text!r}")
-    seen = [order.index(reply) for answer in chat.client.answers if (reply := answer.reply_to) in chat.sent]
+        found += [
+            f"{chat.name}: {answer.text!r} answers {name}, which was never sent"
+            for name in answer.answers or ("nothing",)
+            if name not in chat.sent
+        ]
+        found += _words(chat, states, answer)
+    names = [name for answer in chat.client.answers for name in answer.answers]
+    seen = [order.index(name) for name in names if name in chat.sent]
     found += [
         f"{order[this]} was answered after {order[before]}"
         for before, this in pairwise(seen)
         if this < before
     ]
     return found
+
+
+def _words(chat: Chat, states: Mapping[str, str], answer: Answer) -> list[str]:
+    """The built-in agent has a section for each message; that of an echo is its words."""
+    if any(states.get(name) not in ANSWERED for name in answer.answers):
+        return []
+    sections = answer.text.split("\n\n")
+    if len(sections) != len(answer.answers):
+        return [f"{chat.name}: {answer.text!r} is to answer {answer.answers}"]
+    return [
+        f"{name} was answered {section!r}, not {text!r}"
+        for name, section in zip(answer.answers, sections, strict=True)
+        if (text := chat.sent.get(name, "")).startswith("echo ") and section != text.removeprefix("echo ")
+    ]

@@ -17,6 +17,9 @@ from harness import Gateway
 AHEAD = 4
 """How many messages without an answer a client may have: so the load lasts as long as the campaign."""
 
+DRAWL = " slow" * 8
+"""Ends an echo where messages share answers: its turn is still at work when the next message comes."""
+
 NOTE_EVERY = 3
 MAX_PAUSE_S = 0.1
 ANSWERS_DEADLINE_S = 120.0
@@ -31,6 +34,7 @@ class Fleet:
 
     Message n of client i is ``echo c<i>-<n>`` or, with ``notes``, every third time ``note m<i>x<n>``: a side effect that must
     happen once. Clients run up to ``AHEAD`` messages ahead of the answers and pause for a random moment between two.
+    In every mode each message is named by one answer, and its words stand there; but in ``queue`` each has one of its own.
     """
 
     def __init__(
@@ -47,9 +51,10 @@ class Fleet:
         ]
         self.messages = sum(map(len, self._plan))
 
-    @staticmethod
-    def _text(number: int, n: int, notes: bool) -> str:
-        return f"note m{number}x{n}" if notes and n % NOTE_EVERY == 1 else f"echo c{number}-{n}"
+    def _text(self, number: int, n: int, notes: bool) -> str:
+        if notes and n % NOTE_EVERY == 1:
+            return f"note m{number}x{n}"
+        return f"echo c{number}-{n}" + (DRAWL if self._gateway.mode != "queue" else "")
 
     @asynccontextmanager
     async def talking(self) -> AsyncIterator[None]:
@@ -72,6 +77,12 @@ class Fleet:
         """How many messages have an answer on their client's page."""
         return sum(tally.count() for tally in self._tallies)
 
+    @property
+    def together(self) -> int:
+        """How many messages share an answer with another one, as far as the clients have seen."""
+        answers = [len(answer.answers) for client in self.clients for answer in client.answers]
+        return sum(count for count in answers if count > 1)
+
     async def until_answered(self, count: int) -> None:
         """Return when that many messages are answered; raises ``GatewayFailed`` past the deadline."""
         with trio.move_on_after(ANSWERS_DEADLINE_S):
@@ -80,7 +91,7 @@ class Fleet:
             return
         troubles = {client.last_trouble for client in self.clients}
         raise self._gateway.failed(
-            f"answered {self.answered} messages instead of {count}; clients: {troubles}"
+            f"answered {self.answered} messages instead of {count}; clients: {troubles}; {_left(self._gateway.home)}"
         )
 
     async def violations(self) -> list[str]:
@@ -93,13 +104,15 @@ class Fleet:
             found += [f"{client.chat}: {problem}" for problem in client.problems]
             found += [f"{client.chat}: {name} was refused: {why}" for name, why in client.refused.items()]
             found += [f"{client.chat}: {name} was never accepted" for name in client.unaccepted]
-            found += _differences(f"{client.chat} live", expected, _echoes(client))
             reload = await self._reload(client.chat)
-            found += _differences(f"{client.chat} after a reload", expected, _echoes(reload))
+            for page, seen in (("live", client), ("after a reload", reload)):
+                found += _differences(f"{client.chat} {page}", expected, _echoes(seen))
+                every = list(range(len(texts)))
+                found += _differences(f"{client.chat} answers named {page}", every, _named(seen))
             found += _differences(
                 f"{client.chat} own messages after a reload",
                 list(range(len(texts))),
-                [int(name.rpartition(".")[2]) - 1 for name in reload.user_items],
+                [_number(name) for name in reload.user_items],
             )
             confirmed.update(_noted(client))
             missing = len(texts) - len(expected) - len(_noted(client))
@@ -181,6 +194,14 @@ def check_store(home: Path, messages: int) -> list[str]:
     return found
 
 
+def _left(home: Path) -> str:
+    """What the database knows of the messages that are not answered, and of the answers that have not arrived."""
+    inbox = "SELECT chat_id, event_id, state, rule, crashes, boots FROM inbox WHERE state NOT IN ('answered', 'merged')"
+    outbox = "SELECT chat_id, delivery_id, state, failure, attempts FROM outbox WHERE state <> 'sent'"
+    with closing(_open(home)) as database:
+        return f"inbox: {database.execute(inbox).fetchall()}; outbox: {database.execute(outbox).fetchall()}"
+
+
 def _open(home: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{home / 'gateway.db'}?mode=ro", uri=True)
 
@@ -191,6 +212,15 @@ def _echoes(client: WebChatClient) -> list[int]:
 
 def _noted(client: WebChatClient) -> list[int]:
     return [int(number) for answer in client.answers for number in _NOTED.findall(answer.text)]
+
+
+def _named(client: WebChatClient) -> list[int]:
+    return [_number(name) for answer in client.answers for name in answer.answers]
+
+
+def _number(message_id: str) -> int:
+    """Which message of its client that is, from 0."""
+    return int(message_id.rpartition(".")[2]) - 1
 
 
 def _differences(where: str, expected: list[int], seen: list[int]) -> list[str]:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import trio
 from faultpoints import strike
-from load_kill9 import campaign
+from load_kill9 import Report, campaign
 
 from hermes.types.faults import Point
+from hermes.types.records import BusyMode
 
 POINTS: tuple[Point, ...] = (
     "after_inbox_commit",
@@ -19,6 +20,9 @@ POINTS: tuple[Point, ...] = (
 
 AT_ONCE = 3
 
+SHARING: tuple[BusyMode, ...] = ("interrupt", "steer", "collect")
+"""The busy modes in which messages may be answered together."""
+
 
 async def test_AC_45_ten_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
     report = await campaign(tmp_path / "home", clients=4, messages=60, kills=10, seed=1)
@@ -26,6 +30,24 @@ async def test_AC_45_ten_kills_under_load_lose_and_double_nothing(tmp_path: Path
     assert report.violations == ()
     assert (report.answered, report.kills) == (60, 10)
     assert report.reconnects > 10
+
+
+async def test_AC_45_kills_lose_and_double_nothing_where_messages_share_answers(tmp_path: Path) -> None:
+    """Each message is named by exactly one answer, and notes are taken once."""
+    found: dict[BusyMode, Report] = {}
+
+    async def one(mode: BusyMode) -> None:
+        found[mode] = await campaign(tmp_path / mode, clients=3, messages=24, kills=2, seed=1, mode=mode)
+
+    async with trio.open_nursery() as nursery:
+        for mode in SHARING:
+            nursery.start_soon(one, mode)
+
+    for report in found.values():
+        assert report.violations == ()
+        assert report.answered == 24
+        assert report.together > 0
+    assert len(found) == len(SHARING)
 
 
 async def test_AC_14_a_kill_at_a_fault_point_loses_and_doubles_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from hermes.config.model import Display, PlatformDisplay
-from hermes.routing.busy import joining, mode_for, next_batch
+from hermes.routing.busy import is_quick, joining, mode_for, mode_of, next_batch
 from hermes.types.events import Attachment, InboundEvent
 from hermes.types.ids import TraceId
 from hermes.types.origin import Origin
@@ -63,3 +65,33 @@ def test_AC31_messages_from_different_places_never_share_an_answer(elsewhere):
     assert next_batch("collect", waiting) == waiting[:2]
     assert next_batch("interrupt", waiting) == waiting[:2]
     assert joining(elsewhere, waiting) == ()
+
+
+def test_a_message_goes_by_the_mode_it_was_sent_with() -> None:
+    asked = [
+        replace(row(1), rule=rule)
+        for rule in ("command:queue", "command:steer", "allowed:listed", "command:retry")
+    ]
+
+    assert [mode_of(DISPLAY, one, "collect") for one in asked] == ["queue", "steer", "collect", "collect"]
+
+
+@pytest.mark.parametrize("mode", ["interrupt", "collect"])
+def test_what_was_to_wait_its_turn_does_not_come_with_others(mode):
+    queued = replace(row(2), rule="command:queue")
+
+    assert next_batch(mode, (row(1), queued, row(3))) == (row(1),)
+    assert next_batch("queue", (queued, row(3))) == (queued,)
+
+
+@pytest.mark.parametrize("mode", ["interrupt", "collect", "queue", "steer"])
+def test_a_program_s_row_shares_no_turn(mode):
+    one, two = (
+        replace(row(n), rule="command:quick:disk", event=row(n, attachments=PICTURE).event) for n in (1, 2)
+    )
+
+    assert next_batch(mode, (one, two, row(3))) == (one,)
+    assert joining(one, (two, row(3))) == joining(row(0), (one, row(3))) == ()
+    assert next_batch("collect", (row(0), one)) == (row(0),)
+    assert is_quick(one)
+    assert not is_quick(row(1))
