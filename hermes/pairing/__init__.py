@@ -1,0 +1,1 @@
+"""How a stranger gets in: a one-time code that the operator approves."""
