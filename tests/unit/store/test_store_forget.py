@@ -1,0 +1,335 @@
+"""Erasing somebody: nothing of what they said is left, neither in a table nor in the file, and every count holds."""
+
+import sqlite3
+from dataclasses import asdict, replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+from store_kit import accept, do, event, finish, route, take
+
+from hermes.store import direct, people, personal, queries
+from hermes.store.ops import AddNote, AddStep, Enqueue, Undecodable
+from hermes.store.people_ops import Audit, Erased, Forget, Link, PutLinkCode, Side, UseLinkCode
+from hermes.store.schema import open_writer
+from hermes.store.scrub import is_due
+from hermes.types.agent import Step
+from hermes.types.content import Outbound
+from hermes.types.ids import DeliveryId, SessionId, SessionKey, TraceId, TurnId
+from hermes.types.origin import Origin
+from hermes.types.people import UserRef
+from hermes.types.records import TranscriptLine
+
+ANN_T, ANN_D = UserRef("telegram", "default", "1001"), UserRef("discord", "default", "2002")
+BOB = UserRef("telegram", "default", "3003")
+A_KEY = SessionKey("agent:main:telegram:dm:1001")
+D_KEY = SessionKey("agent:main:discord:dm:77")
+B_KEY = SessionKey("agent:main:telegram:dm:3003")
+OWN_GROUP = SessionKey("agent:main:telegram:group:-5:1001")
+TEAM = SessionKey("agent:main:telegram:group:-9")
+
+SECRET = "zqxannspoke"
+"""Stands in everything Ann wrote and was told, and nowhere else."""
+
+OTHERS = "bobsword"
+
+_NAMES = count(1)
+
+
+def same(user: UserRef) -> UserRef:
+    return user
+
+
+def say(
+    db: sqlite3.Connection, user: UserRef, key: SessionKey, words: str, chat: str, chat_type: str = "dm"
+) -> TurnId:
+    """A message and its answer, with a step and a note by the way."""
+    name = f"e{next(_NAMES)}"
+    origin = Origin(user.platform, chat, account=user.account, user_id=user.user_id, chat_type=chat_type)
+    came = replace(
+        event(name, text=f"{words} asks", reply_to_text=f"{words} quotes"), origin=origin, trace=TraceId(name)
+    )
+    (row,) = accept(db, came)
+    user_id = user.user_id if chat_type == "dm" else None
+    do(db, route(row, key, origin=origin, new_session_id=SessionId(f"s-{key}"), user_id=user_id))
+    turn = TurnId(f"turn-{row}")
+    record = do(db, take(row, turn_id=turn, key=key))
+    seq = db.execute("SELECT seq FROM inbox WHERE row_id = ?", (row,)).fetchone()[0]
+    do(db, AddStep(key, record.generation, turn, 0, Step("result", "look", f"{words} step"), 101.0))
+    do(db, AddNote(f"{turn}/0", f"{words} note", 101.0))
+    lines = (
+        TranscriptLine("user", f"{words} asks", 100.0, turn, seq),
+        TranscriptLine("assistant", f"{words} hears", 103.0, turn),
+    )
+    answer = Outbound(
+        DeliveryId(f"{turn}:0"), user.platform, user.account, chat, f"{words} hears", trace=TraceId(name)
+    )
+    assert do(
+        db,
+        finish(
+            record.generation,
+            row,
+            session_key=key,
+            session_id=record.session_id,
+            turn_id=turn,
+            transcript=lines,
+            outbound=(answer,),
+        ),
+    )
+    return turn
+
+
+def populate(db: sqlite3.Connection) -> None:
+    say(db, ANN_D, D_KEY, f"{SECRET} before", "77")
+    first, second = Side(ANN_T, A_KEY, False, "1001"), Side(ANN_D, D_KEY, False, "77")
+    do(db, Link(first, second, "p1", "Ann", True, "operator", 105.0))
+    say(db, ANN_T, A_KEY, SECRET, "1001")
+    say(db, ANN_D, A_KEY, f"{SECRET} there", "77")
+    say(db, ANN_T, OWN_GROUP, f"{SECRET} alone", "-5", "group")
+    say(db, ANN_T, TEAM, f"{SECRET} among", "-9", "group")
+    say(db, BOB, TEAM, OTHERS, "-9", "group")
+    say(db, BOB, B_KEY, OTHERS, "3003")
+    # What is open, what was never decided, what could not be read, what was only asked for.
+    waiting = replace(event("w", text=f"{SECRET} waits"), origin=Origin("telegram", "1001", user_id="1001"))
+    (row,) = accept(db, waiting)
+    do(db, route(row, A_KEY, origin=waiting.origin, user_id="1001"))
+    accept(db, replace(event("v", text=f"{SECRET} new"), origin=waiting.origin))
+    do(db, Undecodable("telegram", "default", "raw", b"{from: 1001, text: " + SECRET.encode() + b"}", 106.0))
+    do(db, Enqueue(Outbound(DeliveryId("n"), "telegram", "default", "1001", f"{SECRET} notice"), 106.0))
+    do(db, PutLinkCode("c", "aa", "h", first, None, 106.0, 900.0))
+    do(db, UseLinkCode(BOB, None, None, 106.0))
+    do(db, Audit("operator", "approve", "telegram:1001", "by code", 106.0))
+
+
+def found(db: sqlite3.Connection) -> personal.Traces:
+    (person,) = people.persons(db)
+    return personal.traces(db, [member.ref for member in person.members], person, same)
+
+
+def everything(db: sqlite3.Connection) -> str:
+    """All that stands in the tables, and all words of the search index."""
+    tables = [
+        name
+        for (name,) in db.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%_fts%'"
+        )
+    ]
+    return repr([db.execute(f"SELECT * FROM {name}").fetchall() for name in tables])
+
+
+def test_the_traces_are_what_is_theirs_alone_and_their_part_of_the_rest(db):
+    populate(db)
+    traces = found(db)
+    assert set(traces.keys) == {A_KEY, D_KEY, OWN_GROUP}
+    assert set(traces.chats) == {("telegram", "default", "1001"), ("discord", "default", "77")}
+    texts = db.execute(
+        f"SELECT text FROM inbox WHERE row_id IN ({','.join(map(str, traces.rows))})"
+    ).fetchall()
+    assert len(texts) == 7
+    assert all(SECRET in text for (text,) in texts)
+    assert len(traces.raw) == 1
+
+
+def test_forget_leaves_nothing_of_them_and_all_of_the_others(db):
+    populate(db)
+    before = queries.counts(db)
+    rows = db.execute("SELECT count(*) FROM inbox").fetchone()
+    erased = do(db, Forget(found(db), "p1", "operator", 300.0))
+    assert erased == Erased(messages=8, answers=6, lines=10, sessions=3, notes=5, approvals=0, links=2)
+    left = everything(db)
+    assert SECRET not in left
+    assert OTHERS in left
+    for name in ("1001", "2002", "p1"):
+        assert name not in repr(
+            [
+                db.execute(f"SELECT * FROM {t}").fetchall()
+                for t in (
+                    "identities",
+                    "persons",
+                    "sessions",
+                    "stretches",
+                    "link_codes",
+                    "link_attempts",
+                    "outbox",
+                    "inbox",
+                )
+            ]
+        )
+    after = queries.counts(db)
+    assert (after.received, after.unaccounted, before.unaccounted) == (before.received, 0, 0)
+    assert db.execute("SELECT count(*) FROM inbox").fetchone() == rows
+    assert (after.pending, after.stopped - before.stopped) == (0, 2)
+    assert queries.search(db, SECRET, 9) == []
+    assert len(queries.search(db, OTHERS, 9)) == 4
+    assert [(line.role, line.text) for line in queries.history(db, TEAM, SessionId(f"s-{TEAM}"), 9)] == [
+        ("user", f"{OTHERS} asks"),
+        ("assistant", f"{OTHERS} hears"),
+    ]
+    assert db.execute("SELECT user_id FROM link_attempts").fetchall() == [("3003",)]
+
+
+def test_nobody_retries_or_is_told_what_was_forgotten(db):
+    populate(db)
+    do(db, Forget(found(db), "p1", "operator", 300.0))
+    assert queries.open_lanes(db) == [("telegram", "default", "-9"), ("telegram", "default", "3003")]
+    assert queries.accepted_chats(db) == []
+    assert queries.open_sessions(db) == []
+
+
+def test_the_audit_says_that_it_was_done_and_of_whom_no_more(db):
+    populate(db)
+    do(db, Forget(found(db), "somebody", "operator", 300.0))
+    log = people.audit(db, 9)
+    assert [(one["action"], one["subject"]) for one in log] == [
+        ("forget", "somebody"),
+        ("approve", "(forgotten)"),
+        ("link", "(forgotten)"),
+    ]
+    assert "1001" not in repr(log)
+
+
+def test_who_left_a_shared_conversation_takes_their_own_words_along_and_nobody_elses(db):
+    from hermes.store.people_ops import Unlink
+
+    first, second = Side(ANN_T, A_KEY, False, "1001"), Side(ANN_D, D_KEY, False, "77")
+    do(db, Link(first, second, "p1", "", True, "operator", 105.0))
+    say(db, ANN_T, A_KEY, OTHERS, "1001")
+    say(db, ANN_D, A_KEY, SECRET, "77")
+    do(db, Unlink(ANN_D, "operator", 110.0))
+    do(db, Forget(personal.traces(db, [ANN_D], None, same), "discord:2002", "operator", 300.0))
+    assert SECRET not in everything(db)
+    assert len(queries.search(db, OTHERS, 9)) == 2
+
+
+def test_somebody_who_writes_again_begins_at_the_beginning(db):
+    populate(db)
+    do(db, Forget(found(db), "p1", "operator", 300.0))
+    say(db, ANN_T, A_KEY, "again", "1001")
+    assert queries.session(db, A_KEY).last_seq == 1
+    assert [line.text for line in queries.history(db, A_KEY, SessionId(f"s-{A_KEY}"), 9)] == [
+        "again asks",
+        "again hears",
+    ]
+
+
+def test_the_export_is_everything_they_said_and_were_told_and_nothing_of_the_others(db):
+    populate(db)
+    (person,) = people.persons(db)
+    document = personal.export(db, found(db), person)
+    assert document["person"]["name"] == "Ann"
+    assert document["users"] == ["telegram:1001", "discord:2002"]
+    assert {one["session"]["session_key"]: len(one["lines"]) for one in document["sessions"]} == {
+        A_KEY: 4,
+        D_KEY: 2,
+        OWN_GROUP: 2,
+    }
+    assert len(document["messages"]) == 7
+    assert all(SECRET in one["event"]["text"] for one in document["messages"])
+    assert [one["text"] for one in document["notes"]] == [
+        f"{SECRET}{more} note" for more in (" before", "", " there", " alone", " among")
+    ]
+    assert len(document["outbox"]) == 6
+    assert OTHERS not in repr(document)
+
+
+def test_ids_of_several_forms_are_found_in_each(db):
+    def fold(user: UserRef) -> UserRef:
+        return replace(user, user_id=user.user_id.casefold())
+
+    mail = UserRef("email", "default", "ann@x.org")
+    say(
+        db,
+        replace(mail, user_id="Ann@X.org"),
+        SessionKey("agent:main:email:dm:Ann@X.org"),
+        SECRET,
+        "Ann@X.org",
+    )
+    do(db, Forget(personal.traces(db, [mail], None, fold), "email:ann@x.org", "operator", 300.0))
+    assert SECRET not in everything(db)
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------------
+
+
+def raw(path: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in path.parent.iterdir() if file.name.startswith(path.name))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with enough in it that pages were split, and with rows that were deleted before."""
+    path = tmp_path / "gateway.db"
+    db = open_writer(path)
+    db.execute("PRAGMA synchronous = OFF")
+    populate(db)
+    for n in range(150):
+        say(db, ANN_T, A_KEY, f"{SECRET}{n} {'x' * (n * 7 % 900)}", "1001")
+        say(db, BOB, B_KEY, f"{OTHERS}{n}", "3003")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    assert SECRET.encode() in raw(path)
+    return path
+
+
+def test_nothing_of_the_text_is_left_in_the_file_nor_in_its_log(path):
+    with direct.writing(path) as db:
+        traces = found(db)
+        direct.write(db, Forget(traces, "p1", "operator", 300.0))
+        assert not is_due(db)
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert SECRET.encode() not in raw(path)
+    assert SECRET.encode() not in raw(path)
+    assert OTHERS.encode() in raw(path)
+
+
+def test_what_a_kill_has_left_in_the_free_space_goes_at_the_next_start(path):
+    db = open_writer(path)
+    do(db, Forget(found(db), "p1", "operator", 300.0))
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    assert SECRET.encode() in raw(path), (
+        "without this the test proves nothing: an erased row leaves its bytes behind"
+    )
+
+    start_and_stop(path)
+    assert SECRET.encode() not in raw(path)
+    db = open_writer(path)
+    assert not is_due(db)
+    db.close()
+
+
+def test_a_reader_that_stands_in_the_way_only_puts_it_off(path, monkeypatch):
+    from hermes.store import schema
+
+    monkeypatch.setattr(schema, "BUSY_TIMEOUT_S", 0.1)
+    reader = schema.open_reader(path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM inbox").fetchall()
+    with direct.writing(path) as db:
+        direct.write(db, Forget(found(db), "p1", "operator", 300.0))
+        assert is_due(db)
+    reader.close()
+    start_and_stop(path)
+    assert SECRET.encode() not in raw(path)
+
+
+def start_and_stop(path: Path) -> None:
+    """As a gateway does."""
+    import threading
+
+    from hermes.store.backlog import Backlog
+    from hermes.store.writer import Ended, WriterThread
+
+    ended = threading.Event()
+    reports = []
+
+    def report(news: object) -> None:
+        reports.append(news)
+        if isinstance(news, Ended):
+            ended.set()
+
+    writer = WriterThread(path, Backlog(), report)
+    writer.start()
+    writer.stop()
+    assert ended.wait(20)
+    assert asdict(reports[-1])["error"] is None
