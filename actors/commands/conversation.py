@@ -1,14 +1,21 @@
-"""Commands about the conversation they are written in."""
+"""Commands about what is going on in the conversation they are written in."""
 
 from collections.abc import Mapping
 from functools import partial
+from typing import cast, get_args
 
-from actors.commands.reply import Ask, Handler, Reply
+from actors.commands.reply import Ask, Handler, Prompt, Reply, misused
 from actors.ports.services import Services
+from hermes.routing import busy
+from hermes.routing.quoting import one_line
 from hermes.sessions.ids import new_session_id
-from hermes.store import ops, queries
+from hermes.store import busy_ops, ops, queries
 from hermes.types import texts
 from hermes.types.ids import SessionKey
+from hermes.types.records import BusyMode
+
+CONFIGURED = "default"
+"""What stands for the mode of the configuration."""
 
 
 async def _stop(ask: Ask) -> Reply:
@@ -25,7 +32,9 @@ async def _end(ask: Ask, *, anew: bool) -> Reply:
     fresh = new_session_id(now, services.ids) if anew else None
     return Reply(
         _ended(await services.store.read(queries.open_count, command.session_key), anew=anew),
-        ops.StopTurn(command.session_key, command.rule, now, fresh),
+        ops.StopTurn(
+            command.session_key, command.rule, now, fresh, title=one_line(command.args) if anew else ""
+        ),
         after=partial(_interrupt, services, command.session_key, revive=anew),
     )
 
@@ -43,4 +52,34 @@ def _ended(open_rows: int, *, anew: bool) -> str:
     return f"{words} {texts.DROPPED_TOO.format(count=open_rows - 1)}" if open_rows > 1 else words
 
 
-HANDLERS: Mapping[str, Handler] = {"stop": _stop, "new": _new}
+def _queue(ask: Ask) -> Reply | Prompt:
+    return Prompt(ask.command.args, busy.QUEUE) if ask.command.args else misused(ask)
+
+
+def _steer(ask: Ask) -> Reply | Prompt:
+    """With nothing at work to be steered it is answered as any message is."""
+    return Prompt(ask.command.args, busy.STEER) if ask.command.args else misused(ask)
+
+
+async def _busy(ask: Ask) -> Reply:
+    services, key, wanted = ask.services, ask.command.session_key, ask.command.args.lower()
+    display, platform = services.config.display, ask.row.event.origin.platform
+    if not wanted:
+        own = await services.store.read(queries.busy_mode, key)
+        mode = busy.mode_for(display, platform, own)
+        return Reply(texts.BUSY_IS.format(mode=mode, meaning=texts.BUSY_MODES[mode]))
+    if wanted not in (CONFIGURED, *get_args(BusyMode)):
+        return misused(ask)
+    own = None if wanted == CONFIGURED else cast("BusyMode", wanted)
+    mode = busy.mode_for(display, platform, own)
+    words = texts.BUSY_IS.format(mode=mode, meaning=texts.BUSY_MODES[mode])
+    return Reply(words, busy_ops.SetBusyMode(key, own), otherwise=texts.NO_CONVERSATION)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "stop": _stop,
+    "new": _new,
+    "queue": _queue,
+    "steer": _steer,
+    "busy": _busy,
+}

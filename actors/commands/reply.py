@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.ports.services import Services
+from hermes.routing.access import slash_allowed
+from hermes.routing.commands import written
 from hermes.routing.pipeline import Command
 from hermes.store.ops import Op
+from hermes.types import texts
 from hermes.types.records import InboxRow
 
 
@@ -17,6 +20,13 @@ class Ask:
     services: Services
     row: InboxRow
     command: Command
+
+    def may(self, name: str) -> bool:
+        """May who asks use the command of that name here?"""
+        origin = self.row.event.origin
+        rules = self.services.access.rules(origin.platform, origin.account)
+        spec = self.services.commands.catalogue.find(name)
+        return slash_allowed(name, spec, self.command.role, rules, origin.chat_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +47,24 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The row goes to the conversation after all, with ``text`` in place of what was written, for the turn to answer."""
+    """The row goes to the conversation, with ``text`` in place of what was written (None: as it was), for the turn to answer.
 
-    text: str
+    ``effect`` happens with that, in one commit; if it comes to nothing, the row is answered by the words for a conversation that
+    is at work.
+    """
+
+    text: str | None
     rule: str
+    effect: Op[Any] | None = None
 
 
-Handler = Callable[[Ask], Awaitable[Reply | Prompt]]
+def misused(ask: Ask) -> Reply:
+    """What was written after the command says nothing."""
+    spec = ask.services.commands.catalogue.find(ask.command.name)
+    return Reply(texts.WRITE_IT_SO.format(usage=written(spec) if spec else f"/{ask.command.name}"))
+
+
+Answer = Reply | Prompt
+
+Handler = Callable[[Ask], Answer | Awaitable[Answer]]
+"""Waits where it has to read something."""

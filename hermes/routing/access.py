@@ -2,7 +2,8 @@
 
     ours, or of an edge that proved its user ─▶ owner
     no user id · a bot · a scope that is closed ─▶ denied, unless bots are let in
-    listed · paired · of an allowed role ─▶ user        a whole chat, everybody ─▶ guest        admins by id ─▶ admin
+    listed · paired · of an allowed role ─▶ user        a whole chat, everybody ─▶ guest
+                  and of them, who is named owner or admin ─▶ owner · admin
 
 The order is the original's where it is sound. There a chat list also let in senders without an id, and bots.
 """
@@ -10,11 +11,11 @@ The order is the original's where it is sound. There a chat list also let in sen
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hermes.routing.commands import find_command
-from hermes.types.access import AccessRules, Role, Scope
+from hermes.routing.commands import CommandSpec, may_be_given
+from hermes.types.access import ROLES, AccessRules, Members, Role, Scope
 from hermes.types.content import Capabilities
 from hermes.types.events import InboundEvent
-from hermes.types.origin import Origin
+from hermes.types.origin import ChatType, Origin
 
 FLOOR = frozenset({"help", "whoami", "status"})
 """Commands that everybody who may speak may use."""
@@ -52,27 +53,51 @@ def check_access(event: InboundEvent, rules: AccessRules, capabilities: Capabili
         heard = rules.bots == "all" or (rules.bots == "mentions" and event.mentions_bot)
         return Access("guest", "allowed:bot") if heard else Access(None, "denied:bot")
     ids = _ids(origin, rules)
-    is_admin = _among(ids, scope.admins or (), rules)
+    named = _named(ids, scope, rules)
     if rule := _known(origin, ids, rules):
-        return Access("admin" if is_admin else "user", rule)
+        return Access(named or "user", rule)
     if rule := _opening(origin, scope, rules):
-        return Access("admin" if is_admin else "guest", rule)
+        return Access(named or "guest", rule)
     asks = origin.chat_type == "dm" and not event.forwarded and event.kind in ("message", "command")
     return Access(None, PAIR if asks and rules.unauthorized_dm == "pair" else "denied:default")
 
 
-def slash_allowed(command: str, role: Role, scope: Scope) -> bool:
-    """May somebody in that role use ``command``, whether it exists or not? An alias stands for its command, both ways."""
-    if scope.admins is None or role in ("owner", "admin"):
+def slash_allowed(
+    name: str, spec: CommandSpec | None, role: Role, rules: AccessRules, chat_type: ChatType
+) -> bool:
+    """May somebody in that role use ``spec``, which goes by ``name``? None: there is no such command, or so it is said.
+
+    Who has the highest role that anybody was named for may use everything, and so does a user where nobody was named. Of
+    the others, a user or guest for whom a list was made may use what stands on it, and everybody else what is for their
+    role. What is for admins is never for a guest, list or not.
+    """
+    scope = rules.scope(chat_type)
+    highest = max(rules.highest, "user" if scope.admins is None else "admin", key=ROLES.index)
+    names = {spec.name, *spec.aliases} if spec else {name}
+    if ROLES.index(role) >= ROLES.index(highest) or not names.isdisjoint(FLOOR):
         return True
-    spec = find_command(command)
-    names = {spec.name, *spec.aliases} if spec else {command}
-    return not names.isdisjoint(FLOOR | scope.commands)
+    if role in ("user", "guest") and (scope.admins is not None or role in rules.commands):
+        listed = scope.commands | rules.commands.get(role, frozenset())
+        return not names.isdisjoint(listed) and (spec is None or may_be_given(spec, role))
+    return spec is None or ROLES.index(role) >= ROLES.index(spec.role)
 
 
 def canonical_email(address: str) -> str:
     """The form in which e-mail addresses are compared: no server that matters tells their case apart."""
     return address.strip().casefold()
+
+
+def _named(ids: frozenset[str], scope: Scope, rules: AccessRules) -> Role | None:
+    """The role that somebody was named for, over all chats or in such a one."""
+    if _members(ids, rules.owners, rules):
+        return "owner"
+    return "admin" if _members(ids, rules.admins, rules) or _among(ids, scope.admins or (), rules) else None
+
+
+def _members(ids: frozenset[str], members: Members, rules: AccessRules) -> bool:
+    return _among(ids, members.users, rules) or any(
+        rules.person_of(part) in members.persons for part in (ids if members.persons else ())
+    )
 
 
 def _known(origin: Origin, ids: frozenset[str], rules: AccessRules) -> str | None:

@@ -1,37 +1,84 @@
 """Slash commands: how one is recognised, and the built-in ones as data."""
 
-import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from hermes.types import texts
+from hermes.types.access import ROLES, Role
 
 CommandKind = Literal["control", "info"]
-"""``control`` acts on the session and takes its control lane; ``info`` is answered at once, also while a turn
-runs.
+"""``control`` ends something or takes it back: it is not carried out if it is from before our start, and never refused for
+its number. ``info``: all others.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """A command as /help shows it; ``name`` is canonical, an alias means the same."""
+    """A command as /help shows it; ``name`` is canonical, an alias means the same.
+
+    ``usage`` are its arguments as help shows them, "" for none. ``role`` is the least that may use it; where nobody is
+    named owner or admin, everybody who is known by id may use it all the same (see ``access.slash_allowed``). ``busy``:
+    it may run while its conversation is at work; otherwise that is said in one line, and nothing happens.
+    """
 
     name: str
     kind: CommandKind
     summary: str
+    usage: str = ""
+    role: Role = "guest"
+    busy: bool = True
     aliases: tuple[str, ...] = ()
 
 
 COMMANDS: tuple[CommandSpec, ...] = (
-    CommandSpec("help", "info", "What you can do here"),
+    CommandSpec("help", "info", "What you can do here, or what one command does", "[command]"),
     CommandSpec("commands", "info", "The list of commands alone"),
     CommandSpec("status", "info", "How the gateway is doing"),
     CommandSpec("stop", "control", "Stop what I am working on"),
-    CommandSpec("new", "control", "Begin a new conversation", aliases=("reset",)),
-    CommandSpec("version", "info", "Which version is running"),
+    CommandSpec("new", "control", "Begin a new conversation", "[title]", aliases=("reset",)),
+    CommandSpec("retry", "info", "Take my last answer back and answer again", busy=False),
+    CommandSpec("undo", "control", "Take back the last exchange, or the last N", "[N]", busy=False),
+    CommandSpec(
+        "branch", "info", "Go on in a copy of this conversation", "[title]", busy=False, aliases=("fork",)
+    ),
+    CommandSpec("title", "info", "Name this conversation, or say its name", "[text]"),
+    CommandSpec("sessions", "info", "What we have talked about here before"),
+    CommandSpec("resume", "control", "Go back to an earlier conversation", "[number | title]", busy=False),
+    CommandSpec("queue", "info", "Have a message wait its turn", "TEXT", aliases=("q",)),
+    CommandSpec("steer", "info", "Hand me a message while I work", "TEXT"),
+    CommandSpec(
+        "busy", "info", "What a message does while I work", "[interrupt | queue | steer | collect | default]"
+    ),
+    CommandSpec("usage", "info", "What this conversation has cost"),
+    CommandSpec("model", "info", "Which model answers", "[name]", busy=False),
+    CommandSpec("voice", "info", "Whether I listen and speak", "[on | off | tts | status]"),
+    # A decision names what it decides, and is good after a restart too (AC-47): so these are no control commands.
+    CommandSpec("approve", "info", "Let me do what I asked for", "[number | all]"),
+    CommandSpec("deny", "info", "Forbid what I asked for", "[number | all] [reason]"),
+    CommandSpec("whoami", "info", "Who you are to me, and in which conversation"),
+    CommandSpec("link", "info", "Go on with this conversation on another platform", "[platform | code]"),
+    CommandSpec("unlink", "info", "Go back to a conversation of your own"),
+    CommandSpec(
+        "sethome", "info", "Make this chat my home on its platform", role="admin", aliases=("set-home",)
+    ),
+    CommandSpec(
+        "platform",
+        "control",
+        "Show, pause and resume platforms",
+        "[list | pause NAME | resume NAME]",
+        "admin",
+    ),
+    CommandSpec("restart", "control", "Restart the gateway", role="admin"),
+    CommandSpec("debug", "info", "What to put into a report of a fault", role="admin"),
+    CommandSpec("update", "info", "How to bring the gateway up to date", role="owner"),
+    CommandSpec("version", "info", "Which version is running", aliases=("v",)),
 )
+
+PINGS = frozenset({"start"})
+"""What a platform sends by itself when somebody opens the chat: no command, and no answer."""
 
 _BY_NAME = {name: spec for spec in COMMANDS for name in (spec.name, *spec.aliases)}
 
@@ -47,6 +94,10 @@ class Typed:
 
 _NO_TEXT = "\ufeff\u200b \t\r\n"
 _WORD = re.compile(r"/([\w-]{0,32})(?:@(\w{1,64}))?")
+_RESTART = re.compile(
+    r"(?:please,?\s+)?restart\s+(?:(?:the\s+)?(?:hermes\s+)?gateway|hermes)(?:,?\s+please)?\s*[.!?]*",
+    re.IGNORECASE,
+)
 _LONG_DASH = re.compile(r"(?<!\S)[—–](?=\w)")
 _DASHES = {"—": "--", "–": "-"}
 
@@ -66,23 +117,37 @@ def parse_command(text: str) -> Typed | None:
     return Typed(match[1].lower(), _LONG_DASH.sub(lambda dash: _DASHES[dash[0]], args), match[2])
 
 
+def asks_for_restart(text: str) -> bool:
+    """Is it one of the few plain sentences that mean /restart, and nothing else?"""
+    return _RESTART.fullmatch(text.strip()) is not None
+
+
 def find_command(name: str) -> CommandSpec | None:
     """The command of that name or alias."""
     return _BY_NAME.get(name)
 
 
-def unknown_command(name: str) -> str:
-    """What to say about a command that nobody knows: one line, with the nearest name if there is one."""
-    answer = texts.UNKNOWN_COMMAND.format(name=name)
-    nearest = difflib.get_close_matches(name, _BY_NAME, n=1)
-    return f"{answer} {texts.DID_YOU_MEAN.format(name=nearest[0])}" if nearest else answer
+def may_be_given(spec: CommandSpec, role: Role) -> bool:
+    """May the operator let ``role`` use it? Whoever is let in without being known never gets what is for admins."""
+    return role != "guest" or ROLES.index(spec.role) <= ROLES.index("user")
 
 
-def commands_text() -> str:
-    """The answer to /commands, in Markdown."""
-    return "\n".join(f"- `/{'`, `/'.join((spec.name, *spec.aliases))}`: {spec.summary}" for spec in COMMANDS)
+def listing(specs: Iterable[CommandSpec]) -> str:
+    """A line for each, in Markdown."""
+    return "\n".join(f"- `{written(spec)}`: {spec.summary}" for spec in specs)
 
 
-def help_text() -> str:
-    """The answer to /help, in Markdown."""
-    return f"{texts.HELP}\n\n{commands_text()}"
+def described(spec: CommandSpec) -> str:
+    """All there is to say about one, in Markdown."""
+    also = texts.ALSO_CALLED.format(names=", ".join(f"/{name}" for name in spec.aliases))
+    lines = [
+        f"`{written(spec)}`: {spec.summary}.",
+        also if spec.aliases else "",
+        "" if spec.busy else texts.NOT_BUSY,
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def written(spec: CommandSpec) -> str:
+    """As a person writes it, with its arguments."""
+    return f"/{spec.name} {spec.usage}".rstrip()

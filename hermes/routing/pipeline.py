@@ -9,11 +9,14 @@ purpose, since a plug-in may take over a stranger's message; whatever it makes o
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, assert_never
 
 from hermes.routing.access import check_access, slash_allowed
 from hermes.routing.addressing import addressed
-from hermes.routing.commands import CommandKind, find_command, parse_command, unknown_command
+from hermes.routing.approvals import bare_word
+from hermes.routing.catalogue import BUILT_IN, Catalogue
+from hermes.routing.commands import PINGS, CommandKind, Typed, asks_for_restart, parse_command
 from hermes.routing.loops import is_tagged
 from hermes.types import texts
 from hermes.types.access import CLOSED, AccessRules, Role
@@ -21,13 +24,17 @@ from hermes.types.content import Capabilities
 from hermes.types.events import InboundEvent
 from hermes.types.hooks import Allow, Rewrite, Skip, Verdict
 from hermes.types.ids import SessionKey
-from hermes.types.origin import Origin
+from hermes.types.origin import ChatType, Origin
 
 MAX_TEXT_CHARACTERS = 100_000
 MAX_ID_CHARACTERS = 1024
 TOO_OLD = "ignored:too_old"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def _nothing_waits(_: SessionKey) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,8 @@ class Context:
     ``booted_at`` is in epoch seconds; ``session_key_of`` is ``sessions.keys.build_session_key`` with this
     gateway's rules; ``rules`` are those of the event's account. ``bot_id`` is who we are there, ``bot_name`` what we are
     called where people address a command to a bot by name. ``live_thread``: the event's thread has a session of ours.
-    What was sent before ``oldest`` (epoch seconds) is not answered any more.
+    What was sent before ``oldest`` (epoch seconds) is not answered any more. ``catalogue``: the commands in force.
+    ``asks``: may something in that session wait for a person's yes or no?
     """
 
     capabilities: Capabilities
@@ -48,6 +56,12 @@ class Context:
     rules: AccessRules = CLOSED
     live_thread: bool = False
     oldest: float = 0.0
+    catalogue: Catalogue = BUILT_IN
+    asks: Callable[[SessionKey], bool] = _nothing_waits
+
+    def may(self, name: str, role: Role, chat_type: ChatType) -> bool:
+        """May somebody in that role use the command of that name there?"""
+        return slash_allowed(name, self.catalogue.find(name), role, self.rules, chat_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,8 @@ class Command:
     session_key: SessionKey
     kind: CommandKind
     role: Role
+    otherwise: ToSession | None = None
+    """It is a bare word, ``args`` being all of it: where it goes if it turns out that nothing waits for one."""
 
     @property
     def rule(self) -> str:
@@ -154,7 +170,12 @@ def admit(event: InboundEvent, context: Context) -> Decision:
     session_key = context.session_key_of(event.origin)
     if event.kind in ("edit", "delete"):
         return _revision(event, session_key)
-    decision = _command(event, context, session_key, access.role) or ToSession(session_key, access.rule)
+    to_session = ToSession(session_key, access.rule)
+    decision = (
+        _command(event, context, session_key, access.role)
+        or _bare_word(event, context, to_session, access.role)
+        or to_session
+    )
     if not event.internal and not isinstance(decision, Drop) and _sent_at(event) < context.oldest:
         return Drop("ignored", TOO_OLD, keep_text=True)
     return decision
@@ -188,20 +209,48 @@ def _clean(part: object) -> bool:
 def _command(
     event: InboundEvent, context: Context, session_key: SessionKey, role: Role
 ) -> Command | Drop | None:
-    # What the gateway says to itself, and what is passed on from somebody else, is never a command.
-    typed = None if event.internal or event.forwarded else parse_command(event.text)
+    typed = _typed(event)
     if typed is None:
         return None
     if typed.bot and context.bot_name and typed.bot.casefold() != context.bot_name.casefold():
         return Drop("ignored", "ignored:other_bot", keep_text=False)
-    spec = find_command(typed.name)
-    if not slash_allowed(typed.name, role, context.rules.scope(event.origin.chat_type)):
+    if typed.name in PINGS:
+        return Drop("ignored", f"ignored:{typed.name}", keep_text=False)
+    may = partial(context.may, role=role, chat_type=event.origin.chat_type)
+    if not may(typed.name):
         reply = texts.COMMAND_FOR_ADMINS.format(name=typed.name)
         return Drop("refused", "refused:slash_access", keep_text=True, reply=reply)
+    meant = context.catalogue.resolve(typed)
+    spec = context.catalogue.find(meant.name)
     if spec is None:
-        return Drop("refused", "refused:unknown_command", keep_text=True, reply=unknown_command(typed.name))
+        reply = context.catalogue.unknown(typed.name, may)
+        return Drop("refused", "refused:unknown_command", keep_text=True, reply=reply)
     if spec.kind == "control" and _sent_at(event) < context.booted_at:
         # A replayed or late /stop would hit a turn that it was never meant for.
         reply = texts.STALE_COMMAND.format(name=spec.name)
         return Drop("ignored", "ignored:stale_command", keep_text=True, reply=reply)
-    return Command(spec.name, typed.args, session_key, spec.kind, role)
+    return Command(spec.name, meant.args, session_key, spec.kind, role)
+
+
+def _bare_word(event: InboundEvent, context: Context, otherwise: ToSession, role: Role) -> Command | None:
+    """The decision that a plain yes or no is, where its conversation may wait for one. It passes the gate of the command that
+    it stands for (S20).
+    """
+    plain = event.kind == "message" and not (event.internal or event.forwarded or event.attachments)
+    verdict = bare_word(event.text) if plain and not event.origin.is_bot else None
+    if verdict is None or not context.asks(otherwise.session_key):
+        return None
+    if not context.may(verdict, role=role, chat_type=event.origin.chat_type):
+        return None
+    return Command(verdict, event.text, otherwise.session_key, "info", role, otherwise)
+
+
+def _typed(event: InboundEvent) -> Typed | None:
+    """The command that the event is. What the gateway says to itself, what is passed on from somebody else, and what stands
+    under a picture is none; a native one is of its own kind, whatever comes with it.
+    """
+    if event.internal or event.forwarded or (event.attachments and event.kind != "command"):
+        return None
+    if event.origin.chat_type == "dm" and asks_for_restart(event.text):
+        return Typed("restart", "")
+    return parse_command(event.text)

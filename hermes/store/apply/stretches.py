@@ -35,6 +35,16 @@ def open_stretch(
     )
 
 
+def set_title(connection: sqlite3.Connection, session_key: SessionKey, title: str) -> bool:
+    """The present stretch is called so; its conversation has the name of its chat."""
+    named = connection.execute(
+        "UPDATE stretches SET title = ?2 WHERE session_key = ?1"
+        " AND session_id = (SELECT session_id FROM sessions WHERE session_key = ?1)",
+        (session_key, title),
+    )
+    return named.rowcount == 1
+
+
 def bring_along(connection: sqlite3.Connection, session_key: SessionKey, session_id: SessionId) -> None:
     """What waits for its turn belongs to ``session_id`` from now on."""
     connection.execute(

@@ -9,7 +9,17 @@ from trio.testing import MockClock
 from hermes.agents import phrases
 from hermes.agents.builtin import MAX_DELTAS, BuiltinAgent
 from hermes.testing.fakes import FakeClock
-from hermes.types.agent import AgentEvent, Delta, Final, Step, Turn
+from hermes.types.agent import (
+    AgentEvent,
+    ApprovalRequest,
+    Approved,
+    Decision,
+    Delta,
+    Denied,
+    Final,
+    Step,
+    Turn,
+)
 from hermes.types.events import InboundEvent
 from hermes.types.ids import SessionKey, TraceId, TurnId
 from hermes.types.origin import Origin
@@ -47,6 +57,8 @@ class RecordingIO:
         self.events: list[AgentEvent] = []
         self.steps: list[Step] = []
         self.later: tuple[InboundEvent, ...] = ()
+        self.asked: list[ApprovalRequest] = []
+        self.decision: Decision = Approved()
         self._dies_at_step = dies_at_step
 
     async def emit(self, event: AgentEvent) -> None:
@@ -56,6 +68,10 @@ class RecordingIO:
         if self._dies_at_step == len(self.steps):
             raise KeyboardInterrupt
         self.steps.append(step)
+
+    async def approve(self, request: ApprovalRequest) -> Decision:
+        self.asked.append(request)
+        return self.decision
 
     async def steered(self) -> tuple[InboundEvent, ...]:
         later, self.later = self.later, ()
@@ -169,3 +185,56 @@ async def test_what_it_is_steered_with_is_answered_too(agent: BuiltinAgent, memo
         ("turn1/0", "first"),
         ("turn1/1", "second"),
     ]
+
+
+# --- what is asked before it is done --------------------------------------------------------------------------------------
+
+
+async def test_all_notes_are_forgotten_once_that_is_approved(agent: BuiltinAgent, memory: ListMemory) -> None:
+    await answer(agent, "note buy bread", "note call\nAnn")
+    io = RecordingIO()
+    assert (await agent.run(turn("forget all notes"), io)).text == "All 2 notes are forgotten."
+    assert io.asked == [ApprovalRequest("forget all 2 notes", "1  buy bread\n2  call Ann")]
+    assert memory.kept == {}
+
+
+async def test_a_no_keeps_them_and_a_second_run_does_not_ask_again(
+    agent: BuiltinAgent, memory: ListMemory
+) -> None:
+    await answer(agent, "note buy bread")
+    io = RecordingIO()
+    io.decision = Denied()
+    assert (await agent.run(turn("forget everything"), io)).text == phrases.ALL_KEPT
+    again = RecordingIO()
+    assert (
+        await agent.run(replace(turn("forget everything"), steps=tuple(io.steps)), again)
+    ).text == phrases.ALL_KEPT
+    assert again.asked == []
+    assert len(memory.kept) == 1
+
+
+async def test_nothing_is_asked_where_there_is_nothing_to_forget(agent: BuiltinAgent) -> None:
+    io = RecordingIO()
+    assert (await agent.run(turn("forget my notes"), io)).text == phrases.NO_NOTES
+    assert io.asked == []
+
+
+async def test_a_second_run_forgets_what_was_approved_and_nothing_that_came_since(
+    agent: BuiltinAgent, memory: ListMemory
+) -> None:
+    """Killed after its step and before the notes were gone."""
+    await answer(agent, "note buy bread")
+    io = RecordingIO()
+    step = Step("result", "turn1/0", "1")
+    await memory.add_note("elsewhere", "came since")
+    run = await agent.run(replace(turn("forget all notes"), steps=(step,)), io)
+    assert run.text == "The note is forgotten."
+    assert [note.text for note in memory.kept.values()] == ["came since"]
+    assert (io.asked, io.steps) == ([], [])
+
+
+async def test_nothing_is_gone_before_the_step_is_committed(agent: BuiltinAgent, memory: ListMemory) -> None:
+    await answer(agent, "note buy bread")
+    with pytest.raises(KeyboardInterrupt):
+        await agent.run(turn("forget all notes"), RecordingIO(dies_at_step=0))
+    assert len(memory.kept) == 1

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from hermes.routing.access import PAIR, Access, canonical_email, check_access, slash_allowed
+from hermes.routing.access import FLOOR, PAIR, Access, canonical_email, check_access, slash_allowed
+from hermes.routing.commands import COMMANDS, CommandSpec, find_command
 from hermes.sessions import whatsapp
-from hermes.types.access import CLOSED, AccessRules, Scope
+from hermes.types.access import CLOSED, AccessRules, Members, Scope
 from hermes.types.content import Capabilities
 from hermes.types.events import InboundEvent
 from hermes.types.ids import TraceId
@@ -237,36 +238,122 @@ def test_grants_are_asked_for_in_canonical_form() -> None:
     assert verdict(replace(DM, user_id="1@lid"), rules) == "allowed:paired"
 
 
+# --- roles --------------------------------------------------------------------------------------------------------------
+
+
+def role(rules: AccessRules, origin: Origin = DM) -> Any:
+    return check_access(event(origin), rules, Capabilities()).role
+
+
+def test_who_is_named_speaks_in_that_role_and_need_not_be_listed_with_the_admins_of_a_chat() -> None:
+    assert role(replace(LISTED, owners=Members(frozenset({"u"})))) == "owner"
+    assert role(replace(LISTED, admins=Members(frozenset({"u"})))) == "admin"
+    assert role(replace(LISTED, dm=Scope(admins=frozenset({"u"})))) == "admin"
+    assert (
+        role(replace(LISTED, owners=Members(frozenset({"u"})), admins=Members(frozenset({"u"})))) == "owner"
+    )
+    assert role(replace(LISTED, owners=Members(frozenset({"v"})))) == "user"
+    assert role(replace(CHAT, owners=Members(frozenset({"u"}))), GROUP) == "owner"
+
+
+def test_to_be_named_lets_nobody_in() -> None:
+    named = AccessRules(owners=Members(frozenset({"u"})), admins=Members(frozenset({"u"})))
+    assert role(named) is None
+    assert role(named, NOBODY) is None
+
+
+def test_a_bot_has_no_role_but_a_guest_s() -> None:
+    named = replace(bots("all"), owners=Members(frozenset({"u"})))
+    assert role(named, GROUP_BOT) == "guest"
+
+
+def test_a_person_is_named_by_their_id_and_never_by_a_name_of_their_own() -> None:
+    rules = replace(LISTED, owners=Members(persons=frozenset({"5a1b"})))
+    assert role(replace(rules, person_of={"u": "5a1b"}.get)) == "owner"
+    assert role(replace(rules, person_of={"u": "other"}.get)) == "user"
+    assert role(rules) == "user"
+    assert role(rules, replace(DM, user_name="5a1b", chat_name="5a1b")) == "user", "S12"
+
+
+def test_a_named_id_is_compared_in_its_one_form() -> None:
+    rules = AccessRules(
+        allowed=frozenset({"ann@x.org"}), owners=Members(frozenset({"Ann@X.org"})), canonical=canonical_email
+    )
+    assert role(rules, replace(DM, user_id="ANN@x.org")) == "owner"
+
+
 # --- commands -----------------------------------------------------------------------------------------------------------
 
-OPEN, GATED = Scope(), Scope(admins=frozenset({"a"}), commands=frozenset({"new"}))
+OPEN, GATED = AccessRules(), AccessRules(dm=Scope(admins=frozenset({"a"}), commands=frozenset({"new"})))
+OWNED = AccessRules(highest="owner")
+"""Somebody is named owner."""
+LISTS = AccessRules(
+    highest="owner", commands={"user": frozenset({"new", "restart"}), "guest": frozenset({"stop", "restart"})}
+)
+ROLES = ("guest", "user", "admin", "owner")
+
+
+def allowed(name: str, rules: AccessRules) -> str:
+    """The first letters of the roles that may use it in a direct message."""
+    spec = find_command(name)
+    return "".join(one[0] for one in ROLES if slash_allowed(name, spec, one, rules, "dm"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["help", "whoami", "status"])
+@pytest.mark.parametrize("rules", [OPEN, GATED, OWNED, LISTS])
+def test_help_whoami_and_status_are_for_everybody_who_may_speak(name: str, rules: AccessRules) -> None:
+    assert allowed(name, rules) == "guao"
 
 
 @pytest.mark.parametrize(
-    ("command", "role", "scope", "allowed"),
+    ("name", "nobody_named", "an_admin_list", "an_owner_named", "lists"),
     [
-        ("stop", "guest", OPEN, True),
-        ("stop", "owner", GATED, True),
-        ("stop", "admin", GATED, True),
-        ("stop", "user", GATED, False),
-        ("stop", "guest", GATED, False),
-        ("new", "user", GATED, True),
-        ("help", "guest", GATED, True),
-        ("whoami", "guest", GATED, True),
-        ("status", "guest", GATED, True),
-        ("help", "user", Scope(admins=frozenset()), True),
-        ("new", "user", Scope(admins=frozenset()), False),
+        ("stop", "guao", "ao", "guao", "gao"),
+        ("new", "guao", "guao", "guao", "uao"),
+        ("undo", "guao", "ao", "guao", "ao"),
+        ("sethome", "uao", "ao", "ao", "ao"),
+        ("platform", "uao", "ao", "ao", "ao"),
+        ("restart", "uao", "ao", "ao", "uao"),
+        ("debug", "uao", "ao", "ao", "ao"),
+        ("update", "uao", "ao", "o", "o"),
+        ("nonsense", "guao", "ao", "guao", "ao"),
     ],
 )
-def test_commands_are_restricted_only_where_admins_are_named(
-    command: str, role: Any, scope: Scope, allowed: bool
+def test_role_by_command(
+    name: str, nobody_named: str, an_admin_list: str, an_owner_named: str, lists: str
 ) -> None:
-    assert slash_allowed(command, role, scope) is allowed
+    """Where nobody is named, who is known by id may use everything, as in the original; and a guest never what is for admins."""
+    assert [allowed(name, rules) for rules in (OPEN, GATED, OWNED, LISTS)] == [
+        nobody_named,
+        an_admin_list,
+        an_owner_named,
+        lists,
+    ]
+
+
+@pytest.mark.parametrize("spec", COMMANDS, ids=lambda spec: spec.name)
+def test_every_command_is_for_its_role_and_all_above_where_an_owner_is_named(spec: CommandSpec) -> None:
+    least = "guest" if spec.name in FLOOR else spec.role
+    assert allowed(spec.name, OWNED) == "guao"[ROLES.index(least) :]
+
+
+def test_a_list_of_the_chat_and_one_of_the_role_add_up() -> None:
+    both = replace(GATED, commands={"user": frozenset({"undo"})}, highest="admin")
+    assert [allowed(name, both) for name in ("new", "undo", "title")] == ["guao", "uao", "ao"]
+    assert not slash_allowed("new", find_command("new"), "user", both, "group"), (
+        "the chat's list is of direct messages"
+    )
+
+
+def test_an_empty_list_of_admins_restricts_too() -> None:
+    nobody = AccessRules(dm=Scope(admins=frozenset()))
+    assert allowed("new", nobody) == "ao"
 
 
 def test_S19_an_alias_or_a_command_that_nobody_knows_passes_the_same_gate() -> None:
-    assert slash_allowed("reset", "user", GATED), "it means /new"
-    assert slash_allowed("new", "user", replace(GATED, commands=frozenset({"reset"})))
-    assert not slash_allowed("reset", "user", replace(GATED, commands=frozenset()))
-    assert not slash_allowed("my-quick-command", "user", GATED)
-    assert slash_allowed("my-quick-command", "user", replace(GATED, commands=frozenset({"my-quick-command"})))
+    assert allowed("reset", GATED) == "guao", "it means /new"
+    assert allowed("new", replace(GATED, dm=replace(GATED.dm, commands=frozenset({"reset"})))) == "guao"
+    assert allowed("reset", replace(GATED, dm=replace(GATED.dm, commands=frozenset()))) == "ao"
+    listed = replace(GATED, dm=replace(GATED.dm, commands=frozenset({"my-quick-command"})))
+    assert allowed("my-quick-command", GATED) == "ao"
+    assert allowed("my-quick-command", listed) == "guao"

@@ -2,6 +2,7 @@ import pytest
 
 from hermes.routing import commands
 from hermes.routing.commands import Typed, find_command, parse_command
+from hermes.types import texts
 
 
 @pytest.mark.parametrize(
@@ -59,13 +60,43 @@ def test_names_and_aliases_are_unique() -> None:
     assert len(names) == len(set(names))
 
 
-def test_help_shows_every_command() -> None:
-    for spec in commands.COMMANDS:
-        assert f"`/{spec.name}`" in commands.help_text()
-        assert spec.summary in commands.commands_text()
+@pytest.mark.parametrize("spec", commands.COMMANDS, ids=lambda spec: spec.name)
+def test_help_shows_every_command_with_its_arguments(spec: commands.CommandSpec) -> None:
+    line = commands.listing([spec])
+
+    assert line == f"- `{commands.written(spec)}`: {spec.summary}"
+    assert line.startswith(f"- `/{spec.name}")
+    assert not spec.summary.endswith(".")
+    assert all(f"/{alias}" in commands.described(spec) for alias in spec.aliases)
+    assert (texts.NOT_BUSY in commands.described(spec)) is not spec.busy
 
 
-def test_an_unknown_command_names_the_nearest() -> None:
-    assert "/stop" in commands.unknown_command("stpo")
-    assert "?" not in commands.unknown_command("qqqqqq")
-    assert "\n" not in commands.unknown_command("stpo")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "restart gateway",
+        "Restart the gateway.",
+        "restart hermes gateway",
+        "please restart the Hermes gateway!",
+        "  Please, restart hermes?  ",
+        "restart hermes, please",
+    ],
+)
+def test_a_few_plain_sentences_mean_restart(text: str) -> None:
+    assert commands.asks_for_restart(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "restart",
+        "restart the hermes",
+        "how do I restart the gateway?",
+        "restart gateway now",
+        "restart hermes\nand tell me a joke",
+        "> restart gateway",
+        "don't restart the gateway",
+    ],
+)
+def test_no_other_sentence_does(text: str) -> None:
+    assert not commands.asks_for_restart(text)

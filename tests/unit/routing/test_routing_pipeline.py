@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hermes.config.quick import Shortcut
+from hermes.routing.catalogue import Catalogue
 from hermes.routing.pipeline import (
     MAX_TEXT_CHARACTERS,
     TOO_OLD,
@@ -270,6 +272,40 @@ def test_S21_a_command_that_was_forwarded_is_text() -> None:
     assert decide(event("/stop", forwarded=True), LISTED) == ToSession(KEY, "allowed:listed")
 
 
+@pytest.mark.parametrize("text", ["/stop", "／stop", "restart the gateway"])
+def test_S21_a_caption_is_text_but_a_native_command_may_come_with_a_file(text: str) -> None:
+    picture = (Attachment("image", "ref"),)
+    assert decide(event(text, attachments=picture), LISTED) == ToSession(KEY, "allowed:listed")
+    assert isinstance(decide(event(text, attachments=picture, kind="command"), LISTED), Command)
+
+
+@pytest.mark.parametrize("text", ["/start", "/START payload", "/start@hermes_bot", "／start"])
+def test_what_a_platform_sends_when_a_chat_is_opened_has_no_answer(text: str) -> None:
+    gated = replace(GATED, bot_name="hermes_bot")
+    assert decide(event(text), gated) == Drop("ignored", "ignored:start", keep_text=False)
+
+
+@pytest.mark.parametrize("text", ["restart gateway", "please restart hermes!"])
+def test_a_plain_sentence_means_restart_in_a_direct_message_alone(text: str) -> None:
+    meant = decide(event(text), LISTED)
+    assert isinstance(meant, Command)
+    assert (meant.name, meant.args) == ("restart", "")
+    assert decide(event(text), GATED).rule == "refused:slash_access"
+    assert isinstance(decide(event(text, origin=GROUP, mentions_bot=True), LISTED), ToSession)
+    assert isinstance(decide(event(text, forwarded=True), LISTED), ToSession)
+    assert isinstance(decide(event(text, internal=True), LISTED), ToSession)
+
+
+SHORT = Catalogue({"again": Shortcut("again", "here", "restart"), "n": Shortcut("n", "here", "new trip")})
+
+
+def test_S19_a_shortcut_takes_the_gate_of_what_it_stands_for_and_its_staleness() -> None:
+    named = replace(GATED, catalogue=SHORT)
+    assert decide(event("/again"), named).rule == "refused:slash_access"
+    assert decide(event("/n to Rome"), named) == Command("new", "trip to Rome", KEY, "control", "user")
+    assert decide(event("/n", sent_at=99.0), named).rule == "ignored:stale_command"
+
+
 @given(st.text())
 def test_every_text_gets_a_decision(text: str) -> None:
     assert isinstance(decide(event(text), EDGE), ToSession | Command | Drop)
@@ -323,3 +359,41 @@ def test_S17_whatever_a_hook_writes_the_sender_stays_a_stranger(text: str) -> No
             pass
         case heeded:
             assert admit(heeded, STRANGERS) == Drop("denied", "denied:default", keep_text=False)
+
+
+# --- bare words -----------------------------------------------------------------------------------------------------------
+
+ASKING = replace(EDGE, asks=lambda _: True)
+
+
+@pytest.mark.parametrize(("text", "name"), [("yes", "approve"), ("No.", "deny")])
+def test_a_bare_word_is_a_command_where_something_may_wait_for_one(text: str, name: str) -> None:
+    otherwise = ToSession(KEY, "allowed:edge")
+    assert decide(event(text), ASKING) == Command(name, text, KEY, "info", "owner", otherwise)
+    assert decide(event(text), EDGE) == otherwise
+    assert decide(event("yes please"), ASKING) == otherwise
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"internal": True},
+        {"forwarded": True},
+        {"attachments": (Attachment("image", "ref"),)},
+        {"origin": replace(DM, is_bot=True)},
+        {"kind": "command"},
+    ],
+)
+def test_S18_what_no_person_wrote_there_is_no_bare_word(more: dict[str, Any]) -> None:
+    assert isinstance(decide(event("yes", **more), ASKING), ToSession)
+
+
+def test_an_edit_into_a_yes_is_an_edit() -> None:
+    assert isinstance(decide(event("yes", kind="edit", message_id="m"), ASKING), Revise)
+
+
+def test_a_decision_from_before_the_start_is_no_stale_command() -> None:
+    early = replace(ASKING, booted_at=300.0)
+    assert isinstance(decide(event("yes"), early), Command)
+    assert isinstance(decide(event("/approve 1"), early), Command)
+    assert isinstance(decide(event("/stop"), early), Drop)

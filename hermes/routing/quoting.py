@@ -1,0 +1,38 @@
+"""What other people and programs have written, put into our words as data: it can begin nothing and end nothing there. Pure."""
+
+import re
+import unicodedata
+
+MOST_CHARACTERS = 80
+
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])?|\x9b[0-?]*[ -/]*[@-~]"
+)
+_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def quoted(text: str, most: int = MOST_CHARACTERS) -> str:
+    """A name as one piece of code in Markdown: one line, no markup, no escapes, nothing invisible, ``most`` characters."""
+    words = " ".join(_visible(text, keep="\n\t").replace("`", "'").split())
+    return f"`{words if len(words) <= most else words[: most - 1] + '…'}`" if words else "``` ```"
+
+
+def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
+    """``text`` as a person may name something: one line, nothing invisible, ``most`` characters at most."""
+    return " ".join(_visible(text, keep="\n\t").split())[:most].rstrip()
+
+
+def code_block(text: str) -> str:
+    """What a program has written, in Markdown, with a fence that it cannot close."""
+    plain = _visible(text.replace("\r\n", "\n"), keep="\n\t").strip("\n")
+    longest = max((len(run) for run in re.findall("`+", plain)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{plain}\n{fence}"
+
+
+def _visible(text: str, keep: str) -> str:
+    return "".join(
+        character
+        for character in _ESCAPES.sub("", text)
+        if character in keep or unicodedata.category(character) not in _INVISIBLE
+    )
