@@ -18,6 +18,7 @@ from hermes.agents import phrases
 from hermes.agents.intent import (
     AddNote,
     Echo,
+    ForgetAll,
     ForgetNote,
     Greeting,
     Help,
@@ -30,7 +31,7 @@ from hermes.agents.intent import (
     read_intent,
 )
 from hermes.routing.answers import status_text
-from hermes.types.agent import AgentIO, Delta, Final, Memory, Step, Turn
+from hermes.types.agent import AgentIO, ApprovalRequest, Approved, Delta, Final, Memory, Step, Turn
 from hermes.types.ids import Clock
 
 PACE_S = 0.02
@@ -92,6 +93,8 @@ class BuiltinAgent:
                 return phrases.notes(await self._memory.notes())
             case ForgetNote(note_id):
                 return await self._forget(key, note_id, done, io)
+            case ForgetAll():
+                return await self._forget_all(key, done, io)
             case Search(query):
                 return phrases.hits(query, await self._memory.search(query, SEARCH_LIMIT))
             case Status():
@@ -121,6 +124,22 @@ class BuiltinAgent:
             await io.step(Step("result", key, answer))
         await self._memory.drop_note(note_id)
         return answer
+
+    async def _forget_all(self, key: str, done: Mapping[str, str], io: AgentIO) -> str:
+        # The step says which notes go, none after a no: a second run must neither ask again nor take later notes too.
+        ids = done.get(key)
+        if ids is None:
+            kept = await self._memory.notes()
+            if not kept:
+                return phrases.NO_NOTES
+            request = ApprovalRequest(phrases.forget_all(kept), phrases.plain_notes(kept))
+            approved = isinstance(await io.approve(request), Approved)
+            ids = " ".join(str(note.note_id) for note in kept) if approved else ""
+            await io.step(Step("result", key, ids))
+        going = [int(note_id) for note_id in ids.split()]
+        for note_id in going:
+            await self._memory.drop_note(note_id)
+        return phrases.all_forgotten(len(going))
 
 
 def _deltas(text: str) -> list[str]:

@@ -34,6 +34,11 @@ class ForgetNote:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetAll:
+    """Forget all of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """Where did we speak of this?"""
 
@@ -64,7 +69,9 @@ class Other:
     text: str
 
 
-Intent = Greeting | Help | AddNote | ListNotes | ForgetNote | Search | Status | Time | Echo | Other
+Intent = (
+    Greeting | Help | AddNote | ListNotes | ForgetNote | ForgetAll | Search | Status | Time | Echo | Other
+)
 
 _GREETING = re.compile(
     r"(hi|hello|hey|good (morning|afternoon|evening)|hallo|salut|hola)( there)?", re.IGNORECASE
@@ -72,6 +79,9 @@ _GREETING = re.compile(
 _HELP = re.compile(r"help( me)?|what can you do", re.IGNORECASE)
 _NOTES = re.compile(r"((list|show)( me)? )?(my )?notes", re.IGNORECASE)
 _FORGET = re.compile(r"forget (?:note )?#?([0-9]{1,15})", re.IGNORECASE)
+_FORGET_ALL = re.compile(
+    r"forget (everything|(all )?(my |the )?notes|all( of (it|them|my notes|the notes))?)", re.IGNORECASE
+)
 _STATUS = re.compile(r"(gateway )?status|how are you( doing)?", re.IGNORECASE)
 _TIME = re.compile(r"(the )?time|what time is it|what(’|')?s the time", re.IGNORECASE)
 _NOTE = re.compile(r"(?:note|remember)\b[:,]?\s+(\S.*)", re.IGNORECASE | re.DOTALL)
@@ -97,6 +107,8 @@ def read_intent(text: str) -> Intent:
         return Time()
     if found := _FORGET.fullmatch(asked):
         return ForgetNote(int(found[1]))
+    if _FORGET_ALL.fullmatch(asked):
+        return ForgetAll()
     if found := _NOTE.fullmatch(text):
         return AddNote(found[1])
     if found := _SEARCH.fullmatch(text):

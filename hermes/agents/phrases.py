@@ -23,7 +23,7 @@ This version cannot talk to one yet; the version that can will read just that.""
 ABILITIES = """\
 What I can do without a model:
 
-- `note buy bread` keeps a note, `notes` lists them, `forget note 3` drops one
+- `note buy bread` keeps a note, `notes` lists them, `forget note 3` drops one, `forget all notes` drops them all
 - `search bread` looks through past conversations
 - `status` tells how the gateway is doing
 - `time` tells the time
@@ -36,6 +36,11 @@ HINT = "Say `help` for what I can do now and how to set a model."
 NOTED = "Noted as number {note_id}."
 FORGOTTEN = "Note {note_id} is forgotten."
 NO_SUCH_NOTE = "There is no note {note_id}. `notes` lists what I have."
+FORGET_ALL = "forget all {count} notes"
+FORGET_THE_ONE = "forget the only note there is"
+ALL_FORGOTTEN = "All {count} notes are forgotten."
+THE_ONE_FORGOTTEN = "The note is forgotten."
+ALL_KEPT = "I have kept all notes."
 NO_NOTES = "I have no notes. `note buy bread` makes one."
 TIME = "It is %H:%M:%S on %A, %d %B %Y (%Z)."
 
@@ -48,6 +53,23 @@ def notes(kept: Sequence[Note]) -> str:
     if not kept:
         return NO_NOTES
     return "\n".join(f"- **{note.note_id}** {_one_line(note.text)} ({_when(note.at)})" for note in kept)
+
+
+def forget_all(kept: Sequence[Note]) -> str:
+    """What is asked before they go."""
+    return FORGET_THE_ONE if len(kept) == 1 else FORGET_ALL.format(count=len(kept))
+
+
+def plain_notes(kept: Sequence[Note]) -> str:
+    """The notes as they are, a line each."""
+    return "\n".join(f"{note.note_id}  {' '.join(note.text.split())}" for note in kept)
+
+
+def all_forgotten(count: int) -> str:
+    """What is said when they are gone, or (0) were kept."""
+    if not count:
+        return ALL_KEPT
+    return THE_ONE_FORGOTTEN if count == 1 else ALL_FORGOTTEN.format(count=count)
 
 
 def hits(query: str, found: Sequence[SearchHit]) -> str:

@@ -98,6 +98,31 @@ class Failed:
     failure: Failure
 
 
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """What the agent wants to do. ``action`` says it in a few words that complete "may I …?"; ``detail`` is all that it comes
+    to, a command line or a list of files: the person is shown the whole of both, as they are.
+    """
+
+    action: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """Go ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Do not; ``reason`` is what the person wrote to it, if anything. The agent may answer in words."""
+
+    reason: str = ""
+
+
+Decision = Approved | Denied
+
+
 class AgentIO(Protocol):
     """What a running turn may do. Every method is a checkpoint and raises nothing but Cancelled."""
 
@@ -111,6 +136,20 @@ class AgentIO(Protocol):
         """What its people have written since, if the conversation is to be steered; to be asked after each step.
 
         What is returned belongs to this turn from then on: its answer answers it too.
+        """
+
+    async def approve(self, request: ApprovalRequest) -> Decision:
+        """Ask the person whom the turn works for, and return what they, an admin or the owner decide.
+
+        The request is committed before it is shown, and so is the decision before it is returned: both survive a death of
+        the process. The same request (equal in both fields) in the same turn is the same approval, also side by side and in
+        a turn that is run again: nobody is asked twice, and what was decided meanwhile is returned at once. A decision holds
+        until the turn's next step is committed; after that, the same request is a new one. So do what was approved, commit
+        its result as a step, and look for that step before asking again.
+
+        Waits for as long as ``approvals.timeout``; neither deadline of the turn runs meanwhile, and it gives its place to
+        others. Does not return once the turn has been stopped, nor when the time is up: silence is a no, and ends the turn,
+        in words to the person. May be cancelled: the request then waits until the turn ends.
         """
 
 
