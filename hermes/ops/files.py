@@ -25,7 +25,24 @@ def write_private(path: Path, data: bytes) -> None:
     Not synced to disk: for files that only inform (the last known tree), where the newest of two crashes may
     win.
     """
+    _replace(path, data, synced=False)
+
+
+def write_durable(path: Path, data: bytes) -> None:
+    """As ``write_private``, and after a power cut too. Raises ``OSError``."""
+    _replace(path, data, synced=True)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _replace(path: Path, data: bytes, *, synced: bool) -> None:
     new = path.with_name(path.name + ".new")
     with open(open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
         file.write(data)
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
     new.replace(path)
