@@ -39,11 +39,19 @@ bench:
     {{ bin }}python tests/bench/bench_store.py
     {{ bin }}python tests/bench/bench_kit.py
     {{ bin }}python tests/bench/bench_sessions.py
+    {{ bin }}python tests/bench/bench_delivery.py
 
-# The long proofs: 5 and 200 kills under load, a kill at every fault point, 1,000 sessions under restarts, a starved machine
+# The long proofs: 5 and 200 kills under load, kills in every busy mode, a kill at every fault point, 1,000 sessions under restarts, a starved machine; delivery under 100 restarts with a failing platform, killed at every point, and unplugged
 proof:
     {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 200 --kills 5
     {{ bin }}python tests/e2e/load_kill9.py --clients 20 --messages 800 --kills 200
+    {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 200 --kills 20 --mode interrupt
+    {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 100 --kills 5 --mode steer
+    {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 100 --kills 5 --mode collect
     {{ bin }}python tests/e2e/faultpoints.py
+    {{ bin }}python tests/e2e/faultpoints.py --mode interrupt
     {{ bin }}python tests/e2e/load_sessions.py --sessions 1000 --messages 20 --senders 8 --crashes 200
     {{ bin }}python tests/e2e/starved.py
+    {{ bin }}python tests/e2e/deliveries.py --restarts 100 --kills 30 --messages 600
+    {{ bin }}python tests/e2e/deliveries.py --points
+    {{ bin }}python tests/e2e/deliveries.py --plug 10

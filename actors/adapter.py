@@ -51,13 +51,14 @@ async def run(ctx: Context[Message], services: Services, make: Callable[[], Adap
         wake_lane=services.delivery.wake,
         fault=lambda error: _report(ctx, error),
     )
-    services.adapters.add(port)
+    services.adapters.add(port, adapter)
     try:
         async with trio.open_nursery() as nursery:
             services.routes.mount(adapter.routes(), port)
             await nursery.start(_connect, adapter, port, nursery.cancel_scope)
             port.up = True
             ctx.ready()
+            services.channels.changed()
             nursery.start_soon(
                 _wake_lanes, services, port
             )  # beside: the store may be away, and a fault must be read

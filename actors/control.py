@@ -12,16 +12,15 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 
 from actors.ports.adapters import AdapterTable
 from actors.ports.control_socket import ControlSocket
 from actors.ports.inspection import Inspection
-from actors.ports.overview import TreeOverview
+from actors.ports.overview import LASTING, TreeOverview
 from actors.ports.routes import RouteTable
-from actors.ports.session_desk import SessionDesk
 from actors.ports.web import WebPort
 from hermes.ops.control import frames
 from hermes.ops.control.endpoint import bind_control_socket, peer_uid
@@ -55,13 +54,24 @@ NEEDS: Mapping[str, str] = {
 UNKNOWN_VERB = "unknown_verb"
 USAGE = "usage"
 STARTING = "starting"
-UNAVAILABLE = "unavailable"
 BUSY = "busy"
+
+
+class Desk(Protocol):
+    """Answers all verbs that begin with its name and an underscore."""
+
+    deadline_s: float
+    """How long an answer may take."""
+
+    async def answer(self, verb: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What ``verb`` asks for; ``args`` are unchecked. Raises ``GatewayError``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ControlDoor:
-    """What the socket gives access to. ``redact`` goes over the words of every refusal: an error may quote anything."""
+    """What the socket gives access to; ``desks`` by name. ``redact`` goes over the words of every refusal: an error may quote
+    anything.
+    """
 
     system: System
     overview: TreeOverview
@@ -70,7 +80,7 @@ class ControlDoor:
     web: WebPort
     adapters: AdapterTable
     routes: RouteTable
-    sessions: SessionDesk
+    desks: Mapping[str, Desk]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,7 @@ async def run(ctx: Context[Message], door: ControlDoor, run_dir: Path) -> None:
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(bind_control_socket(run_dir)))
     async with listener, trio.open_nursery() as nursery:
         # serve_listeners waits where the process is out of file descriptors: just then somebody wants to ask.
-        nursery.start_soon(trio.serve_listeners, _Desk(door).converse, [listener])
+        nursery.start_soon(trio.serve_listeners, _Desk(ctx, door).converse, [listener])
         ctx.ready()
         await ctx.stopping()
         nursery.cancel_scope.cancel()
@@ -94,7 +104,8 @@ async def run(ctx: Context[Message], door: ControlDoor, run_dir: Path) -> None:
 class _Desk:
     """Whoever has connected, and what all of them together may take."""
 
-    def __init__(self, door: ControlDoor) -> None:
+    def __init__(self, me: Context[Message], door: ControlDoor) -> None:
+        self._me = me
         self._door = door
         self._connections = trio.Semaphore(MAX_CONNECTIONS)
         self._streams = trio.Semaphore(MAX_STREAMS)
@@ -123,14 +134,33 @@ class _Desk:
                 request = await socket.request()
             if request is None or request.verb.partition(".")[0] in self._door.adapters.platforms:
                 return request
-            await _say(socket, await _reply(self._door, request))
+            if request.verb == "restart" and request.args.get("path") == self._me.path:
+                await self._restart_me(socket, request)
+            else:
+                await _say(socket, await _reply(self._door, request))
+
+    async def _restart_me(self, socket: ControlSocket, request: frames.Request) -> None:
+        """Answer first, for the restart ends this connection; who wants to know the new incarnation asks it."""
+        me = self._me
+        answer = {"path": me.path, "old_incarnation": me.incarnation, "incarnation": None}
+        await _say(socket, frames.ok(request.id, answer))
+        try:
+            await self._door.overview.restart(
+                me.path
+            )  # cancelled with this incarnation, once the order is out
+        except GatewayError as error:
+            log.warning("%s", error)
 
     async def _hand_over(self, socket: ControlSocket, request: frames.Request) -> None:
         """Let the adapter have the connection, or refuse it in words; either way it ends with this request."""
         verb = self._door.routes.verb(request.verb)
         if verb is None or not verb.up:
-            words, hint = f"{request.verb} is not up at the moment", "`hermes status` tells why"
-            await _say(socket, frames.error(request.id, UNAVAILABLE, words, hint))
+            platform = request.verb.partition(".")[0]
+            why = self._door.overview.not_up(platform)
+            hint = (
+                f"`hermes adapter resume {platform}`" if why.code in LASTING else "`hermes status` tells more"
+            )
+            await _say(socket, frames.error(request.id, why.code, why.detail, hint))
         elif not self._streams.value:
             words = f"{MAX_STREAMS} connections of this kind are open, and no more are taken"
             await _say(socket, frames.error(request.id, BUSY, words, "close one of them"))
@@ -194,9 +224,9 @@ async def _answer(door: ControlDoor, verb: str, args: Mapping[str, Any]) -> obje
             return await door.overview.pause(name)
         case "adapter_resume", {"adapter": str(name)}:
             return await door.overview.resume(name)
-        case str(question), _ if question.startswith("sessions_"):
-            with trio.move_on_after(VERB_DEADLINE_S):
-                return await door.sessions.answer(question, args)
+        case str(question), _ if (desk := door.desks.get(question.partition("_")[0])) is not None:
+            with trio.move_on_after(desk.deadline_s):
+                return await desk.answer(question, args)
             raise GatewayError(Failure(STARTING, detail="the store does not answer; try again in a moment"))
         case "trace", {"id": str(wanted)}:
             with trio.move_on_after(VERB_DEADLINE_S):

@@ -3,7 +3,8 @@
 outbox row ─▶ sending ─▶ adapter port ─▶ receipt per part ─▶ sent
                  └ failed ─▶ prepared (wait for the chat) | retry | unknown | dead        (hermes.delivery.plan)
 
-Drafts and typing are shown in between, at the platform's pace, and not at all while a message waits to be tried again.
+Drafts and typing are shown in between, at the platform's pace, and not at all while a message waits to be tried again, or
+while the platform wants to be left alone (hermes.delivery.limits).
 """
 
 import logging
@@ -14,11 +15,12 @@ from typing import assert_never
 import trio
 
 from actors.ports.services import Services
-from hermes.delivery import plan
+from actors.ports.wire import Wire
+from hermes.delivery import limits, plan
 from hermes.store import ops, queries
 from hermes.types import faults
-from hermes.types.content import Capabilities
-from hermes.types.errors import SendError
+from hermes.types.content import Capabilities, Outbound, answered
+from hermes.types.errors import Failure, SendError
 from hermes.types.origin import LaneKey, lane_key
 from hermes.types.records import OutboxRow
 from supervisors.cell import Down, Stop
@@ -30,7 +32,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
 EXPIRE_S = 60.0
-IDLE_S = 60.0
+IDLE_S = 15.0
+"""How long a lane with nothing to do stays awake: its next message starts it anew in no time, and it holds some 9 kB."""
 REST_S = 600.0
 """How long a lane that has ended too often rests before it gets another chance: its messages have nobody else."""
 
@@ -54,13 +57,16 @@ OutboxMessage = Stop | Down
 async def run_outbox(ctx: Context[OutboxMessage], services: Services) -> None:
     """Start the lanes that have open rows, at the beginning and by a sweep; end what has expired."""
     ctx.ready()
+    limiter = services.delivery.limiter
     expire_at = trio.current_time()
     while True:
         if trio.current_time() >= expire_at:
             expire_at += EXPIRE_S
             now = services.clock.wall()
-            for platform, capabilities in services.adapters.platforms.items():
-                await services.store.write(ops.Expire(platform, capabilities.history, now))
+            limiter.forget(now)
+            platforms = services.adapters.platforms.items()
+            kept = tuple(platform for platform, capabilities in platforms if capabilities.history)
+            await services.store.write(ops.Expire(kept, now))
         for chat in await services.store.read(queries.open_lanes):
             services.delivery.ensure(lane_key(*chat))
         with trio.move_on_after(SWEEP_S):
@@ -100,13 +106,20 @@ class _Lane:
 
     async def run(self) -> None:
         self._ctx.ready()
+        if not (limiter := self._services.delivery.limiter).adopted:
+            limiter.adopt(await self._services.store.read(queries.floods))
         idle_since = trio.current_time()
+        row, stale = None, True
         while True:
             await self._end_typing()
-            row = None if self._blocked else await self._next_row()
-            if row is not None and row.not_before <= self._services.clock.wall():
+            if self._services.delivery.take_look(self._lane):
+                self._blocked, stale = False, True
+            if stale:
+                row = None if self._blocked else await self._next_row()
+                stale = False
+            if row is not None and self._due_at(row) <= self._services.clock.wall():
                 await self._deliver(row)
-                idle_since = trio.current_time()
+                idle_since, stale = trio.current_time(), True
                 continue
             busy = bool(self._typing or self._services.delivery.typing(self._lane))
             if row is None and not busy and trio.current_time() >= idle_since + IDLE_S:
@@ -121,8 +134,9 @@ class _Lane:
                 case None:
                     await self._show_draft()
                     await self._show_typing()
+                    stale = True  # whoever should have woken us may have crashed before
                 case Look():
-                    self._blocked = False
+                    pass  # what there is to see stands in the port
                 case Flush(reply):
                     self._flushes.append(reply)
                 case Down():
@@ -134,13 +148,46 @@ class _Lane:
 
     def _wake_at(self, row: OutboxRow | None, idle_since: float) -> float:
         now = trio.current_time()
-        if row is not None:  # the platform wants to be left alone until then
-            return now + max(0.0, row.not_before - self._services.clock.wall())
+        if row is not None:
+            return now + max(0.0, self._due_at(row) - self._services.clock.wall())
         typing = self._services.delivery.typing(self._lane)
         at = self._next_typing_at if typing else idle_since + IDLE_S
         if self._services.delivery.has_draft(self._lane):
             at = min(at, self._next_draft_at)
         return max(now, at)
+
+    def _due_at(self, row: OutboxRow) -> float:
+        """When ``row`` may be tried, in epoch seconds: by its own clock, and by what the platform takes."""
+        return max(row.not_before, self._services.delivery.limiter.ready_at(self._lane, self._capabilities))
+
+    @property
+    def _capabilities(self) -> Capabilities:
+        return self._services.adapters.capabilities(self._platform)
+
+    @property
+    def _wire(self) -> Wire | None:
+        return self._services.adapters.wire(self._ctx, self._platform, self._account)
+
+    def _may_show(self) -> bool:
+        """There is room for what may be lost, and the messages come first."""
+        now, limiter = self._services.clock.wall(), self._services.delivery.limiter
+        return limiter.may_show(self._lane, self._capabilities, now)
+
+    def _called(self) -> None:
+        limiter = self._services.delivery.limiter
+        limiter.called(self._lane, self._capabilities, self._services.clock.wall())
+
+    def _flood(self, failure: Failure | None) -> ops.Flood | None:
+        """The window that ``failure`` names, in force from now on, and to be kept."""
+        scope = None if failure is None else limits.flooded(self._lane, failure)
+        if failure is None or scope is None:
+            return None
+        until = self._services.clock.wall() + (failure.retry_after or 0.0)
+        self._services.delivery.limiter.leave_alone(scope, until)
+        log.warning(
+            "%s: %s; nothing goes to %s for %g s", self._lane, failure.code, scope, failure.retry_after
+        )
+        return ops.Flood(scope, until)
 
     async def _next_row(self) -> OutboxRow | None:
         return await self._services.store.read(
@@ -151,57 +198,72 @@ class _Lane:
         """Hand the newest draft to the platform, no oftener than it likes."""
         if trio.current_time() < self._next_draft_at:
             return
-        draft = self._services.delivery.take_draft(self._lane)
-        port = self._services.adapters.find(self._platform, self._account)
-        if draft is not None and port is not None:
-            self._next_draft_at = trio.current_time() + port.capabilities.draft_interval_s
-            await port.draft(self._chat_id, draft)
+        draft, wire = self._services.delivery.take_draft(self._lane), self._wire
+        if draft is None or wire is None or not self._may_show():
+            return
+        self._next_draft_at = trio.current_time() + self._capabilities.draft_interval_s
+        self._called()
+        self._shown(await wire.draft(self._chat_id, draft))
 
     async def _show_typing(self) -> None:
         """Say that somebody types, or say it again, no oftener than the platform needs."""
-        services = self._services
-        wanted = services.delivery.typing(self._lane)
+        wanted, wire = self._services.delivery.typing(self._lane), self._wire
         if not wanted or trio.current_time() < self._next_typing_at:
             return
-        pause_s = services.adapters.capabilities(self._platform).typing_interval_s
-        port = services.adapters.find(self._platform, self._account)
-        if port is not None:
-            self._typing |= wanted
-            for thread_id in wanted:
-                pause_s = max(pause_s, await port.typing(self._chat_id, thread_id, True))
-        self._next_typing_at = trio.current_time() + pause_s
+        for thread_id in wanted:
+            if wire is not None and self._may_show():
+                self._typing |= {thread_id}
+                self._called()
+                self._shown(await wire.typing(self._chat_id, thread_id, True))
+        window_s = self._services.delivery.limiter.window(self._lane) - self._services.clock.wall()
+        self._next_typing_at = trio.current_time() + max(self._capabilities.typing_interval_s, window_s)
 
     async def _end_typing(self) -> None:
         """Take it away where nobody types any more: before the answer, whose place it would seem to take."""
         over = self._typing - self._services.delivery.typing(self._lane)
         self._typing -= over
-        port = self._services.adapters.find(self._platform, self._account)
+        wire, limiter = self._wire, self._services.delivery.limiter
         for thread_id in over:
-            if port is not None:
-                await port.typing(self._chat_id, thread_id, False)
+            # Whatever the rate: it is over soon anyway, but not the window.
+            if wire is not None and limiter.window(self._lane) <= self._services.clock.wall():
+                self._shown(await wire.typing(self._chat_id, thread_id, False))
+
+    def _shown(self, failure: Failure | None) -> None:
+        if (flood := self._flood(failure)) is not None:
+            self._services.store.post(flood)
 
     async def _deliver(self, row: OutboxRow) -> None:
         """Send the parts of ``row`` that have no receipt, in order; stop at the first that fails."""
         services, now = self._services, self._services.clock.wall()
-        port = services.adapters.find(self._platform, self._account)
-        if port is None or not port.up:
+        wire = self._wire
+        if wire is None or not wire.up:
             self._blocked = True  # the adapter wakes its lanes when it is up
             return
-        capabilities = port.capabilities
+        capabilities = wire.capabilities
         if row.state == "sending" and (left := plan.on_restart(row, capabilities)) is not None:
             await self._unsent(row, left)
             return
         message = row.message
+        self._called()  # no checkpoint since the limits were asked: other lanes of this bot ask them too
         if not await services.store.write(
             ops.Sending(row.row_id, services.boot_id, self._ctx.incarnation, now)
         ):
             return
-        for part in plan.parts(message, capabilities)[row.parts_sent :]:
-            sent = plan.marked(part) if plan.needs_mark(row, part) else part
+        first = row.parts_sent
+        for part in plan.parts(message, capabilities)[first:]:
+            # The first one has its place in the rates, but another lane of this bot may have heard of a window meanwhile.
+            limiter = services.delivery.limiter
+            open_at = self._due_at(row) if part.index > first else limiter.window(self._lane)
+            if open_at > services.clock.wall():
+                await self._unsent(row, plan.not_now(row))
+                return
+            if part.index > first:
+                self._called()
+            sent = plan.marked(part) if plan.needs_mark(row, part, capabilities) else part
             faults.point("before_send")
             try:
-                result = await port.send(
-                    self._chat_id, sent, reply_to=message.reply_to, metadata=message.metadata
+                result = await wire.send(
+                    self._chat_id, sent, reply_to=message.reply_to, metadata=plan.metadata(message)
                 )
             except SendError as error:
                 await self._failed(row, error, capabilities)
@@ -213,6 +275,21 @@ class _Lane:
             await services.store.write(receipt)
             faults.point("after_receipt")
             row = replace(row, state="prepared", parts_sent=part.index + 1, failure="")
+        await self._arrived(message, wire)
+
+    async def _arrived(self, message: Outbound, wire: Wire) -> None:
+        """Do what was to be done then: at most once, for a crash before it loses it, and not for a turn that is over."""
+        key, limiter = message.session_key, self._services.delivery.limiter
+        if not message.effects or key is None:
+            return
+        record = await self._services.store.read(queries.session, key)
+        if record is None or record.generation != message.generation:
+            return
+        for effect in message.effects:
+            for message_id in answered(message.reply_to, message.metadata):
+                if limiter.window(self._lane) <= self._services.clock.wall():
+                    self._called()
+                    self._shown(await wire.react(self._chat_id, message_id, effect.emoji))
 
     async def _failed(self, row: OutboxRow, error: SendError, capabilities: Capabilities) -> None:
         following = plan.after_failure(
@@ -228,9 +305,20 @@ class _Lane:
             log.error(
                 "%s: message %s is given up: %s", self._lane, row.message.delivery_id, following.failure
             )
-        await self._unsent(row, following)
+        dead_chat = following.state == "dead" and plan.is_dead_chat(error.failure)
+        await self._unsent(row, following, self._flood(error.failure), dead_chat=dead_chat)
 
-    async def _unsent(self, row: OutboxRow, following: plan.Next) -> None:
-        now = self._services.clock.wall()
-        unsent = ops.Unsent(row.row_id, following.state, following.not_before, following.failure, now)
-        await self._services.store.write(unsent)
+    async def _unsent(
+        self, row: OutboxRow, following: plan.Next, flood: ops.Flood | None = None, *, dead_chat: bool = False
+    ) -> None:
+        await self._services.store.write(
+            ops.Unsent(
+                row.row_id,
+                following.state,
+                following.not_before,
+                following.failure,
+                self._services.clock.wall(),
+                flood,
+                dead_chat,
+            )
+        )

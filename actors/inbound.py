@@ -17,13 +17,16 @@ from actors.commands.reply import Ask, Prompt, Reply
 from actors.commands.table import carry_out
 from actors.judge import Judge
 from actors.ports.services import Services
+from actors.strangers import meet
 from hermes.routing import missed, pipeline
+from hermes.routing.access import PAIR
 from hermes.routing.loops import tagged
 from hermes.sessions import reset
 from hermes.sessions.ids import new_session_id
 from hermes.store import busy_ops, ops, queries
 from hermes.types import faults, texts
-from hermes.types.content import Outbound
+from hermes.types.content import REFUSAL, Outbound
+from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import DeliveryId, SessionKey
 from hermes.types.origin import LaneKey, lane_key
 from hermes.types.records import InboxRow, Standing
@@ -42,6 +45,10 @@ BATCH_ROWS = 64
 MISSED_QUIET_S = 5.0
 """A backlog comes in several polls; its chat is told once, when no more has come for this long."""
 
+ROUTE_TRIES = 100
+"""How often a message is decided about at once whose conversation keeps changing; then its chat waits for a sweep."""
+
+SESSION_CONTENDED = "session_contended"
 SESSION_DISABLED = "session_disabled"
 TOO_MANY_SESSIONS = "refused:sessions"
 TOO_MANY_WAITING = "refused:waiting"
@@ -80,6 +87,7 @@ class _Dispatcher:
 
     async def run(self) -> None:
         self._ctx.ready()
+        await self._services.approvals.load(self._services.store)
         await self._sweep()
         sweep_at = trio.current_time() + SWEEP_S
         while True:
@@ -123,6 +131,7 @@ class _Dispatcher:
         if self._draining:
             return
         self._judge.forget()
+        self._services.people.outdated()  # whoever had to say so may have died after its commit
         store = self._services.store
         for rows in await store.read(queries.missed, self._services.clock.wall() - MISSED_QUIET_S):
             await _tell_missed(self._services, rows)
@@ -156,8 +165,10 @@ async def _decide_all(ctx: Context[Message], services: Services, judge: Judge, c
             await _decide(services, judge, row)
 
 
-async def _decide(services: Services, judge: Judge, row: InboxRow) -> None:
-    """One decision, one commit: into a session, or to an end together with what is said about it."""
+async def _decide(services: Services, judge: Judge, row: InboxRow, *, again: bool = False) -> None:
+    """One decision, one commit: into a session, or to an end together with what is said about it. ``again``: its sender
+    was a stranger a moment ago.
+    """
     origin = row.event.origin
     judged = await judge.decide(row.event)
     decision = judged.decision
@@ -168,12 +179,14 @@ async def _decide(services: Services, judge: Judge, row: InboxRow) -> None:
     log.log(level, "%s message %d: %s", origin.lane, row.row_id, decision.rule)
     match decision:
         case pipeline.ToSession(key, rule):
-            await _hand_over(services, row, key, rule, judged.text)
+            await _hand_over(services, row, key, Prompt(judged.text, rule))
         case pipeline.Command():
             await _carry_out(services, row, decision)
         case pipeline.Revise(key, message_id, text):
             await services.store.write(busy_ops.Revise(row.row_id, key, origin, message_id, text))
             faults.point("after_decision")
+        case pipeline.Drop(rule=rule) if rule == PAIR and not again:
+            await _meet(services, judge, row)
         case pipeline.Drop(state, rule, keep_text, reply):
             outbound = () if reply is None else _reply(services, row, reply)
             too_old = rule == pipeline.TOO_OLD
@@ -183,11 +196,25 @@ async def _decide(services: Services, judge: Judge, row: InboxRow) -> None:
             assert_never(decision)
 
 
+async def _meet(services: Services, judge: Judge, row: InboxRow) -> None:
+    """A stranger. What they are told is in the pairing files before the row ends: a code that was shown can be approved."""
+    words = await meet(services, row.event)
+    if words is None:
+        await _decide(services, judge, row, again=True)
+        return
+    now = services.clock.wall()
+    outbound: tuple[Outbound, ...] = ()
+    if words.text is not None:
+        (said,) = _reply(services, row, words.text, secret=words.secret)
+        outbound = (replace(said, expires_at=now + words.lifetime_s),)
+    await _close(services, row, ops.Close(row.row_id, "denied", words.rule, now, outbound, keep_text=False))
+
+
 async def _carry_out(services: Services, row: InboxRow, command: pipeline.Command) -> None:
     """A command: what it does and what is said about it are one commit with the end of its row."""
     match await carry_out(Ask(services, row, command)):
-        case Prompt(text, rule):
-            await _hand_over(services, row, command.session_key, rule, text)
+        case Prompt() as prompt:
+            await _hand_over(services, row, command.session_key, prompt)
         case Reply(text, effect, otherwise, after, secret):
             close = ops.Close(
                 row.row_id,
@@ -205,7 +232,7 @@ async def _carry_out(services: Services, row: InboxRow, command: pipeline.Comman
             assert_never(reply)
 
 
-async def _hand_over(services: Services, row: InboxRow, key: SessionKey, rule: str, text: str | None) -> None:
+async def _hand_over(services: Services, row: InboxRow, key: SessionKey, prompt: Prompt) -> None:
     """Into the session, if there is room for it and it works."""
     if services.conversations.rests(key):
         reply = _reply(services, row, texts.SESSION_DISABLED)
@@ -213,28 +240,52 @@ async def _hand_over(services: Services, row: InboxRow, key: SessionKey, rule: s
         await _close(services, row, ops.Close(row.row_id, "failed", SESSION_DISABLED, now, reply))
     elif not await services.conversations.admit(key):
         await _refuse(services, row, TOO_MANY_SESSIONS, texts.TOO_MANY_SESSIONS)
-    elif await _route(services, row, key, rule, text) == "full":
-        words = texts.TOO_MANY_WAITING.format(limit=services.config.limits.waiting)
-        await _refuse(services, row, TOO_MANY_WAITING, words)
     else:
-        faults.point("after_decision")
-        services.conversations.wake(key)
+        match await _route(services, row, key, prompt):
+            case "full":
+                words = texts.TOO_MANY_WAITING.format(limit=services.config.limits.waiting)
+                await _refuse(services, row, TOO_MANY_WAITING, words)
+            case "changed":
+                reply = _reply(services, row, texts.AT_WORK.format(name=prompt.rule.rpartition(":")[2]))
+                now = services.clock.wall()
+                await _close(services, row, ops.Close(row.row_id, "answered", prompt.rule, now, reply))
+            case _:
+                faults.point("after_decision")
+                services.conversations.wake(key)
 
 
-async def _route(
-    services: Services, row: InboxRow, key: SessionKey, rule: str, text: str | None
-) -> int | ops.NotRouted:
-    """Into the session, and into a new stretch of it where that is due; decided again if it has changed meanwhile."""
+async def _route(services: Services, row: InboxRow, key: SessionKey, prompt: Prompt) -> int | ops.NotRouted:
+    """Into the session, and into a new stretch of it where that is due; decided again if it has changed meanwhile. What a
+    command has an ``effect`` on is the present stretch, so it goes there or nowhere.
+
+    Each time it has, another chat or a person has had their way with it, so all of them together come to an end.
+    """
     # By the time of the words and not of the decision: a restart in between makes no difference (AC-46).
     at, origin = row.event.received_at, row.event.origin
-    while True:
+    user_id = services.people.side(origin).user.user_id if origin.chat_type == "dm" else None
+    for _ in range(ROUTE_TRIES):
         standing = await services.store.read(queries.standing, key)
-        renewal = None if standing is None else _renewal(services, row, standing)
+        renewal = None if standing is None or prompt.effect else _renewal(services, row, standing)
         session_id, most = new_session_id(at, services.ids), services.config.limits.waiting
-        route = ops.Route(row.row_id, key, session_id, rule, at, origin, most, renewal, text)
+        route = ops.Route(
+            row_id=row.row_id,
+            session_key=key,
+            new_session_id=session_id,
+            rule=prompt.rule,
+            at=at,
+            origin=origin,
+            most=most,
+            renewal=renewal,
+            text=prompt.text,
+            user_id=user_id,
+            effect=prompt.effect,
+        )
         routed = await services.store.write(route)
-        if routed != "changed":
+        if routed != "changed" or prompt.effect is not None:
             break
+    else:
+        detail = f"message {row.row_id}: {key} has changed {ROUTE_TRIES} times while it was looked at"
+        raise GatewayError(Failure(SESSION_CONTENDED, scope="chat", detail=detail))
     if renewal is not None:
         log.info("%s begins anew: %s", key, renewal.reason)
         services.delivery.wake(origin.lane)
@@ -286,6 +337,9 @@ async def _refuse(services: Services, row: InboxRow, rule: str, text: str) -> bo
 
 
 async def _close(services: Services, row: InboxRow, close: ops.Close) -> bool:
+    if close.state != "answered":
+        said = (replace(words, metadata={**words.metadata, REFUSAL: close.rule}) for words in close.outbound)
+        close = replace(close, outbound=tuple(said))
     closed = await services.store.write(close)
     faults.point("after_decision")
     if close.outbound:

@@ -6,7 +6,6 @@ rules · who we are · live thread ─▶ screen ─▶ hooks, ≤ 1 s ─▶ ad
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeVar
 
 import trio
@@ -16,7 +15,6 @@ from hermes.routing import pipeline
 from hermes.routing.loops import AT_REST, Breaker
 from hermes.routing.rate import UNUSED, Bucket
 from hermes.routing.throttle import Traffic, throttle
-from hermes.sessions.keys import build_session_key
 from hermes.store import queries
 from hermes.types.events import InboundEvent
 from hermes.types.hooks import Allow, Rewrite, Skip, Verdict
@@ -50,7 +48,10 @@ class Judge:
 
     async def decide(self, event: InboundEvent) -> Judged:
         """Decide on ``event``. Waits for the store and the hooks; chats may be judged side by side."""
+        await self._services.people.fresh()
         context = await self._context(event)
+        if not (event.internal or context.capabilities.authenticated):
+            await self._services.pairing.known()
         judged = await self._judge(event, context)
         return replace(judged, decision=self._throttled(event, judged.decision, context))
 
@@ -63,19 +64,20 @@ class Judge:
     async def _context(self, event: InboundEvent) -> pipeline.Context:
         services, origin = self._services, event.origin
         identity = services.adapters.identity(origin.platform, origin.account)
-        key_of = partial(build_session_key, rules=services.key_rules)
         live = False
         if origin.thread_id and origin.chat_type != "dm":
-            live = await services.store.read(queries.session, key_of(origin)) is not None
+            live = await services.store.read(queries.session, services.people.session_key(origin)) is not None
         return pipeline.Context(
             capabilities=services.adapters.capabilities(origin.platform),
             booted_at=services.booted_at,
-            session_key_of=key_of,
+            session_key_of=services.people.session_key,
             bot_name=identity.bot_name,
             bot_id=identity.bot_id,
             rules=services.access.rules(origin.platform, origin.account),
             live_thread=live,
+            catalogue=services.commands.catalogue,
             oldest=services.clock.wall() - services.config.inbound.max_age_s,
+            asks=services.approvals.asks,
         )
 
     async def _judge(self, event: InboundEvent, context: pipeline.Context) -> Judged:

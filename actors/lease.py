@@ -10,24 +10,35 @@ import trio
 
 
 class Lease:
-    """One turn's. ``over`` once it has ended: at the turn's own end, or before it where the turn was given up.
+    """One turn's. ``over`` once it has ended: at the turn's own end, or before it where the turn was given up. ``rests``
+    while it waits for a person, without a place.
 
     Places are given in the order in which turns began to wait, and a conversation has one turn at a time: that is what
     makes it fair between them.
     """
 
     def __init__(self, places: trio.CapacityLimiter, changed: Callable[[], None]) -> None:
-        """``changed`` is called whenever ``due`` may have come nearer."""
-        self.over = False
+        """``changed`` is called whenever ``due`` may have come nearer, and when the turn comes to rest."""
+        self.over = self.rests = False
         self._places = places
         self._placed = False
+        self._waiting = trio.Lock()
         self._changed = changed
         self._limits: tuple[trio.CancelScope, ...] = ()
 
     async def place(self) -> None:
-        """Wait for a place; cancelling loses nothing but the place in line."""
-        await self._places.acquire_on_behalf_of(self)
-        self._placed = True
+        """Wait for a place, unless it is held; cancelling loses nothing but the place in line."""
+        async with self._waiting:
+            if not self._placed:
+                await self._places.acquire_on_behalf_of(self)
+                self._placed = True
+            self.rests = False
+
+    def rest(self) -> None:
+        """Give the place to others for now; ``place`` takes one again."""
+        self._give_back()
+        self.rests = True
+        self._changed()
 
     def watch(self, *limits: trio.CancelScope) -> None:
         """The agent has begun, and owes an end by the nearest of these deadlines, wherever they move; none: it is done."""
@@ -42,6 +53,9 @@ class Lease:
     def end(self) -> None:
         """Give everything back; the second time nothing happens."""
         self.over = True
+        self._give_back()
+
+    def _give_back(self) -> None:
         if self._placed:
             self._placed = False
             self._places.release_on_behalf_of(self)

@@ -6,7 +6,7 @@ SIGHUP ─▶ Reload ─▶ read and check ─┬ refused: in words, and nothing
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, assert_never
 
@@ -14,6 +14,8 @@ import trio
 
 from actors.ports.services import Services
 from hermes.config.load import Settings
+from hermes.config.supervision import Policy, Rule
+from hermes.routing import catalogue
 from hermes.types.errors import GatewayError
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
@@ -68,6 +70,8 @@ async def _reload(system: System, services: Services, reread: Reread) -> None:
     try:
         with trio.fail_after(READ_DEADLINE_S):
             settings = await reread()
+        before = services.policies.rules
+        commands = catalogue.checked(settings.config.quick_commands, settings.access.roles.commands)
         services.policies.adopt(settings.config.supervision)
     except GatewayError as wrong:
         log.error("not reloaded, the settings stay as they were:\n%s", wrong.failure.detail)
@@ -77,14 +81,31 @@ async def _reload(system: System, services: Services, reread: Reread) -> None:
             "not reloaded, the settings stay as they were: the file was not read within %g s", READ_DEADLINE_S
         )
         return
+    news = []
     if services.access.adopt(settings.access):
-        log.info("reloaded: who may speak is decided by the new settings")
+        news.append("who may speak is decided by the new settings")
+    if services.router.adopt(settings.homes):
+        news.append("home channels are those of the new settings")
+    if services.commands.adopt(commands):
+        news.append("the quick commands are the new ones")
     for words in services.policies.unmatched():
         log.warning("%s", words)
-    adjusted = await _hand_out(system, services)
-    log.info("reloaded: new restart policies for %s", ", ".join(adjusted) if adjusted else "nobody")
-    if waiting := list(changed_keys(services.config, settings.config)):
+    if adjusted := await _hand_out(system, services):
+        news.append(f"new restart policies for {', '.join(adjusted)}")
+    elif _meant(before) != _meant(services.policies.rules):
+        news.append("the new restart policies change nothing for those who are there now")
+    waiting = list(changed_keys(services.config, settings.config))
+    if not (news or waiting):
+        news.append("nothing has changed")
+    for one in news:
+        log.info("reloaded: %s", one)
+    if waiting:
         log.warning("%s changed in the file and will hold after a restart of the gateway", ", ".join(waiting))
+
+
+def _meant(rules: Sequence[Rule]) -> list[tuple[str, Policy]]:
+    """``rules`` without the places where they stand."""
+    return [(rule.glob, rule.policy) for rule in rules]
 
 
 async def _hand_out(system: System, services: Services) -> list[str]:
@@ -134,10 +155,10 @@ async def _adjust(system: System, parent: str, spec: ChildSpec) -> bool:
 
 
 def changed_keys(old: Any, new: Any, above: str = "") -> Iterator[str]:
-    """The keys whose values differ, in the model's order; restart policies are not among them."""
+    """The keys whose values differ, in the model's order, but for those that hold at once."""
     for key in fields(old):
         before, after = getattr(old, key.name), getattr(new, key.name)
         if is_dataclass(before):
             yield from changed_keys(before, after, f"{above}{key.name}.")
-        elif before != after and key.name != "supervision":
+        elif before != after and key.name not in ("supervision", "quick_commands"):
             yield f"{above}{key.name}"

@@ -6,11 +6,13 @@ stop request ─▶ intake shut ─▶ inbound decides nothing more ─▶ turns
 import logging
 import math
 from contextlib import suppress
+from typing import Literal
 
 import trio
 
-from actors import delivery, inbound, session
+from actors import delivery, exits, inbound, session
 from actors.ports.services import Services
+from hermes.store.notice_ops import End
 from hermes.types.errors import (
     CONFIG_INVALID,
     HOME_HELD,
@@ -22,18 +24,16 @@ from supervisors.escalation import ExitTable
 from supervisors.reasons import Crash, ExitReason, Failed, Verdict
 from supervisors.ref import ActorRef
 from supervisors.reply import ActorDownError, Reply
-from supervisors.system import System
+from supervisors.system import StopRequest, System
 
 log = logging.getLogger(__name__)
 
-EXIT_FAILED, EXIT_RESTART, EXIT_CONFIG = 1, 75, 78
-
 EXITS = ExitTable(
     (
-        (HOME_HELD, EXIT_FAILED),
-        (HOME_UNUSABLE, EXIT_CONFIG),
-        (CONFIG_INVALID, EXIT_CONFIG),
-        (STORE_NEWER, EXIT_CONFIG),
+        (HOME_HELD, exits.FAILED),
+        (HOME_UNUSABLE, exits.CONFIG),
+        (CONFIG_INVALID, exits.CONFIG),
+        (STORE_NEWER, exits.CONFIG),
     )
 )
 
@@ -50,12 +50,13 @@ def classify(error: BaseException) -> ExitReason:
     return Failed(failure.code, verdict, failure.retry_after, failure.detail, error)
 
 
-async def drain(system: System, services: Services, lanes: str, why: str) -> None:
+async def drain(system: System, services: Services, lanes: str, request: StopRequest) -> None:
     """Let what is under way end well, within the configured time; then return, whatever is left.
 
-    Turns that do not finish stay ``in_turn`` and go on in the next boot; messages that are not sent stay in the outbox.
+    Turns that do not finish stay ``in_turn`` and go on in the next boot; messages that are not sent stay in the outbox. The
+    next boot finds that this one has ended in good order.
     """
-    log.info("stopping (%s): letting turns and messages under way finish", why)
+    log.info("stopping (%s): letting turns and messages under way finish", request.why)
     services.intake.shut_down()
     system.registry.ref("root/gateway/inbound").urge(inbound.Drain())
     with trio.move_on_after(services.config.drain_timeout_s) as limit:
@@ -66,6 +67,8 @@ async def drain(system: System, services: Services, lanes: str, why: str) -> Non
             "the drain has used up its %g s; what is left goes on at the next start",
             services.config.drain_timeout_s,
         )
+    ended: Literal["stop", "restart"] = "restart" if request.code == exits.RESTART else "stop"
+    services.store.post(End(services.boot_id, ended))
 
 
 async def _ask_all(

@@ -25,7 +25,7 @@ from hermes.store import busy_ops, ops, queries
 from hermes.types import texts
 from hermes.types.content import ANSWERS, Outbound
 from hermes.types.ids import DeliveryId, SessionKey
-from hermes.types.records import BusyMode, InboxRow
+from hermes.types.records import BusyMode, InboxRow, Line
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
 from supervisors.reasons import describe, exception_of, is_clean
@@ -152,6 +152,7 @@ class _Session:
                 case Due():
                     if self._turn is not None and self._turn.look_again:
                         await self._look_busy()
+                    self._drained()
                 case Interrupt():
                     await self._interrupt()
                 case Drain(reply):
@@ -183,10 +184,10 @@ class _Session:
         return self._turn.until
 
     async def _open_work(self) -> tuple[Sequence[InboxRow], BusyMode | None]:
-        return await self._services.store.read(queries.open_work, self._key)
+        return await self._services.store.read(queries.open_work, self._key, busy.MOST_TOGETHER)
 
     def _mode(self, row: InboxRow, own: BusyMode | None) -> BusyMode:
-        return busy.mode_for(self._services.config.display, row.event.origin.platform, own)
+        return busy.mode_of(self._services.config.display, row, own)
 
     async def _begin(self, mode: BusyMode, rows: Sequence[InboxRow]) -> None:
         """Start the next turn: one that was begun before with all its rows, else what waits. Set poison aside."""
@@ -212,19 +213,26 @@ class _Session:
         if running is None or self._services.intake.shut:
             return
         running.look_again = False
-        rows, own = await self._open_work()
-        waiting = [row for row in rows if row.state == "routed" and row.row_id not in running.batch.row_ids]
-        if not waiting:
+        batch = running.batch
+        line, own = await self._services.store.read(
+            queries.line_behind, self._key, batch.turn_id, batch.row_ids
+        )
+        if line is None:
             return
-        mode = self._mode(waiting[0], own)
+        mode = self._mode(line.last, own)
         if mode == "interrupt":
-            await self._take_over(running, busy.joining(running.batch.rows[-1], waiting))
+            await self._take_over(running, busy.MOST_TOGETHER - len(batch.rows) - line.merged)
         elif mode == "queue":
-            await self._notice(waiting)
+            await self._notice(line)
 
-    async def _take_over(self, running: _Running, rows: Sequence[InboxRow]) -> None:
-        """The turn begins again with ``rows`` too, unless its answer was committed first."""
-        row_ids = tuple(row.row_id for row in rows)
+    async def _take_over(self, running: _Running, room: int) -> None:
+        """The turn begins again with up to ``room`` of the rows that wait, unless its answer was committed first."""
+        rows, own = await self._open_work()
+        mine = running.batch.row_ids
+        others = (row for row in rows if row.state == "routed" and row.row_id not in mine)
+        waiting = [row for row in others if self._mode(row, own) == "interrupt"]
+        joining = busy.joining(running.batch.rows[-1], waiting)[: max(0, room)]
+        row_ids = tuple(row.row_id for row in joining)
         if not row_ids:
             return
         if not await self._services.store.write(
@@ -235,9 +243,9 @@ class _Session:
         log.info("turn %s begins again with message %s", running.batch.turn_id, ", ".join(map(str, row_ids)))
         self._end(running)
 
-    async def _notice(self, waiting: Sequence[InboxRow]) -> None:
+    async def _notice(self, line: Line) -> None:
         """Say where the newest row stands, unless that was said of it or of others just now."""
-        newest = waiting[-1]
+        newest = line.last
         new = (newest.seq or 0) > self._seen_seq
         self._seen_seq = max(self._seen_seq, newest.seq or 0)
         now = trio.current_time()
@@ -251,7 +259,7 @@ class _Session:
             account=origin.account,
             chat_id=origin.chat_id,
             thread_id=origin.thread_id,
-            text=tagged(texts.QUEUED.format(position=len(waiting)), origin),
+            text=tagged(texts.QUEUED.format(position=line.length), origin),
             kind="notice",
             reply_to=event.message_id,
             session_key=self._key,
@@ -266,10 +274,9 @@ class _Session:
         """End the turn if it is the one that was stopped: the next one may have begun since the stop was committed."""
         if self._turn is None:
             return
-        mine = self._turn.batch.row_ids
-        rows, _ = await self._open_work()
-        if not any(row.row_id in mine for row in rows):
-            self._end(self._turn)
+        running = self._turn
+        if not await self._services.store.read(queries.any_open, running.batch.row_ids):
+            self._end(running)
 
     def _end(self, running: _Running) -> None:
         """Tell the turn to end."""
@@ -312,6 +319,7 @@ class _Session:
         self._drained()
 
     def _drained(self) -> None:
-        if self._turn is None:
+        """A turn that waits for a person is not waited for: it goes on in the next boot, and so does the question."""
+        if self._turn is None or self._turn.lease.rests:
             for reply in self._draining:
                 reply.send(None)

@@ -4,10 +4,11 @@ root                       one_for_one
 ├─ control                 permanent, sync        first up, last down
 ├─ store                   permanent, sync        the only SQLite writer; over budget: exit 70
 └─ gateway                 one_for_one            restarts once in ten minutes, then exit 70
+   ├─ pairing              permanent, sync        owns the files that say who was let in
    ├─ delivery             rest_for_one           [lanes: dynamic · outbox, which starts and sweeps them]
    ├─ sessions             dynamic                one child per active session, each with a turn of its own
    ├─ inbound              permanent, sync
-   ├─ maintenance          one_for_one            [journal · dossiers · dumper · pruner · reloader]
+   ├─ maintenance          one_for_one            [journal · dossiers · dumper · pruner · reloader · channels · notices]
    ├─ web                  permanent, eventual
    └─ adapters             one_for_one            one child per (platform, account)
 """
@@ -21,12 +22,15 @@ import trio
 
 from actors import (
     adapter,
+    channels,
     control,
     delivery,
     dossiers,
     dumper,
     inbound,
     maintenance,
+    notices,
+    pairing,
     reloader,
     session,
     store,
@@ -36,17 +40,31 @@ from actors import (
 from actors.policies import Policies
 from actors.ports.access import Access
 from actors.ports.adapters import AdapterTable
+from actors.ports.approvals import Approvals
+from actors.ports.channels import ChannelDirectory
+from actors.ports.commands import Commands
 from actors.ports.conversations import Conversations
 from actors.ports.delivery import Delivery
+from actors.ports.files import HomeFiles
 from actors.ports.inspection import Inspection
 from actors.ports.intake import Intake
+from actors.ports.internal import InternalEvents
+from actors.ports.notices import Notices
 from actors.ports.overview import TreeOverview
+from actors.ports.pairing import Pairing
+from actors.ports.people import PeoplePort
+from actors.ports.router import Router
 from actors.ports.routes import RouteTable
 from actors.ports.services import Services
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
 from actors.root import classify
+from hermes.agents.quick import QuickAgent
 from hermes.config.load import Settings
+from hermes.config.restart_notices import RestartNotices
+from hermes.ops.pairing_files import PairingFiles
+from hermes.ops.processes import Processes
+from hermes.routing import catalogue
 from hermes.sessions.keys import KeyRules
 from hermes.store.port import Store
 from hermes.types.agent import Agent
@@ -60,10 +78,12 @@ from supervisors.system import System
 
 ROOT = "root"
 INBOUND = "root/gateway/inbound"
+PAIRING = "root/gateway/pairing"
 SESSIONS = "root/gateway/sessions"
 LANES = "root/gateway/delivery/lanes"
 RELOADER = "root/gateway/maintenance/reloader"
 DUMPER = "root/gateway/maintenance/dumper"
+CHANNELS = "root/gateway/maintenance/channels"
 
 SERVICE_BACKOFF = Backoff(min=0.1, max=30.0)
 ADAPTER_BACKOFF = Backoff(min=1.0, max=300.0, reset_after=300.0)
@@ -99,6 +119,10 @@ class Parts:
     set_aside: store.SetAside
     reread: reloader.Reread
     reloading: Callable[[bool], None]
+    pairing_files: PairingFiles
+    in_pairing_thread: pairing.InThread
+    files: HomeFiles
+    restart_notices: RestartNotices
     home: Path
 
 
@@ -115,8 +139,12 @@ def wire(
     overview: TreeOverview,
     adapters: AdapterTable,
     whatsapp_aliases: Mapping[str, str],
+    files: HomeFiles,
 ) -> Services:
-    """The ports, joined to the places in this tree where their actors live."""
+    """The ports, joined to the places in this tree where their actors live.
+
+    Raises ``GatewayError`` (``config_invalid``) for quick commands that cannot be, and lists of commands that do not exist.
+    """
     config = settings.config
     policies = Policies(
         config.supervision,
@@ -125,6 +153,39 @@ def wire(
             LANES: lambda lane: delivery.lane_spec(services, LaneKey(lane)),
         },
     )
+    conversations = Conversations(
+        system,
+        inbound=INBOUND,
+        sessions=SESSIONS,
+        spec_of=partial(policies.child, SESSIONS),
+        inbound_wake=inbound.Wake,
+        session_wake=session.Wake(),
+        session_interrupt=session.Interrupt(),
+        turn=turn.NAME,
+    )
+    intake = Intake()
+    pairings = Pairing(system.registry.ref(PAIRING), pairing.Carry, pairing.Look)
+    key_rules = KeyRules(
+        group_sessions_per_user=config.group_sessions_per_user,
+        thread_sessions_per_user=config.thread_sessions_per_user,
+        whatsapp_aliases=whatsapp_aliases,
+    )
+    people = PeoplePort(store, key_rules, config.identity.scope)
+    lanes = Delivery(system.registry, LANES, partial(policies.child, LANES), delivery.Look())
+    directory = ChannelDirectory(system.registry.ref(CHANNELS), channels.Look())
+    router = Router(
+        store=store,
+        delivery=lanes,
+        adapters=adapters,
+        channels=directory,
+        homes=settings.homes,
+        files=files,
+        clock=clock,
+        ids=ids,
+        ttl_s=config.delivery.ttl_s,
+    )
+    commands = Commands(catalogue.checked(config.quick_commands, settings.access.roles.commands))
+    processes = Processes(config.limits.processes)
     services = Services(
         boot_id=boot_id,
         booted_at=clock.wall(),
@@ -133,30 +194,27 @@ def wire(
         ids=ids,
         store=store,
         agent=agent,
+        quick=QuickAgent(commands.program, processes, overview.home, overview.redact),
         overview=overview,
-        access=Access(settings.access, whatsapp_aliases),
-        key_rules=KeyRules(
-            group_sessions_per_user=config.group_sessions_per_user,
-            thread_sessions_per_user=config.thread_sessions_per_user,
-            whatsapp_aliases=whatsapp_aliases,
-        ),
+        access=Access(settings.access, whatsapp_aliases, pairings.granted, people.persons),
+        pairing=pairings,
+        people=people,
+        key_rules=key_rules,
         hooks=hooks,
-        intake=Intake(),
+        intake=intake,
+        internal_events=InternalEvents(store, intake, conversations.wake_inbound),
         adapters=adapters,
         routes=RouteTable(),
-        conversations=Conversations(
-            system,
-            inbound=INBOUND,
-            sessions=SESSIONS,
-            spec_of=partial(policies.child, SESSIONS),
-            inbound_wake=inbound.Wake,
-            session_wake=session.Wake(),
-            session_interrupt=session.Interrupt(),
-            turn=turn.NAME,
-        ),
-        delivery=Delivery(system.registry, LANES, partial(policies.child, LANES), delivery.Look()),
+        commands=commands,
+        conversations=conversations,
+        delivery=lanes,
+        router=router,
+        notices=Notices(store=store, delivery=lanes, adapters=adapters, router=router, clock=clock),
+        channels=directory,
+        approvals=Approvals(),
         policies=policies,
         turns=trio.CapacityLimiter(config.limits.turns),
+        processes=processes,
     )
     return services
 
@@ -178,6 +236,7 @@ def build(parts: Parts) -> ChildSpec:
             supervisor(
                 "gateway",
                 [
+                    _service("pairing", pairing.run, services, parts.pairing_files, parts.in_pairing_thread),
                     supervisor(
                         "delivery",
                         [
@@ -196,6 +255,8 @@ def build(parts: Parts) -> ChildSpec:
                             _eventual("dumper", dumper.run, parts.inspection, home / "logs"),
                             _eventual("pruner", maintenance.pruner, services),
                             _eventual("reloader", reloader.run, services, parts.reread, parts.reloading),
+                            _eventual("channels", channels.run, services, parts.files),
+                            _eventual("notices", notices.run, services, parts.files, parts.restart_notices),
                         ],
                     ),
                     _eventual("web", web.run, services, parts.overview, parts.web_port, parts.announce),

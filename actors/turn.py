@@ -16,6 +16,8 @@ from typing import assert_never
 
 import trio
 
+from actors.approving import Approving
+from actors.deadlines import Deadlines
 from actors.lease import Lease
 from actors.ports.services import Services
 from hermes.routing import busy
@@ -25,9 +27,22 @@ from hermes.sessions.keys import sender_prefix
 from hermes.sessions.reset import note_to_agent
 from hermes.store import busy_ops, ops, queries
 from hermes.types import faults, texts
-from hermes.types.agent import AgentEvent, Delta, Failed, Final, Notice, Step, ToolCall, Turn, Usage
-from hermes.types.content import ANSWERS, Draft, Outbound
-from hermes.types.errors import EMPTY_ANSWER, POISON, TURN_DEADLINE
+from hermes.types.agent import (
+    Agent,
+    AgentEvent,
+    ApprovalRequest,
+    Decision,
+    Delta,
+    Failed,
+    Final,
+    Notice,
+    Step,
+    ToolCall,
+    Turn,
+    Usage,
+)
+from hermes.types.content import ANSWERS, REFUSAL, Draft, Outbound
+from hermes.types.errors import APPROVAL_EXPIRED, EMPTY_ANSWER, POISON, TURN_DEADLINE
 from hermes.types.events import InboundEvent
 from hermes.types.ids import DeliveryId, SessionKey, TurnId
 from hermes.types.records import InboxRow, InboxState, SessionRecord, TranscriptLine
@@ -146,7 +161,8 @@ async def _answer(services: Services, batch: Batch, incarnation: int, lease: Lea
         steps=tuple(steps),
     )
     io = _TurnIO(services, question, taken.rows, incarnation, lease)
-    end = await _ask(services, question, io, lease)
+    agent = services.quick if busy.is_quick(taken.rows[0]) else services.agent
+    end = await _ask(services, agent, question, io, lease)
     faults.point("before_turn_commit")
     await _finish(services, batch, taken, end)
 
@@ -161,43 +177,44 @@ async def _take(services: Services, batch: Batch, incarnation: int) -> _Taken | 
     return _Taken(record, list(rows)) if rows else None  # without any it has been stopped already
 
 
-async def _ask(services: Services, question: Turn, io: "_TurnIO", lease: Lease) -> _End:
+async def _ask(services: Services, agent: Agent, question: Turn, io: "_TurnIO", lease: Lease) -> _End:
     """Run the agent under both deadlines: the whole turn, and the time without a sign of life."""
-    limits, origin = services.config.agent, question.events[-1].origin
-    with trio.move_on_after(limits.turn_timeout_s) as whole, io.patience:
-        lease.watch(whole, io.patience)
+    limits, origin, deadlines = services.config.agent, question.events[-1].origin, io.deadlines
+    with deadlines.whole, deadlines.patience:
+        lease.watch(deadlines.whole, deadlines.patience)
         services.delivery.working(origin.lane, question.turn_id, origin.thread_id)
         try:
-            return _end_of(await services.agent.run(question, io), services)
+            return _end_of(await agent.run(question, io), agent)
         finally:
             lease.watch()
             services.delivery.resting(origin.lane, question.turn_id)
-    passed = limits.turn_timeout_s if whole.cancelled_caught else limits.no_progress_s
+    if deadlines.halted:
+        # Nothing has failed: a person has not answered, and silence is a no.
+        return _End("stopped", APPROVAL_EXPIRED, texts.APPROVAL_EXPIRED)
+    passed = limits.turn_timeout_s if deadlines.whole.cancelled_caught else limits.no_progress_s
     return _End("failed", TURN_DEADLINE, texts.AGENT_DEADLINE.format(seconds=passed))
 
 
-def _end_of(answer: Final | Failed, services: Services) -> _End:
+def _end_of(answer: Final | Failed, agent: Agent) -> _End:
     match answer:
         case Final(text, usage) if text.strip():
-            return _End("answered", "answered", text, _counted(usage, services))
+            return _End("answered", "answered", text, _counted(usage, agent))
         case Final(_, usage):
-            return _End("answered", EMPTY_ANSWER, texts.AGENT_EMPTY, _counted(usage, services))
+            return _End("answered", EMPTY_ANSWER, texts.AGENT_EMPTY, _counted(usage, agent))
         case Failed(failure):
             # The detail is for the operator: it may name a path, an address, a key.
-            log.warning("agent %s gives up: %s", services.agent.name, failure)
+            log.warning("agent %s gives up: %s", agent.name, failure)
             return _End("failed", failure.code, texts.AGENT_CRASHED)
         case _:
             # A plug-in's agent is foreign code: what it returns is checked, not believed.
-            raise TypeError(
-                f"agent {services.agent.name} returned {type(answer).__name__}, not Final or Failed"
-            )
+            raise TypeError(f"agent {agent.name} returned {type(answer).__name__}, not Final or Failed")
 
 
-def _counted(usage: Usage | None, services: Services) -> Usage | None:
+def _counted(usage: Usage | None, agent: Agent) -> Usage | None:
     """A bill that cannot be true must not cost the answer."""
     if usage is None or usage.plausible:
         return usage
-    log.warning("agent %s reports a usage that cannot be", services.agent.name)
+    log.warning("agent %s reports a usage that cannot be", agent.name)
     return None
 
 
@@ -214,7 +231,7 @@ async def _finish(services: Services, batch: Batch, taken: _Taken, end: _End) ->
         thread_id=origin.thread_id,
         text=end.text if end.rule == "answered" else tagged(end.text, origin),
         reply_to=last.message_id,
-        metadata=_answers(taken.rows),
+        metadata=_answers(taken.rows) | ({} if end.state == "answered" else {REFUSAL: end.rule}),
         session_key=batch.session_key,
         generation=record.generation,
         trace=last.trace,
@@ -246,6 +263,7 @@ async def _finish(services: Services, batch: Batch, taken: _Taken, end: _End) ->
     committed = await services.store.write(finish)
     faults.point("after_turn_commit")
     if committed:
+        services.approvals.quiet(batch.session_key)
         numbers = ", ".join(str(row.row_id) for row in taken.rows)
         log.info("%s message %s: %s after %.1f s", origin.lane, numbers, end.rule, now - last.received_at)
     else:
@@ -278,15 +296,20 @@ class _TurnIO:
         self._rows = rows
         self._incarnation = incarnation
         self._lease = lease
-        self._no_progress_s = services.config.agent.no_progress_s
-        self.patience = trio.CancelScope(deadline=trio.current_time() + self._no_progress_s)
+        limits = services.config.agent
+        self.deadlines = Deadlines(lease, limits.turn_timeout_s, limits.no_progress_s)
+        self._approving = Approving(services, question, lease, self.deadlines)
         self._text = ""
         self._steps = len(question.steps)
+        self._late = False
 
     async def emit(self, event: AgentEvent) -> None:
         """See ``AgentIO``. A turn that was given up is seen no more."""
         await self._alive()
         if self._lease.over:
+            if not self._late:
+                self._late = True
+                self._services.store.post(ops.CountLate())
             return
         match event:
             case Delta(text):
@@ -317,12 +340,14 @@ class _TurnIO:
         Cut off, it takes nothing away: what is not returned is so next time, or waits for the next turn.
         """
         await self._alive()
-        store, question = self._services.store, self._question
-        open_rows, own = await store.read(queries.open_work, question.session_key)
-        first = self._rows[-1]
-        mode = busy.mode_for(self._services.config.display, first.event.origin.platform, own)
-        others = [row for row in open_rows if row.row_id not in self._had]
-        joining = busy.joining(first, others) if mode == "steer" else ()
+        store, question, last = self._services.store, self._question, self._rows[-1]
+        room = busy.MOST_TOGETHER - len(self._rows)
+        if room <= 0:
+            return ()
+        open_rows, own = await store.read(queries.open_work, question.session_key, room)
+        others = (row for row in open_rows if row.row_id not in self._had)
+        display = self._services.config.display
+        joining = busy.joining(last, [row for row in others if busy.mode_of(display, row, own) == "steer"])
         if not joining:
             return ()
         steer = busy_ops.Steer(
@@ -340,10 +365,15 @@ class _TurnIO:
         self._rows += new
         return tuple(row.event for row in new)
 
+    async def approve(self, request: ApprovalRequest) -> Decision:
+        """See ``AgentIO``."""
+        await self._alive()
+        return await self._approving.approve(request, self._rows[-1].event)
+
     @property
     def _had(self) -> set[int]:
         return {row.row_id for row in self._rows}
 
     async def _alive(self) -> None:
-        self.patience.deadline = trio.current_time() + self._no_progress_s
+        self.deadlines.alive()
         await trio.lowlevel.checkpoint()

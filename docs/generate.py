@@ -1,7 +1,7 @@
 """Write what can be derived, so that it cannot rot: ``python docs/generate.py`` writes, ``--check`` only compares.
 
 From the configuration model: ``conf/default.yaml``, ``conf/schema.json``, ``docs/configuration.md``. From the commands:
-``docs/cli.md``.
+``docs/cli.md``; from those in chat, the table in ``docs/commands.md``.
 """
 
 import json
@@ -15,14 +15,19 @@ import click
 from pydantic import TypeAdapter
 
 from hermes.cli.commands import hermes
-from hermes.config import access_keys
+from hermes.config import access_keys, quick, roles
 from hermes.config.load import ENVIRONMENT
 from hermes.config.model import Config
 from hermes.config.supervision import KEYS, Policy
+from hermes.routing.access import FLOOR
+from hermes.routing.commands import COMMANDS, CommandSpec, written
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_WIDTH = 100
 EXAMPLE_GLOB = "root/gateway/adapters/*"
+QUICK_EXAMPLE = {"type": "exec", "command": "df -h", "timeout_s": f"{quick.TIMEOUT_S:g}", "role": "admin"}
+COMMANDS_PAGE = "docs/commands.md"
+BEGIN, END = "<!-- written by docs/generate.py -->", "<!-- until here -->"
 
 Keys = tuple[Field[Any], ...]
 
@@ -42,6 +47,20 @@ def schema() -> str:
             name: {"description": key.meaning, **key.notation.schema()} for name, key in KEYS.items()
         },
     }
+    del definitions["Program"], definitions["Shortcut"]
+    document["properties"]["quick_commands"] |= {
+        "type": "object",
+        "additionalProperties": {"$ref": "#/$defs/QuickCommand"},
+        "default": {},
+    }
+    del document["properties"]["quick_commands"]["items"]
+    definitions["QuickCommand"] = {
+        "description": "A command of your own: a program that is run, or another name for a command.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["type"],
+        "properties": {name: {"description": meaning} for name, meaning in quick.KEYS.items()},
+    }
     return json.dumps(document, indent=2) + "\n"
 
 
@@ -51,7 +70,7 @@ def default_yaml() -> str:
         "# Every setting with its default. Copy what you want to change into config.yaml in your Hermes home.",
         "# yaml-language-server: $schema=schema.json",
     ]
-    return "\n".join([*head, *_yaml_lines(Config, ""), *_access_yaml()]) + "\n"
+    return "\n".join([*head, *_yaml_lines(Config, ""), *_access_yaml(), *_roles_yaml()]) + "\n"
 
 
 def _yaml_lines(model: type, indent: str) -> Iterator[str]:
@@ -69,6 +88,11 @@ def _yaml_lines(model: type, indent: str) -> Iterator[str]:
             for name, policy_key in KEYS.items():
                 yield f"# #     # {policy_key.meaning}"
                 yield f"# #     {name}: {policy_key.usual}"
+        if key.name == "quick_commands":
+            yield "# #   disk:"
+            for name, meaning in quick.KEYS.items():
+                yield f"# #     # {meaning}"
+                yield f"# #     {name}: {QUICK_EXAMPLE.get(name, 'null')}"
 
 
 def configuration() -> str:
@@ -90,11 +114,15 @@ def configuration() -> str:
         lines.append(
             f"| `supervision.GLOB.{name}` | built in, often `{policy_key.usual}` |  | {policy_key.meaning} |"
         )
+    for name, meaning in quick.KEYS.items():
+        lines.append(f"| `quick_commands.NAME.{name}` |  |  | {meaning} |")
     lines += [
         "",
         "`HERMES_HOME` names the home itself; `--home` overrides it. More about `supervision`, with examples, is in",
         "[restarts.md](restarts.md).",
         *_access_reference(),
+        *_roles_reference(),
+        *_homes_reference(),
     ]
     return "\n".join(lines) + "\n"
 
@@ -105,6 +133,31 @@ def _access_yaml() -> Iterator[str]:
     for name, key in access_keys.KEYS.items():
         yield f"#     # {key.meaning}"
         yield f"#     {name}: null"
+
+
+def _roles_yaml() -> Iterator[str]:
+    yield from ("", "# # Who is owner and who is admin: docs/access.md.", "# roles:")
+    for name, meaning in roles.KEYS.items():
+        section, _, below = name.partition(".")
+        if below == "user":
+            yield f"#   {section}:"
+        indent = "    " if below else "  "
+        yield f"# {indent}# {meaning}"
+        yield f"# {indent}{below or section}: null"
+
+
+def _roles_reference() -> Iterator[str]:
+    yield from (
+        "",
+        "## Roles",
+        "",
+        "Under `roles`; what they mean is in [access.md](access.md#roles).",
+        "",
+        "| key | meaning |",
+        "|---|---|",
+    )
+    for name, meaning in roles.KEYS.items():
+        yield f"| `{name}` | {meaning} |"
 
 
 def _access_reference() -> Iterator[str]:
@@ -126,6 +179,24 @@ def _access_reference() -> Iterator[str]:
         yield f"| {names} | {variable} | {key.meaning} |"
 
 
+def _homes_reference() -> Iterator[str]:
+    yield from (
+        "",
+        "## Home channels",
+        "",
+        "Under `platforms.<name>` too, and under its `accounts.<account>`; what they are for is in [sending.md](sending.md).",
+        "",
+        "| key | environment | meaning |",
+        "|---|---|---|",
+        "| `home_channel.chat_id` | `<P>_HOME_CHANNEL` | The chat, or `home_channel: ID` alone. |",
+        "| `home_channel.thread_id` | `<P>_HOME_CHANNEL_THREAD_ID` | A thread of it. |",
+        "| `home_channel.name` | `<P>_HOME_CHANNEL_NAME` | What its people call it. |",
+        "| `gateway_restart_notification` | | Tell it that we are back; true unless set. See [delivery.md](delivery.md). |",
+        "",
+        "Variables of another name: `MATRIX_HOME_ROOM`, `EMAIL_HOME_ADDRESS`.",
+    )
+
+
 def _leaves(model: type, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Field[Any]]]:
     for key in fields(model):
         path = (*above, key.name)
@@ -140,7 +211,7 @@ def _meaning(key: Field[Any]) -> str:
 
 
 def _default(key: Field[Any]) -> str:
-    if key.name == "supervision":
+    if key.name in ("supervision", "quick_commands"):
         return "{}"
     return json.dumps(key.default if key.default_factory is MISSING else key.default_factory())
 
@@ -167,11 +238,30 @@ def _commands(
                 yield from _commands(child, f"{path} {name}", context)
 
 
+def commands() -> str:
+    """The page about commands in chat, with its table written anew; all else in it is written by hand."""
+    before, begin, rest = (_read(ROOT / COMMANDS_PAGE) or f"{BEGIN}\n{END}").partition(BEGIN)
+    table = [
+        "| command | also | what it does | least role | while at work |",
+        "|---|---|---|---|---|",
+        *map(_command_row, COMMANDS),
+    ]
+    return f"{before}{begin}\n" + "\n".join(table) + f"\n{END}{rest.partition(END)[2]}"
+
+
+def _command_row(spec: CommandSpec) -> str:
+    also = ", ".join(f"`/{name}`" for name in spec.aliases)
+    usage = written(spec).replace("|", "\\|")
+    least = "everybody" if spec.name in FLOOR else spec.role
+    return f"| `{usage}` | {also} | {spec.summary} | {least} | {'yes' if spec.busy else 'no'} |"
+
+
 FILES = {
     "conf/default.yaml": default_yaml,
     "conf/schema.json": schema,
     "docs/configuration.md": configuration,
     "docs/cli.md": command_line,
+    COMMANDS_PAGE: commands,
 }
 
 

@@ -6,7 +6,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -14,37 +14,46 @@ from typing import IO
 
 import trio
 
-from actors import dumper, pulse, reloader, root, tree
+from actors import dumper, exits, pulse, reloader, root, tree
 from actors.control import ControlDoor
 from actors.dossiers import WRITE_DEADLINE_S, CrashQueue
 from actors.maintenance import EventQueue
+from actors.ports.access import canonical_form
 from actors.ports.adapters import AdapterTable
+from actors.ports.approval_desk import ApprovalDesk
+from actors.ports.files import HomeFiles
 from actors.ports.inspection import Inspection
 from actors.ports.memory import StoreMemory
+from actors.ports.outbox_desk import OutboxDesk
 from actors.ports.overview import TreeOverview
+from actors.ports.pairing_desk import PairingDesk
+from actors.ports.people_desk import PeopleDesk
+from actors.ports.send_desk import SendDesk
 from actors.ports.session_desk import SessionDesk
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
 from actors.pulse import Pulse
 from hermes.agents.builtin import BuiltinAgent
 from hermes.config.load import Settings
+from hermes.config.remarks import remarks
 from hermes.ops import dossiers
 from hermes.ops.clock import SystemClock, SystemIds
 from hermes.ops.lock import HomeLock, prepare_home
 from hermes.ops.logging import logging_to
+from hermes.ops.pairing_files import PairingFiles
 from hermes.ops.redaction import Redaction
 from hermes.ops.stacks import on_signal, stacks_in
 from hermes.ops.systemd import Notifier
 from hermes.ops.whatsapp_aliases import read_aliases
-from hermes.platforms.console import adapter as console
 from hermes.platforms.console.adapter import Console
 from hermes.platforms.webchat.adapter import DEFAULT_CHAT, PLATFORM, WebChat
 from hermes.store import ops
 from hermes.types import texts
-from hermes.types.content import Outbound
+from hermes.types.content import Capabilities, Outbound
 from hermes.types.hooks import NoHooks
 from hermes.types.ids import BootId, DeliveryId
 from hermes.types.origin import DEFAULT_ACCOUNT
+from hermes.types.ports import Adapter
 from supervisors.current import current_actor
 from supervisors.escalation import GIVE_UP
 from supervisors.mailbox import Outcome as Told
@@ -56,11 +65,20 @@ log = logging.getLogger(__name__)
 
 SIGNALS: dict[int, int] = {
     signal.SIGINT: 0,
-    signal.SIGTERM: root.EXIT_FAILED,
-    signal.SIGUSR1: root.EXIT_RESTART,
+    signal.SIGTERM: exits.FAILED,
+    signal.SIGUSR1: exits.RESTART,
 }
+MORE_ADAPTERS: list[Callable[[], Adapter]] = []
+"""What runs beside the built-in ones; ``hermes.testing`` puts a platform here before ``run``."""
+
 STOP_MARGIN_S = 30.0
 """What the structural stop may take after the drain, before the hard exit."""
+
+
+def platforms() -> Mapping[str, Capabilities]:
+    """The platforms that ``run`` configures, each with one account, for whoever sends while nothing runs."""
+    built_in = {WebChat.platform: WebChat.capabilities, Console.platform: Console.capabilities}
+    return built_in | {one.platform: one.capabilities for one in (make() for make in MORE_ADAPTERS)}
 
 
 def run(
@@ -68,13 +86,11 @@ def run(
     home: Path,
     settings: Settings,
     reread: Callable[[], Settings],
-    secrets: Iterable[str],
     verbosity: int,
     show: Callable[[str], None] | None = None,
 ) -> int:
     """Run the gateway of ``home`` until it is told to stop; returns the exit code of the process. ``reread`` reads
-    ``settings`` again, in a thread. ``secrets`` are values that must never be written down. ``show`` puts a few lines before
-    the operator, from any thread; default: stdout.
+    ``settings`` again, in a thread. ``show`` puts a few lines before the operator, from any thread; default: stdout.
 
     In the main thread it takes the signals; in another one, whoever has the main thread does.
 
@@ -83,7 +99,7 @@ def run(
     """
     boot_id = BootId(SystemIds().token(16))
     prepare_home(home)
-    redaction, config = Redaction(secrets), settings.config
+    redaction, config = Redaction(settings.secrets), settings.config
     with (
         HomeLock.acquire(home, boot_id),
         logging_to(
@@ -98,8 +114,17 @@ def run(
         ),
     ):
         log.info("hermes %s on %s", version("hermes-trio"), home)
-        outcome = trio.run(partial(_main, home, settings, boot_id, redaction, show or _print, reread=reread))
-        if outcome.code in (GIVE_UP, root.EXIT_CONFIG):
+
+        def reread_and_hide() -> Settings:
+            """What a reading brings in is hidden before anybody can log it."""
+            found = reread()
+            redaction.learn(found.secrets)
+            return found
+
+        outcome = trio.run(
+            partial(_main, home, settings, boot_id, redaction, show or _print, reread=reread_and_hide)
+        )
+        if outcome.code in (GIVE_UP, exits.CONFIG):
             path = "/".join(path_of(outcome.reason))
             log.error("the gateway gives up%s: %s", f" at {path}" if path else "", describe(outcome.reason))
         log.info("stopped, exit code %d", outcome.code)
@@ -133,10 +158,10 @@ async def _run(
     stacks: IO[str],
 ) -> Outcome:
     config, clock, ids = settings.config, SystemClock(), SystemIds()
-    store, adapters, events = StorePort(), AdapterTable(), EventQueue()
+    store, adapters, events = StorePort(), AdapterTable(tree.LANES), EventQueue()
 
     async def drain(request: StopRequest) -> None:
-        await root.drain(system, services, tree.LANES, request.why)
+        await root.drain(system, services, tree.LANES, request)
 
     system = System(
         rng=random.Random(),  # noqa: S311 - jitter, not secrets
@@ -179,6 +204,7 @@ async def _run(
         boot_id=boot_id,
         home=home,
         version=version("hermes-trio"),
+        supervised=bool(os.environ.get("INVOCATION_ID") or os.environ.get("HERMES_SUPERVISED")),
     )
     inspection = Inspection(system, overview, redaction.redact)
 
@@ -197,6 +223,8 @@ async def _run(
         )
         store.post(ops.Enqueue(notice, now))
 
+    aliases = await _whatsapp_aliases(home)
+    files = HomeFiles(home, partial(trio.to_thread.run_sync, abandon_on_cancel=True))
     services = tree.wire(
         system,
         boot_id=boot_id,
@@ -208,14 +236,14 @@ async def _run(
         agent=BuiltinAgent(StoreMemory(store, clock), overview.status, clock),
         overview=overview,
         adapters=adapters,
-        whatsapp_aliases=await _whatsapp_aliases(home),
+        whatsapp_aliases=aliases,
+        files=files,
     )
-    accounts = [
-        tree.Account(PLATFORM, DEFAULT_ACCOUNT, lambda: WebChat(clock, ids)),
-        tree.Account(console.PLATFORM, DEFAULT_ACCOUNT, lambda: Console(clock, ids)),
-    ]
-    adapters.configure(PLATFORM, WebChat.capabilities)
-    adapters.configure(console.PLATFORM, Console.capabilities)
+    makers: list[Callable[[], Adapter]]
+    makers = [lambda: WebChat(clock, ids), lambda: Console(clock, ids), *MORE_ADAPTERS]
+    accounts = [tree.Account(make().platform, DEFAULT_ACCOUNT, make) for make in makers]
+    for make in makers:
+        adapters.configure(make().platform, make().capabilities)
     parts = tree.Parts(
         services=services,
         store_port=store,
@@ -230,7 +258,14 @@ async def _run(
             web,
             adapters,
             services.routes,
-            SessionDesk(services),
+            {
+                "sessions": SessionDesk(services),
+                "approvals": ApprovalDesk(services),
+                "outbox": OutboxDesk(services),
+                "pairing": PairingDesk(services),
+                "identity": PeopleDesk(services),
+                "send": SendDesk(services.router),
+            },
         ),
         events=events,
         crashes=crashes,
@@ -239,6 +274,12 @@ async def _run(
         set_aside=set_aside,
         reread=partial(trio.to_thread.run_sync, reread, abandon_on_cancel=True),
         reloading=beats.reloading,
+        pairing_files=PairingFiles(home, partial(canonical_form, aliases=aliases)),
+        in_pairing_thread=partial(
+            trio.to_thread.run_sync, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+        ),
+        files=files,
+        restart_notices=settings.restart_notices,
         home=home,
     )
 
@@ -255,7 +296,7 @@ async def _run(
     token = trio.lowlevel.current_trio_token()
     try:
         built = tree.build(parts)
-        for words in services.policies.unmatched():
+        for words in (*services.policies.unmatched(), *remarks(settings, os.environ, platforms())):
             log.warning("%s", words)
         with on_signal(signal.SIGUSR2, stacks, lambda: token.run_sync_soon(dump, idempotent=True)):
             return await system.run(built, signals=SIGNALS, calls={signal.SIGHUP: reload})

@@ -9,13 +9,27 @@ from hermes.routing.access import canonical_email
 from hermes.sessions import whatsapp
 from hermes.types.access import AccessRules
 
+Granted = Callable[[str, str], Callable[[str], bool]]
+"""Of a platform and an account: was this canonical id paired there?"""
+
+PersonOf = Callable[[str, str], Callable[[str], str | None]]
+"""Of a platform and an account: the id of the person that a user id belongs to."""
+
 
 class Access:
     """The rules of each account; what a reload has read holds from the next decision on."""
 
-    def __init__(self, settings: AccessSettings, whatsapp_aliases: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: AccessSettings,
+        whatsapp_aliases: Mapping[str, str],
+        granted: Granted,
+        person_of: PersonOf,
+    ) -> None:
         self._settings = settings
-        self._aliases = whatsapp_aliases
+        self._canonical = partial(canonical_form, aliases=whatsapp_aliases)
+        self._granted = granted
+        self._person_of = person_of
         self._rules: dict[tuple[str, str], AccessRules] = {}
 
     def adopt(self, settings: AccessSettings) -> bool:
@@ -30,14 +44,21 @@ class Access:
         key = (platform, account)
         if key not in self._rules:
             rules = self._settings.rules(platform, account)
-            self._rules[key] = replace(rules, canonical=self._canonical(platform))
+            self._rules[key] = replace(
+                rules,
+                canonical=self._canonical(platform),
+                granted=self._granted(platform, account),
+                person_of=self._person_of(platform, account),
+            )
         return self._rules[key]
 
-    def _canonical(self, platform: str) -> Callable[[str], str]:
-        match platform:
-            case whatsapp.PLATFORM:
-                return partial(whatsapp.canonical, aliases=self._aliases)
-            case "email":
-                return canonical_email
-            case _:
-                return str
+
+def canonical_form(platform: str, aliases: Mapping[str, str]) -> Callable[[str], str]:
+    """What gives the one form of an id on ``platform``; ``aliases`` are those of WhatsApp."""
+    match platform:
+        case whatsapp.PLATFORM:
+            return partial(whatsapp.canonical, aliases=aliases)
+        case "email":
+            return canonical_email
+        case _:
+            return str

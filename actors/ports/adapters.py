@@ -1,7 +1,7 @@
-"""The live adapters: the one place that holds the send capability, and what an adapter's incarnation may do.
+"""The live adapters: what an adapter's incarnation may do, and who may send through it.
 
     adapter ──accept──▶ AdapterPort ──stamp, one commit──▶ inbox ──wake──▶ inbound
-    lane ────send─────▶ AdapterPort ──deadline────▶ adapter.send
+    lane ────send─────▶ Wire ──deadline────▶ adapter.send
 
 A port belongs to one incarnation. When that ends the port closes, every send in it is cut off (and may have arrived),
 and the adapter object can do nothing more.
@@ -10,27 +10,29 @@ and the adapter object can do nothing more.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
+from typing import Any
 
 import trio
 
 from actors.ports.intake import Intake
+from actors.ports.internal import external
+from actors.ports.wire import Borrowed, Wire
 from hermes.store import feed, ops
 from hermes.store.port import Store
 from hermes.types import faults
-from hermes.types.content import Capabilities, Draft, Part, SendResult
-from hermes.types.errors import SEND_UNCONFIRMED, UNREACHABLE, Failure, GatewayError, SendError
+from hermes.types.channels import Channel
+from hermes.types.content import Capabilities
+from hermes.types.errors import UNREACHABLE, Failure, SendError
 from hermes.types.events import InboundEvent
 from hermes.types.ids import BootId
-from hermes.types.origin import LaneKey, lane_key
-from hermes.types.ports import Accepted, Adapter, Drafts, Typing
+from hermes.types.origin import DEFAULT_ACCOUNT, LaneKey, lane_key
+from hermes.types.ports import Accepted, Adapter, Channels
 from hermes.types.records import FeedItem
+from supervisors.context import Context
 
 log = logging.getLogger(__name__)
 
-DRAFT_DEADLINE_S = 5.0
-TYPING_DEADLINE_S = 2.0
-"""A reply waits behind it, so it is short."""
+LIST_DEADLINE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +46,8 @@ class Identity:
 NOBODY = Identity()
 
 
-class Borrowed:
-    """A cancel scope that its port can end; ``cut_short`` says that it, or the deadline, did."""
-
-    def __init__(self, scopes: set[trio.CancelScope], deadline_s: float) -> None:
-        self._scopes = scopes
-        self._scope = trio.CancelScope(deadline=trio.current_time() + deadline_s)
-
-    def __enter__(self) -> "Borrowed":
-        self._scopes.add(self._scope)
-        self._scope.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        self._scopes.discard(self._scope)
-        return bool(self._scope.__exit__(kind, error, trace))
-
-    @property
-    def cut_short(self) -> bool:
-        """True if what ran inside did not get to its end."""
-        return self._scope.cancelled_caught
-
-
 class AdapterPort:
-    """``AdapterIO`` for the adapter, and the lanes' way to it."""
+    """``AdapterIO`` for the adapter, and the life that the lanes' wire and its routes go through."""
 
     def __init__(
         self,
@@ -108,6 +86,11 @@ class AdapterPort:
         return self._adapter.platform
 
     @property
+    def name(self) -> str:
+        """``platform:account``."""
+        return f"{self.platform}:{self.account}"
+
+    @property
     def capabilities(self) -> Capabilities:
         """What its platform can do."""
         return self._adapter.capabilities
@@ -129,10 +112,9 @@ class AdapterPort:
         """See ``ports.AdapterIO``: ended with its commit, so nobody has to be woken."""
         self._check()
         await self._intake.passage()
-        log.warning(
-            "%s:%s: event %s cannot be decoded; kept as it came", self.platform, self.account, ascii(event_id)
-        )
-        await self._store.write(ops.Undecodable(self.platform, self.account, event_id, raw, self._now()))
+        log.warning("%s: event %s cannot be decoded; kept as it came", self.name, ascii(event_id))
+        kept = ops.Undecodable(self.platform, self.account, external(event_id), raw, self._now())
+        await self._store.write(kept)
 
     def identify(self, bot_id: str, bot_name: str | None = None) -> None:
         """See ``ports.AdapterIO``."""
@@ -151,63 +133,27 @@ class AdapterPort:
         """See ``ports.AdapterIO``."""
         return await self._store.read(feed.feed, self.platform, self.account, chat_id, since, limit)
 
-    # --- the lanes' side -----------------------------------------------------------------------------------------------
+    # --- the channel directory -----------------------------------------------------------------------------------------
 
-    async def send(
-        self, chat_id: str, part: Part, *, reply_to: str | None, metadata: Mapping[str, str]
-    ) -> SendResult:
-        """Send one part under the platform's deadline. Raises ``SendError`` and nothing else.
-
-        A failure of the whole adapter, and whatever it has no name for, is also put before its actor.
-        """
+    async def channels(self) -> Sequence[Channel] | None:
+        """The chats that its platform lists; none where it cannot list any, None where it did not do so now."""
+        if not isinstance(self._adapter, Channels):
+            return ()
         if self._closed or not self.up:
-            raise SendError(Failure(UNREACHABLE, scope="adapter", detail="the adapter is not up"), "not_sent")
-        deadline_s = self.capabilities.send_timeout_s
+            return None
         try:
-            with self.borrowed(deadline_s) as call:
-                result = await self._adapter.send(chat_id, part, reply_to=reply_to, metadata=metadata)
-                if not isinstance(result, SendResult):  # foreign code: checked, not believed
-                    raise TypeError(f"send returned {type(result).__name__}, not SendResult")
-        except SendError as error:
-            if error.failure.scope == "adapter":
-                self.report(error)
-            raise
+            with self.borrowed(LIST_DEADLINE_S):
+                listed = tuple(await self._adapter.list_channels())
+                if all(isinstance(one, Channel) for one in listed):  # foreign code: checked, not believed
+                    return listed
+                raise TypeError("list_channels returned what is no Channel")
         except Exception as error:
-            log.exception("%s:%s: send failed in a way it has no name for", self.platform, self.account)
-            self.report(error)
-            raise SendError(Failure(SEND_UNCONFIRMED, detail=type(error).__name__), "unknown") from error
-        if call.cut_short:
-            why = f"the adapter went away, or gave no answer within {deadline_s:g} s"
-            raise SendError(Failure(SEND_UNCONFIRMED, detail=why), "unknown")
-        return result
+            log.warning("%s: its chats were not listed: %s", self.name, error)
+        return None
 
-    async def draft(self, chat_id: str, draft: Draft) -> None:
-        """Show the newest text of an answer where the platform can; losing it is harmless, so nothing is raised."""
-        if self._closed or not self.up or not isinstance(self._adapter, Drafts):
-            return
-        try:
-            with self.borrowed(DRAFT_DEADLINE_S):
-                await self._adapter.draft(chat_id, draft)
-        except Exception:
-            log.debug("%s:%s: a draft was not shown", self.platform, self.account, exc_info=True)
+    # --- the incarnation -----------------------------------------------------------------------------------------------
 
-    async def typing(self, chat_id: str, thread_id: str | None, on: bool) -> float:
-        """Show, or take away, that an answer is being worked on; losing it is harmless, so nothing is raised.
-
-        Returns for how many seconds the platform wants to be left alone.
-        """
-        if self._closed or not self.up or not isinstance(self._adapter, Typing):
-            return 0.0
-        try:
-            with self.borrowed(TYPING_DEADLINE_S):
-                await self._adapter.typing(chat_id, thread_id, on)
-        except GatewayError as error:
-            return error.failure.retry_after or 0.0
-        except Exception:
-            log.debug("%s:%s: typing was not shown", self.platform, self.account, exc_info=True)
-        return 0.0
-
-    def borrowed(self, deadline_s: float) -> "Borrowed":
+    def borrowed(self, deadline_s: float) -> Borrowed:
         """A scope in which the caller's task runs the adapter's code: ends with the deadline or the incarnation."""
         return Borrowed(self._scopes, deadline_s)
 
@@ -225,12 +171,13 @@ class AdapterPort:
 
     def _stamped(self, event: InboundEvent) -> InboundEvent:
         """``event`` as one of this adapter's: nothing on a wire decides where it came from, or that it came from within."""
-        origin = event.origin
-        if (origin.platform, origin.account, event.internal) == (self.platform, self.account, False):
+        origin, event_id = event.origin, external(event.event_id)
+        claims = (origin.platform, origin.account, event.event_id, event.internal)
+        if claims == (self.platform, self.account, event_id, False):
             return event
-        log.warning("%s:%s: an event says that it is not from here; it is", self.platform, self.account)
+        log.warning("%s: an event says that it is not from here; it is", self.name)
         ours = replace(origin, platform=self.platform, account=self.account)
-        return replace(event, internal=False, origin=ours)
+        return replace(event, event_id=event_id, internal=False, origin=ours)
 
     def _check(self) -> None:
         if self._closed:
@@ -245,15 +192,20 @@ class AdapterTable:
     It belongs to root: what an operator has paused stays so when its actor, or any above it, is started again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: str) -> None:
+        """``lanes``: the path below which the lanes live."""
+        self._lanes = lanes
         self._ports: dict[tuple[str, str], AdapterPort] = {}
+        self._wires: dict[tuple[str, str], Wire] = {}
         self._capabilities: dict[str, Capabilities] = {}
+        self._accounts: set[tuple[str, str]] = set()
         self._identities: dict[tuple[str, str], Identity] = {}
         self._paused: set[tuple[str, str]] = set()
 
-    def configure(self, platform: str, capabilities: Capabilities) -> None:
-        """Make a platform known before any adapter of it is up: decisions need its capabilities."""
+    def configure(self, platform: str, capabilities: Capabilities, account: str = DEFAULT_ACCOUNT) -> None:
+        """Make an account known before its adapter is up: decisions need the platform's capabilities."""
         self._capabilities[platform] = capabilities
+        self._accounts.add((platform, account))
 
     def capabilities(self, platform: str) -> Capabilities:
         """What ``platform`` can do; nothing special if it is not configured any more."""
@@ -263,6 +215,11 @@ class AdapterTable:
     def platforms(self) -> Mapping[str, Capabilities]:
         """All configured platforms."""
         return self._capabilities
+
+    @property
+    def accounts(self) -> frozenset[tuple[str, str]]:
+        """All configured accounts, as (platform, account)."""
+        return frozenset(self._accounts)
 
     def identify(self, platform: str, account: str, identity: Identity) -> None:
         """This is who we are there, also while its adapter is down."""
@@ -289,19 +246,29 @@ class AdapterTable:
         """All accounts that are paused."""
         return frozenset(self._paused)
 
-    def add(self, port: AdapterPort) -> None:
+    def add(self, port: AdapterPort, adapter: Adapter) -> None:
         """This is the live port of its account now; one that is still there belongs to a life that was given up."""
-        given_up = self._ports.get((port.platform, port.account))
-        if given_up is not None:
+        key = (port.platform, port.account)
+        if (given_up := self._ports.get(key)) is not None:
             given_up.close()
-        self._ports[port.platform, port.account] = port
+        self._ports[key], self._wires[key] = port, Wire(adapter, port)
 
     def remove(self, port: AdapterPort) -> None:
         """Close ``port``; a newer one of that account stays."""
         port.close()
-        if self._ports.get((port.platform, port.account)) is port:
-            del self._ports[port.platform, port.account]
+        key = (port.platform, port.account)
+        if self._ports.get(key) is port:
+            del self._ports[key], self._wires[key]
 
     def find(self, platform: str, account: str) -> AdapterPort | None:
         """The live port of an account, if its adapter runs."""
         return self._ports.get((platform, account))
+
+    def wire(self, ctx: Context[Any], platform: str, account: str) -> Wire | None:
+        """The way out through an account's adapter, for the lane that runs in ``ctx``; None while no adapter runs.
+
+        Raises ``PermissionError`` for anybody else.
+        """
+        if not ctx.path.startswith(f"{self._lanes}/"):
+            raise PermissionError(f"{ctx.path} is no lane: what leaves goes through the outbox")
+        return self._wires.get((platform, account))

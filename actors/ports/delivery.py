@@ -6,6 +6,7 @@ A wake-up means "look". It is lost harmlessly: a lane reads its rows when it sta
 from collections.abc import Callable
 from typing import Any
 
+from hermes.delivery.limits import Limiter
 from hermes.types.content import Draft
 from hermes.types.origin import LaneKey
 from supervisors.dynamic import SupervisorRef
@@ -15,7 +16,10 @@ from supervisors.spec import ChildSpec, path_segment
 
 
 class Delivery:
-    """Knows where lanes live and how one is started. ``look`` is the message that wakes one."""
+    """Knows where lanes live and how one is started. ``look`` is the message that wakes one.
+
+    ``limiter`` holds for all of them; it outlives them, and the adapters.
+    """
 
     def __init__(
         self, registry: Registry, lanes: str, spec_of: Callable[[LaneKey], ChildSpec], look: object
@@ -25,11 +29,26 @@ class Delivery:
         self._spec_of = spec_of
         self._look = look
         self._supervisor = SupervisorRef(registry.ref(lanes))
+        self.limiter = Limiter()
         self._drafts: dict[LaneKey, Draft] = {}
         self._work: dict[LaneKey, dict[str, str | None]] = {}
+        self._looks: set[LaneKey] = set()
 
     def wake(self, lane: LaneKey) -> None:
-        """Have ``lane`` look at its rows and drafts, starting it if it sleeps."""
+        """Have ``lane`` look at its rows, starting it if it sleeps."""
+        self._looks.add(lane)
+        self._nudge(lane)
+
+    def take_look(self, lane: LaneKey) -> bool:
+        """True, once, if there may be a row or a way out that was not there before. A wake-up for what is only shown costs no
+        read, and this one cannot be lost in a full mailbox.
+        """
+        if lane in self._looks:
+            self._looks.remove(lane)
+            return True
+        return False
+
+    def _nudge(self, lane: LaneKey) -> None:
         ref = self._ref(lane)
         if ref.takes_mail:
             ref.tell_nowait(self._look)
@@ -49,7 +68,7 @@ class Delivery:
         waiting = lane in self._drafts
         self._drafts[lane] = draft
         if not waiting:
-            self.wake(lane)
+            self._nudge(lane)
 
     def take_draft(self, lane: LaneKey) -> Draft | None:
         """The newest draft of ``lane``, once."""
@@ -68,7 +87,7 @@ class Delivery:
     def working(self, lane: LaneKey, name: str, thread_id: str | None) -> None:
         """The answer called ``name`` is being worked on: its chat sees somebody typing until ``resting``."""
         self._work.setdefault(lane, {})[name] = thread_id
-        self.wake(lane)
+        self._nudge(lane)
 
     def resting(self, lane: LaneKey, name: str) -> None:
         """It is not being worked on any more, or for now, because an approval waits for a person."""
@@ -77,7 +96,7 @@ class Delivery:
             del work[name]
             if not work:
                 del self._work[lane]
-            self.wake(lane)
+            self._nudge(lane)
 
     def typing(self, lane: LaneKey) -> frozenset[str | None]:
         """The threads of a chat in which somebody types; None is the chat itself."""

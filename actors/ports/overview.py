@@ -2,19 +2,22 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import trio
 
+from actors import exits
 from actors.ports import tracing
 from actors.ports.adapters import AdapterTable
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
+from hermes.delivery.backlog import is_late
 from hermes.store import queries
+from hermes.store.notices import standings
 from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import BootId, Clock
 from hermes.types.origin import DEFAULT_ACCOUNT
@@ -23,7 +26,7 @@ from supervisors.dynamic import SupervisorRef
 from supervisors.reply import ActorDownError
 from supervisors.spec import path_segment
 from supervisors.step import State
-from supervisors.system import System
+from supervisors.system import StopRequest, System
 from supervisors.tree import ActorSnapshot
 from supervisors.watchdog import Watchdog
 
@@ -36,12 +39,24 @@ NO_SUCH_ACTOR = "no_such_actor"
 NO_SUCH_ADAPTER = "no_such_adapter"
 NOT_RESTARTED = "not_restarted"
 
-PAUSED = "paused"
+PAUSED, DISABLED = "paused", "disabled"
+UNAVAILABLE = "unavailable"
+LASTING = frozenset({PAUSED, DISABLED})
+"""How an adapter stays until somebody resumes it."""
 
 FIGURES_DEADLINE_S = 2.0
 RESTART_DEADLINE_S = 60.0
 RESUME_DEADLINE_S = 5.0
 """How long an answer waits for an adapter that comes up; one that takes longer is shown as it is then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disabled:
+    """An adapter that stays down (``name`` is ``platform:account``), since its life ``incarnation`` failed with ``code``."""
+
+    name: str
+    incarnation: int
+    code: str
 
 
 class TreeOverview:
@@ -60,17 +75,20 @@ class TreeOverview:
         boot_id: BootId,
         home: Path,
         version: str,
+        supervised: bool = False,
     ) -> None:
+        """``supervised``: somebody starts the process again if it ends to be restarted."""
         self._system = system
         self._store = store
         self._adapters = adapters
         self._web = web
         self._watchdog = watchdog
-        self._redact = redact
+        self.redact = redact
         self.clock = clock
         self.boot_id = boot_id
-        self._home = home
+        self.home = home
         self.version = version
+        self.supervised = supervised
         self._started_at = clock.mono()
 
     def waiting(self) -> Sequence[str]:
@@ -114,49 +132,73 @@ class TreeOverview:
         for one in nodes:
             nodes.extend(one["children"])
             if one["last_error"] is not None:
-                one["last_error"] = self._redact(one["last_error"])
+                one["last_error"] = self.redact(one["last_error"])
             if paused and one["path"] in paused and one["state"] == "running":
                 one["state"] = PAUSED
         return shown
 
     async def trace(self, wanted: str) -> Mapping[str, Any]:
         """One message's way; the shape of ``hermes trace --json``."""
-        return await self._store.read(tracing.trace, wanted, self._redact)
+        return await self._store.read(tracing.trace, wanted, self.redact)
 
     async def status(self) -> Mapping[str, Any]:
         """See ``ports.Overview``; the shape of ``hermes status --json``."""
         root = self._system.snapshot()
-        figures: dict[str, Any] = {"counts": None, "outbox": None, "known": None}
+        figures: dict[str, Any] = {"counts": None, "late_results": None, "outbox": None, "known": None}
+        figures["backlog"] = None
         with trio.move_on_after(FIGURES_DEADLINE_S):
             counts = await self._store.read(queries.counts)
             figures["counts"] = {**asdict(counts), "unaccounted": counts.unaccounted}
+            figures["late_results"] = await self._store.read(queries.late_results)
             figures["outbox"] = await self._store.read(queries.outbox_counts)
             figures["known"] = await self._store.read(queries.sessions_known)
+            figures["backlog"] = await self._backlog()
         sessions = _children(root, SESSIONS)
         return {
             "state": self._state(),
             "pid": os.getpid(),
             "boot_id": self.boot_id,
             "version": self.version,
-            "home": str(self._home),
+            "home": str(self.home),
             "port": self._web.port,
             "uptime_s": round(self.clock.mono() - self._started_at, 3),
             "loop_lag_ms": round(self._watchdog.lag_s * 1000, 1),
             "worst_loop_lag_ms": round(self._watchdog.worst_lag_s * 1000, 1),
             "adapters": [self._adapter(node) for node in _children(root, ADAPTERS)],
             "counts": figures["counts"],
+            "late_results": figures["late_results"],
             "outbox": figures["outbox"],
+            "backlog": figures["backlog"],
             "sessions": {
                 "known": figures["known"],
                 "active": len(sessions),
                 "busy": sum(bool(node.children) for node in sessions),
             },
             "down": _down(root),
-            "store": None if (failure := self._store.degraded) is None else self._redact(str(failure)),
+            "store": None if (failure := self._store.degraded) is None else self.redact(str(failure)),
         }
+
+    async def _backlog(self) -> list[Mapping[str, Any]]:
+        """By account, what is on its way out and what was given up; where people read from our store, nothing is late."""
+        now = self.clock.wall()
+        return [
+            {
+                "platform": one.platform,
+                "account": one.account,
+                "open": one.open,
+                "oldest_age_s": None if one.oldest_at is None else round(max(0.0, now - one.oldest_at), 1),
+                "late": is_late(one, now) and not self._adapters.capabilities(one.platform).history,
+                "dead": one.dead,
+            }
+            for one in await self._store.read(standings, now)
+        ]
 
     async def restart(self, path: str) -> Mapping[str, Any]:
         """See ``ports.Overview``. Raises ``GatewayError``: ``no_such_actor``, ``not_restarted``."""
+        log.info("restart of %s asked for", path)
+        return await self._restart(path)
+
+    async def _restart(self, path: str) -> Mapping[str, Any]:
         registry = self._system.registry
         cell = registry.cell(path)
         parent = path.rpartition("/")[0]
@@ -170,13 +212,17 @@ class TreeOverview:
                 )
             )
         before = cell.last_incarnation
-        log.info("restart of %s asked for", path)
         try:
             await SupervisorRef(registry.ref(parent)).restart_child(cell.spec.id, RESTART_DEADLINE_S)
         except (ChildNotUpError, ActorDownError, LookupError, trio.TooSlowError) as error:
             detail = str(error) or f"{path} is not up yet"
             raise GatewayError(Failure(NOT_RESTARTED, detail=detail)) from error
         return {"path": path, "old_incarnation": before, "incarnation": cell.last_incarnation}
+
+    def restart_process(self, why: str) -> None:
+        """Have the process stop in order and ask to be started again; returns at once."""
+        log.info("restart of the gateway asked for: %s", why)
+        self._system.request_stop(StopRequest(exits.RESTART, why))
 
     async def pause(self, name: str) -> Mapping[str, Any]:
         """Take adapter ``name`` down in good order; what is addressed to it waits. It stays so, across crashes and restarts
@@ -189,7 +235,7 @@ class TreeOverview:
         if not self._adapters.is_paused(*key):
             log.info("%s is paused", path)
             self._adapters.pause(*key)
-            await self.restart(path)
+            await self._restart(path)
         return self._shown_adapter(path)
 
     async def resume(self, name: str) -> Mapping[str, Any]:
@@ -206,6 +252,28 @@ class TreeOverview:
             with suppress(ChildNotUpError, trio.TooSlowError):
                 await ref.restart_child(":".join(key), RESUME_DEADLINE_S)
         return self._shown_adapter(path)
+
+    def disabled_adapters(self) -> Iterator[Disabled]:
+        """The adapters that nothing but a person brings back."""
+        for node in _children(self._system.snapshot(), ADAPTERS):
+            if node.state == DISABLED:
+                failure = self._adapter(node)["failure"]
+                yield Disabled(node.name, node.incarnation, failure["code"] if failure else DISABLED)
+
+    def not_up(self, platform: str) -> Failure:
+        """Why nobody serves what belongs to ``platform``, in words.
+
+        The code is a state of ``LASTING``, or ``unavailable`` where it is worth waiting.
+        """
+        node = self._system.snapshot(_adapter_path(platform, DEFAULT_ACCOUNT))
+        if node is None:
+            return Failure(UNAVAILABLE, detail=f"{platform}:{DEFAULT_ACCOUNT} is not up yet")
+        seen = self._adapter(node)
+        lasts = seen["state"] in LASTING
+        words = f"{node.name} is {seen['state'] if lasts else 'not up at the moment'}"
+        if failure := seen["failure"]:
+            words = f"{words}: {failure['code']}: {failure['detail']}"
+        return Failure(seen["state"] if lasts else UNAVAILABLE, detail=words)
 
     def _adapter_at(self, name: str) -> tuple[str, tuple[str, str]]:
         platform, _, account = name.partition(":")
@@ -241,7 +309,7 @@ class TreeOverview:
         if node.state == "running" and self._adapters.is_paused(platform, account):
             state = PAUSED
         down = node.state in {"backoff", "disabled"} and node.last_error is not None
-        code, _, detail = self._redact(node.last_error or "").partition(": ")
+        code, _, detail = self.redact(node.last_error or "").partition(": ")
         return {
             "platform": platform,
             "account": account,

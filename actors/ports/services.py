@@ -7,12 +7,21 @@ import trio
 from actors.policies import Policies
 from actors.ports.access import Access
 from actors.ports.adapters import AdapterTable
+from actors.ports.approvals import Approvals
+from actors.ports.channels import ChannelDirectory
+from actors.ports.commands import Commands
 from actors.ports.conversations import Conversations
 from actors.ports.delivery import Delivery
 from actors.ports.intake import Intake
+from actors.ports.internal import InternalEvents
+from actors.ports.notices import Notices
 from actors.ports.overview import TreeOverview
+from actors.ports.pairing import Pairing
+from actors.ports.people import PeoplePort
+from actors.ports.router import Router
 from actors.ports.routes import RouteTable
 from hermes.config.model import Config
+from hermes.ops.processes import Processes
 from hermes.sessions.keys import KeyRules
 from hermes.store.port import Store
 from hermes.types.agent import Agent
@@ -31,15 +40,27 @@ class Services:
     ids: IdSource
     store: Store
     agent: Agent
+    quick: Agent
+    """Runs the programs of quick commands."""
     overview: TreeOverview
     access: Access
+    pairing: Pairing
+    people: PeoplePort
     key_rules: KeyRules
     hooks: Hooks
     intake: Intake
+    internal_events: InternalEvents
     adapters: AdapterTable
     routes: RouteTable
+    commands: Commands
     conversations: Conversations
     delivery: Delivery
+    router: Router
+    notices: Notices
+    channels: ChannelDirectory
+    approvals: Approvals
     policies: Policies
     turns: trio.CapacityLimiter
     """A place for each answer that is worked on."""
+    processes: Processes
+    """Whatever starts a program of the operator's starts it here."""

@@ -17,6 +17,8 @@ MOST_ROWS = 10_000
 class SessionDesk:
     """Answers by the store, and adds what only a running gateway knows: which sessions are awake."""
 
+    deadline_s = 5.0
+
     def __init__(self, services: Services) -> None:
         self._services = services
 

@@ -10,6 +10,7 @@ from typing import Any
 from hermes.store import queries
 from hermes.store.port import Reader
 from hermes.store.tracing import Came, Went, ways
+from hermes.types.approvals import Approval
 from hermes.types.origin import lane_key
 from supervisors.spec import path_segment
 
@@ -28,7 +29,10 @@ def trace(reader: Reader, wanted: str, redact: Callable[[str], str]) -> dict[str
     events: Sequence[Mapping[str, Any]] | None = None
     traces = []
     for came, went in ways(reader, wanted):
-        steps = [*(_inward(came) if came else ()), *(step for one in went for step in _outward(one, came))]
+        steps = [
+            *((*_inward(came), *_questions(came)) if came else ()),
+            *(step for one in went for step in _outward(one, came)),
+        ]
         actors = {step["actor"] for step in steps}
         last = max((step["at"] for step in steps), default=0.0)
         is_open = came is not None and came.state in OPEN
@@ -57,8 +61,28 @@ def _head(came: Came | None, went: Sequence[Went]) -> dict[str, Any]:
         "session_key": came.session_key if came else None,
         "session_id": came.session_id if came else None,
         "turn_id": came.turn_id if came else None,
+        "waits_for_approval_since": next((one.asked_at for one in _pending(came)), None),
         "deliveries": [{"delivery_id": one.delivery_id, "state": one.state} for one in went],
     }
+
+
+def _pending(came: Came | None) -> Sequence[Approval]:
+    return [one for one in came.asked if one.state == "pending"] if came else []
+
+
+def _questions(came: Came) -> Iterator[Step]:
+    """What its turn has asked a person, by number: what it was about is for those people."""
+    turn = f"root/gateway/sessions/{path_segment(came.session_key or '')}/turn"
+    for one in came.asked:
+        yield _step(one.asked_at, "asked", turn, f"approval {one.number}")
+        if one.decided_at is not None:
+            by = f" by {one.decided_by}" if one.decided_by else ""
+            yield _step(
+                one.decided_at,
+                one.state,
+                "root/gateway/inbound" if by else turn,
+                f"approval {one.number}{by}",
+            )
 
 
 def _inward(came: Came) -> Iterator[Step]:
@@ -95,7 +119,12 @@ def _outward(went: Went, came: Came | None) -> Iterator[Step]:
     author, committed_at = "root/gateway/inbound", went.created_at
     if came and came.moves:
         of_turn = bool(came.turn_id) and went.delivery_id.startswith(f"{came.turn_id}:")
-        committed_at = came.moves[-1 if of_turn else 0].at  # it was made a moment before the commit it is in
+        is_answer = (
+            went.delivery_id == f"{came.turn_id}:0"
+        )  # a turn's other messages are questions, sent meanwhile
+        committed_at = came.moves[
+            -1 if is_answer else 0
+        ].at  # it was made a moment before the commit it is in
         if of_turn:
             author = f"root/gateway/sessions/{path_segment(came.session_key or '')}/turn"
     lane = f"root/gateway/delivery/lanes/{path_segment(lane_key(went.platform, went.account, went.chat_id))}"

@@ -8,6 +8,7 @@ from importlib import import_module
 
 import click
 
+from hermes.cli.text import plain_lines
 from hermes.cli.version import line
 from hermes.ops.control.client import ControlError, NotRunning
 from hermes.types.errors import GatewayError
@@ -54,6 +55,14 @@ hermes = Commands(
         "dump": "dump:dump",
         "adapter": "adapter:adapter",
         "sessions": "sessions:sessions",
+        "send": "send:send",
+        "channels": "channels:channels",
+        "outbox": "outbox:outbox",
+        "approvals": "approvals:approvals",
+        "pairing": "pairing:pairing",
+        "identity": "identity:identity",
+        "forget": "identity:forget",
+        "audit": "identity:audit",
         "crashes": "crashes:crashes",
         "trace": "trace:trace",
         "logs": "logs:logs",
@@ -96,9 +105,12 @@ def execute(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.ClickException as wrong:
         if "--json" in arguments:
-            _say_json("usage", wrong.format_message(), "hermes --help")
+            at = wrong.ctx.command_path if isinstance(wrong, click.UsageError) and wrong.ctx else "hermes"
+            _say_json("usage", wrong.format_message(), f"{at} --help")
         else:
-            wrong.show()
+            shown = io.StringIO()
+            wrong.show(shown)
+            click.echo(plain_lines(shown.getvalue()), err=True, nl=False)
         return USAGE
     except click.Abort:
         return FAILED
@@ -107,9 +119,9 @@ def execute(arguments: Sequence[str]) -> int:
         if "--json" in arguments:
             _say_json(wrong.failure.code, wrong.failure.detail, hint)
         else:
-            click.echo(f"hermes: {wrong.failure.detail or wrong.failure.code}", err=True)
+            click.echo(plain_lines(f"hermes: {wrong.failure.detail or wrong.failure.code}"), err=True)
             if hint:
-                click.echo(f"  {hint}", err=True)
+                click.echo(plain_lines(f"  {hint}"), err=True)
         return NOT_RUNNING if isinstance(wrong, NotRunning) else FAILED
     except OSError as wrong:  # stdout on a full disk, say; a closed pipe is click's own affair
         click.echo(f"hermes: {wrong}", err=True)
@@ -117,5 +129,5 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def _say_json(kind: str, message: str, hint: str) -> None:
-    error = {"type": kind, "message": message, "hint": hint}
+    error = {"type": kind, "message": plain_lines(message), "hint": plain_lines(hint)}
     click.echo(json.dumps({"ok": False, "error": error}), err=True)

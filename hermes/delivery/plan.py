@@ -8,13 +8,21 @@
 ``row`` is always the row as the lane read it, before it marked this attempt as ``sending``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from hermes.types import texts
 from hermes.types.content import Capabilities, Outbound, Part
-from hermes.types.errors import SEND_UNCONFIRMED, UNREACHABLE, Failure, SendPhase
+from hermes.types.errors import (
+    CHAT_NOT_FOUND,
+    FORBIDDEN,
+    RATE_LIMITED,
+    SEND_UNCONFIRMED,
+    UNREACHABLE,
+    Failure,
+    SendPhase,
+)
 from hermes.types.records import OutboxRow
 
 MAX_ATTEMPTS = 20
@@ -49,14 +57,34 @@ def parts(message: Outbound, capabilities: Capabilities) -> tuple[Part, ...]:
     return tuple(Part(message.delivery_id, n, len(pieces), text) for n, text in enumerate(pieces))
 
 
+def metadata(message: Outbound) -> Mapping[str, str]:
+    """What the adapter is told beside the text: with the thread, unless the message says another one."""
+    thread = {} if message.thread_id is None else {"thread_id": message.thread_id}
+    return {**thread, **message.metadata}
+
+
 def marked(part: Part) -> Part:
     """``part`` as a second copy that says that it may be one."""
     return Part(part.delivery_id, part.index, part.total, texts.RESENT_MARK + part.text)
 
 
-def needs_mark(row: OutboxRow, part: Part) -> bool:
-    """True for the one part that may have arrived already: the next one of a row in ``unknown``."""
-    return row.state == "unknown" and part.index == row.parts_sent
+def needs_mark(row: OutboxRow, part: Part, capabilities: Capabilities) -> bool:
+    """True for the one part that may have arrived already: the next one of a row in ``unknown``. Where the platform drops
+    copies itself, there is nothing to mark.
+    """
+    return row.state == "unknown" and part.index == row.parts_sent and not capabilities.idempotent_send
+
+
+def not_now(row: OutboxRow) -> Next:
+    """What becomes of a row that was about to be sent when it turned out that the platform takes nothing yet."""
+    if row.state == "unknown":
+        return Next("unknown", row.not_before, row.failure)
+    return Next("prepared", row.not_before, row.failure)
+
+
+def is_dead_chat(failure: Failure) -> bool:
+    """Nobody is reached in that chat any more, until something arrives there: deleted, or we were shut out."""
+    return failure.scope == "chat" and failure.code in (FORBIDDEN, CHAT_NOT_FOUND)
 
 
 def after_failure(
@@ -74,12 +102,13 @@ def after_failure(
     """
     if phase == "unknown":
         return _perhaps_sent(row, failure, now, capabilities, rng)
-    unreachable = failure.scope in ("adapter", "gateway") or failure.code == UNREACHABLE
+    unreachable = _is_down(failure)
     unconfirmed = row.state == "unknown"
     if unreachable and not unconfirmed:
         return Next("prepared", now + failure.retry_after if failure.retry_after else 0.0, str(failure))
     if _exhausted(row) or (failure.severity != "transient" and not unreachable):
-        return Next("dead", 0.0, str(failure))
+        # The doubt stays in the words: an operator who has it sent again must not send an unmarked copy.
+        return Next("dead", 0.0, f"{row.failure}; then {failure}" if unconfirmed else str(failure))
     not_before = now + max(failure.retry_after or 0.0, _backoff(row.attempts, rng))
     if unconfirmed:
         # This copy never left, but an earlier one may have arrived: the next one must carry the mark as well.
@@ -106,6 +135,13 @@ def _perhaps_sent(
     # At once the first time; a peer that never confirms must not make the lane spin.
     not_before = now + _backoff(row.attempts, rng) if row.attempts else 0.0
     return Next("retry", not_before, str(unconfirmed))
+
+
+def _is_down(failure: Failure) -> bool:
+    """Somebody will say when it is worth trying again. A platform that has had enough and does not say until when will not."""
+    if failure.code == RATE_LIMITED and not failure.retry_after:
+        return False
+    return failure.scope in ("adapter", "gateway") or failure.code == UNREACHABLE
 
 
 def _second_copy(row: OutboxRow, unconfirmed: Failure) -> Next:

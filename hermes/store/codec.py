@@ -12,13 +12,16 @@ from typing import Any
 import cbor2
 
 from hermes.types.agent import Step
-from hermes.types.content import Outbound
+from hermes.types.content import Outbound, React
 from hermes.types.events import Attachment, InboundEvent
 from hermes.types.origin import Origin
 from hermes.types.records import SessionRecord
 
 SESSION = "session_key, session_id, generation, last_seq, created_at, last_active_at, suspended, resume_reason, resume_marked_at"
 """The columns that ``session_record`` reads."""
+
+LATE_RESULTS = "late_results"
+"""The counter of what came of turns that were over; the others count messages."""
 
 _Fields = tuple[tuple[str, object], ...]
 """Names of fields with their defaults."""
@@ -36,7 +39,8 @@ _EVENT = _fields(InboundEvent, "text", "origin", "attachments")
 _ORIGIN = _fields(Origin)
 _ATTACHMENT = _fields(Attachment)
 _QUOTES = ("reply_to_text", "channel_context")
-_OUTBOUND = _fields(Outbound, "text")
+_OUTBOUND = _fields(Outbound, "text", "effects")
+_EFFECT = _fields(React)
 _STEP = _fields(Step)
 
 
@@ -76,12 +80,17 @@ def without_quotes(payload: bytes) -> bytes:
 
 def encode_outbound(message: Outbound) -> bytes:
     """``message`` without its text."""
-    return cbor2.dumps(_map(message, _OUTBOUND), default=_plain)
+    payload = _map(message, _OUTBOUND)
+    if message.effects:
+        payload["effects"] = [_map(effect, _EFFECT) for effect in message.effects]
+    return cbor2.dumps(payload, default=_plain)
 
 
 def decode_outbound(payload: bytes, text: str) -> Outbound:
     """The message that ``encode_outbound`` wrote."""
-    return Outbound(text=text, **cbor2.loads(payload))
+    values: dict[str, Any] = cbor2.loads(payload)
+    effects = tuple(React(**effect) for effect in values.pop("effects", ()))
+    return Outbound(text=text, effects=effects, **values)
 
 
 def encode_step(step: Step) -> bytes:

@@ -12,6 +12,7 @@ from hermes.store.errors import mapped
 from hermes.store.ops import Op
 from hermes.store.port import Reader
 from hermes.store.schema import SCHEMA_VERSION, open_reader, open_writer
+from hermes.store.scrub import is_due, scrub
 from hermes.types.errors import STORE_NEWER, Failure, GatewayError
 
 NO_DATABASE = "no_database"
@@ -46,7 +47,7 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def write(connection: sqlite3.Connection, op: Op[T]) -> T:
-    """Carry out ``op`` in a transaction of its own."""
+    """Carry out ``op`` in a transaction of its own; what it erases is overwritten too."""
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("UPDATE writer SET at = ?", (time.time(),))
     try:
@@ -56,6 +57,8 @@ def write(connection: sqlite3.Connection, op: Op[T]) -> T:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    if is_due(connection):
+        scrub(connection)
     return cast("T", result)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from hermes.store.codec import decode_event, decode_outbound
 from hermes.store.port import Reader
-from hermes.types.content import answered
+from hermes.types.content import REFUSAL, answered
 from hermes.types.records import FeedItem
 
 _CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
@@ -23,6 +23,7 @@ class _Message:
     text: str
     reply_to: str | None
     answers: tuple[str, ...] = ()
+    refusal: str | None = None
 
 
 def feed(  # noqa: PLR0917 - the cursor and the limit are part of the question
@@ -72,8 +73,10 @@ def _outbox(reader: Reader, chat: tuple[str, str, str], after: int, order: str, 
     messages = []
     for row_id, created_at, payload, text in rows:
         message = decode_outbound(payload, text)
-        answers = answered(message.reply_to, message.metadata)
-        messages.append(_Message(row_id, created_at, message.delivery_id, text, message.reply_to, answers))
+        answers, refusal = answered(message.reply_to, message.metadata), message.metadata.get(REFUSAL)
+        messages.append(
+            _Message(row_id, created_at, message.delivery_id, text, message.reply_to, answers, refusal)
+        )
     return messages
 
 
@@ -92,5 +95,12 @@ def _merge(came: list[_Message], went: list[_Message], seen_in: int, seen_out: i
 
 def _item(role: Literal["user", "agent"], message: _Message, cursor: str) -> FeedItem:
     return FeedItem(
-        cursor, role, message.item_id, message.text, message.at, message.reply_to, message.answers
+        cursor,
+        role,
+        message.item_id,
+        message.text,
+        message.at,
+        message.reply_to,
+        message.answers,
+        message.refusal,
     )

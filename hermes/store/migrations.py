@@ -204,20 +204,23 @@ THIRD = (
         account TEXT NOT NULL,
         user_id TEXT NOT NULL,
         person_id TEXT NOT NULL,
-        own_key TEXT,
+        place INTEGER NOT NULL,
+        own_key TEXT NOT NULL,
+        every_dm INTEGER NOT NULL,
+        chat_id TEXT,
         linked_at REAL NOT NULL,
         PRIMARY KEY (platform, account, user_id)) WITHOUT ROWID""",
-    "CREATE INDEX identities_person ON identities (person_id)",
+    "CREATE INDEX identities_person ON identities (person_id, place)",
     """CREATE TABLE link_codes (
         code_id TEXT PRIMARY KEY,
-        salt BLOB NOT NULL,
-        hash BLOB NOT NULL,
+        salt TEXT NOT NULL,
+        hash TEXT NOT NULL,
+        for_platform TEXT,
         platform TEXT NOT NULL,
         account TEXT NOT NULL,
         user_id TEXT NOT NULL,
-        user_name TEXT NOT NULL DEFAULT '',
-        session_key TEXT NOT NULL,
-        created_at REAL NOT NULL,
+        own_key TEXT NOT NULL,
+        chat_id TEXT NOT NULL,
         expires_at REAL NOT NULL) WITHOUT ROWID""",
     """CREATE TABLE link_attempts (
         platform TEXT NOT NULL,
@@ -225,29 +228,36 @@ THIRD = (
         user_id TEXT NOT NULL,
         failures INTEGER NOT NULL DEFAULT 0,
         locked_until REAL NOT NULL DEFAULT 0,
-        asked_at REAL NOT NULL DEFAULT 0,
         PRIMARY KEY (platform, account, user_id)) WITHOUT ROWID""",
     "ALTER TABLE sessions ADD COLUMN user_id TEXT",
     # What an agent may do only once somebody has said so.
     """CREATE TABLE approvals (
         approval_id TEXT PRIMARY KEY,
         session_key TEXT NOT NULL,
+        number INTEGER NOT NULL,
         turn_id TEXT NOT NULL,
         platform TEXT NOT NULL,
         account TEXT NOT NULL,
         chat_id TEXT NOT NULL,
-        thread_id TEXT,
         user_id TEXT NOT NULL,
         action TEXT NOT NULL,
-        detail TEXT NOT NULL DEFAULT '',
+        detail TEXT NOT NULL,
         state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'approved', 'denied', 'expired', 'void')),
         asked_at REAL NOT NULL,
         expires_at REAL NOT NULL,
         decided_at REAL,
         decided_by TEXT NOT NULL DEFAULT '',
-        reason TEXT NOT NULL DEFAULT '') WITHOUT ROWID""",
-    "CREATE INDEX approvals_pending ON approvals (session_key, asked_at) WHERE state = 'pending'",
+        reason TEXT NOT NULL DEFAULT '',
+        decided_step INTEGER,
+        boot_id TEXT NOT NULL) WITHOUT ROWID""",
+    "CREATE UNIQUE INDEX approvals_number ON approvals (session_key, number)",
+    "CREATE INDEX approvals_pending ON approvals (session_key) WHERE state = 'pending'",
     "CREATE INDEX approvals_turn ON approvals (turn_id)",
+    """CREATE TRIGGER approvals_void AFTER UPDATE OF state ON inbox
+        WHEN new.state NOT IN ('routed', 'in_turn') AND old.turn_id IS NOT NULL BEGIN
+        UPDATE approvals SET state = 'void', decided_at = (SELECT at FROM writer)
+            WHERE turn_id = old.turn_id AND state = 'pending';
+    END""",
     # What commands change: names of stretches, lines taken back, where a platform's notices go.
     "ALTER TABLE stretches ADD COLUMN title TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE transcript ADD COLUMN undone_at REAL",
@@ -259,7 +269,31 @@ THIRD = (
         name TEXT NOT NULL DEFAULT '',
         at REAL NOT NULL,
         PRIMARY KEY (platform, account)) WITHOUT ROWID""",
-    # What the operator has done.
+    # Until when a platform wants to be left alone by a bot, or in one chat.
+    "CREATE TABLE floods (scope TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
+    # Chats in which nobody is reached any more; a receipt from there clears it, and the row stays to say so.
+    """CREATE TABLE dead_targets (
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        chat_id TEXT NOT NULL,
+        failure TEXT NOT NULL,
+        at REAL NOT NULL,
+        cleared_at REAL,
+        PRIMARY KEY (platform, account, chat_id)) WITHOUT ROWID""",
+    """CREATE TRIGGER dead_target_reached AFTER INSERT ON receipts
+        WHEN EXISTS (SELECT 1 FROM dead_targets WHERE cleared_at IS NULL) BEGIN
+        UPDATE dead_targets SET cleared_at = new.at WHERE cleared_at IS NULL AND (platform, account, chat_id) = (
+            SELECT platform, account, chat_id FROM outbox WHERE row_id = new.outbox_row_id);
+    END""",
+    # Each life of the process, and how it ended: '' if nobody was there to say so.
+    """CREATE TABLE boots (
+        n INTEGER PRIMARY KEY AUTOINCREMENT,
+        boot_id TEXT NOT NULL UNIQUE,
+        at REAL NOT NULL,
+        ended TEXT NOT NULL DEFAULT '')""",
+    # Something was erased, and what is left of it in the file's free space has still to be overwritten.
+    "ALTER TABLE writer ADD COLUMN unclean INTEGER NOT NULL DEFAULT 0",
+    # What the operator has done, and who has linked whom.
     """CREATE TABLE audit (
         audit_id INTEGER PRIMARY KEY AUTOINCREMENT,
         at REAL NOT NULL,

@@ -78,7 +78,9 @@ class Route(Op[int | NotRouted]):
     ``renewal`` begins a new stretch (as ``new_session_id``) with this row: only if the session's id and last activity are
     still those of the record it was decided from. Without it, only if the session is not suspended. The row belongs to
     that stretch from then on. ``at`` is when its words came, and the session's last activity. ``text`` stands in for
-    them from now on, if a hook has rewritten them. Returns the row's ``seq``.
+    them from now on, if a hook has rewritten them. ``user_id`` is the canonical id of whose direct chat it is; None in a group.
+    ``effect`` is what a command does that the turn is to answer; if it comes to nothing, the row stays where it is:
+    ``changed``. Returns the row's ``seq``.
     """
 
     rank: ClassVar[int] = 20
@@ -91,6 +93,8 @@ class Route(Op[int | NotRouted]):
     most: int | None = None
     renewal: Renewal | None = None
     text: str | None = None
+    user_id: str | None = None
+    effect: Op[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,9 @@ class Take(Op[SessionRecord | None]):
 
 @dataclass(frozen=True, slots=True)
 class AddStep(Op[bool]):
-    """Append step ``n`` of a turn; clears ``boots`` of its rows. False (nothing written) if the generation has moved on."""
+    """Append step ``n`` of a turn; clears ``boots`` of its rows. False (counted as late, nothing else written) if the
+    generation has moved on.
+    """
 
     rank: ClassVar[int] = 35
     session_key: SessionKey
@@ -159,9 +165,10 @@ class AddStep(Op[bool]):
 class FinishTurn(Op[bool]):
     """End a turn in one transaction: transcript, outbox rows, inbox rows terminal, session row, counts.
 
-    Holds only if the session's generation is still ``generation`` and every row is ``in_turn`` of ``turn_id``; else False
-    and nothing is written. Outbox rows whose delivery id exists already are skipped. The transcript goes into stretch
-    ``session_id``. ``active_at`` is what the end counts as activity for. ``answered`` clears the mark of an interruption.
+    Holds only if the session's generation is still ``generation`` and every row is ``in_turn`` of ``turn_id``; else False,
+    it is counted as late, and nothing else is written. Outbox rows whose delivery id exists already are skipped. The
+    transcript goes into stretch ``session_id``. ``active_at`` is what the end counts as activity for. ``answered`` clears
+    the mark of an interruption.
 
     ``suspend``: the stretch ends with this turn, and the next message begins a new one; unless one has begun already.
     """
@@ -180,6 +187,13 @@ class FinishTurn(Op[bool]):
     active_at: float
     usage: Usage | None = None
     suspend: Suspension | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountLate(Op[None]):
+    """A turn that is over has shown something that no other operation counts as late: a draft."""
+
+    rank: ClassVar[int] = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +217,7 @@ class StopTurn(Op[int]):
 
     Those that wait too: a turn that is just beginning has not taken its own yet, and who says stop does not want the next
     one instead. Whichever of this and ``FinishTurn`` commits first wins. ``new_session_id`` also begins a new stretch of
-    the conversation (history before it is no longer shown to the agent).
+    the conversation (history before it is no longer shown to the agent), which is called ``title``.
     """
 
     rank: ClassVar[int] = 40
@@ -212,6 +226,7 @@ class StopTurn(Op[int]):
     at: float
     new_session_id: SessionId | None = None
     outbound: tuple[Outbound, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +282,11 @@ class Receipt(Op[bool]):
 
 @dataclass(frozen=True, slots=True)
 class Unsent(Op[bool]):
-    """A ``sending`` row that did not get through: → ``prepared`` (not an attempt), ``retry``, ``unknown`` or ``dead``."""
+    """A ``sending`` row that did not get through: → ``prepared`` (not an attempt), ``retry``, ``unknown`` or ``dead``.
+
+    ``flood`` is the window that the platform has named with it. ``dead_chat``: nobody is reached in its chat any more; that
+    is remembered until a receipt comes from there.
+    """
 
     rank: ClassVar[int] = 1
     row_id: int
@@ -275,15 +294,27 @@ class Unsent(Op[bool]):
     not_before: float
     failure: str
     at: float
+    flood: "Flood | None" = None
+    dead_chat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flood(Op[None]):
+    """No call of any kind goes to ``scope`` (``hermes.delivery.limits``) before ``until``; a later one stays."""
+
+    rank: ClassVar[int] = 1
+    scope: str
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Expire(Op[int]):
-    """Rows of ``platform`` past their ``expires_at``: → ``sent`` (failure ``stored``) if ``stored``, else ``dead``. How many."""
+    """Rows past their ``expires_at``: → ``sent`` (failure ``stored``) on the platforms of ``stored``, else ``dead``, also where
+    their platform is not configured any more. How many.
+    """
 
     rank: ClassVar[int] = 70
-    platform: str
-    stored: bool
+    stored: tuple[str, ...]
     at: float
 
 
@@ -345,7 +376,7 @@ class CloseBrowserSession(Op[bool]):
 
 @dataclass(frozen=True, slots=True)
 class Prune(Op[int]):
-    """Delete dedupe keys older than ``dedupe_before`` and browser sessions and codes that have expired. How many rows."""
+    """Delete dedupe keys older than ``dedupe_before``, and browser sessions, codes and floods that are over. How many rows."""
 
     rank: ClassVar[int] = 90
     dedupe_before: float

@@ -5,13 +5,23 @@ Each sees one moment of the database. Lists are complete and in the order their 
 
 # ruff: noqa: S608 - only constants of this module are joined into SQL; every value is a parameter
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, cast
 
 import cbor2
 
-from hermes.store.codec import SESSION, decode_event, decode_outbound, decode_step, session_record
+from hermes.delivery.limits import Scope
+from hermes.store.codec import (
+    LATE_RESULTS,
+    SESSION,
+    decode_event,
+    decode_outbound,
+    decode_step,
+    session_record,
+)
+from hermes.store.outbox import DROPPED
 from hermes.store.port import Reader
 from hermes.types.agent import Step
 from hermes.types.content import OutboxState
@@ -20,6 +30,7 @@ from hermes.types.records import (
     BusyMode,
     Counts,
     InboxRow,
+    Line,
     Note,
     OutboxRow,
     SearchHit,
@@ -125,9 +136,39 @@ def busy_mode(reader: Reader, session_key: SessionKey) -> BusyMode | None:
     return cast("BusyMode | None", found[0][0]) if found else None
 
 
-def open_work(reader: Reader, session_key: SessionKey) -> tuple[Sequence[InboxRow], BusyMode | None]:
+def open_work(
+    reader: Reader, session_key: SessionKey, limit: int
+) -> tuple[Sequence[InboxRow], BusyMode | None]:
     """``open_rows`` and ``busy_mode`` of the same moment."""
-    return open_rows(reader, session_key), busy_mode(reader, session_key)
+    return open_rows(reader, session_key, limit), busy_mode(reader, session_key)
+
+
+def line_behind(
+    reader: Reader, session_key: SessionKey, turn_id: TurnId, row_ids: Sequence[int]
+) -> tuple[Line | None, BusyMode | None]:
+    """What waits behind a turn that was begun with ``row_ids``, taken yet or not, and ``busy_mode`` of the same moment."""
+    behind = (
+        "FROM inbox WHERE session_key = ? AND state IN ('routed', 'in_turn') AND state = 'routed'"
+        " AND row_id NOT IN (SELECT value FROM json_each(?))"
+    )
+    parameters = (session_key, json.dumps(row_ids))
+    last = reader.execute(f"SELECT {_INBOX} {behind} ORDER BY seq DESC LIMIT 1", parameters).fetchall()
+    if not last:
+        return None, busy_mode(reader, session_key)
+    ((length,),) = reader.execute(f"SELECT count(*) {behind}", parameters).fetchall()
+    ((merged,),) = reader.execute(
+        "SELECT count(*) FROM inbox WHERE turn_id = ? AND state = 'merged'", (turn_id,)
+    ).fetchall()
+    return Line(length, _inbox_row(last[0]), merged), busy_mode(reader, session_key)
+
+
+def any_open(reader: Reader, row_ids: Sequence[int]) -> bool:
+    """Whether one of these rows at least has no end yet."""
+    found = reader.execute(
+        "SELECT 1 FROM inbox WHERE row_id IN (SELECT value FROM json_each(?)) AND state IN ('routed', 'in_turn') LIMIT 1",
+        (json.dumps(row_ids),),
+    )
+    return bool(found.fetchall())
 
 
 def open_count(reader: Reader, session_key: SessionKey) -> int:
@@ -149,23 +190,25 @@ def turn_rows(reader: Reader, session_key: SessionKey, turn_id: TurnId) -> Seque
     return [_inbox_row(row) for row in rows]
 
 
-def open_rows(reader: Reader, session_key: SessionKey) -> Sequence[InboxRow]:
-    """What the session has to answer: rows of an interrupted turn first, then the others, each in the order of ``seq``."""
-    rows = reader.execute(
-        f"SELECT {_INBOX} FROM inbox WHERE session_key = ? AND state IN ('routed', 'in_turn')"
-        " ORDER BY state <> 'in_turn', seq",
-        (session_key,),
-    )
-    return [_inbox_row(row) for row in rows]
+def open_rows(reader: Reader, session_key: SessionKey, limit: int = 100) -> Sequence[InboxRow]:
+    """What the session has to answer, in the order of ``seq``: all rows of a turn that was begun, then the oldest ``limit``
+    of those that wait for one. A turn that is taken up again without one of its rows would leave it behind.
+    """
+    mine = f"SELECT {_INBOX} FROM inbox WHERE session_key = ? AND state IN ('routed', 'in_turn')"
+    begun = reader.execute(
+        f"{mine} AND turn_id IS NOT NULL ORDER BY state <> 'in_turn', seq", (session_key,)
+    ).fetchall()
+    waiting = reader.execute(f"{mine} AND turn_id IS NULL ORDER BY seq LIMIT ?", (session_key, limit))
+    return [_inbox_row(row) for row in (*begun, *waiting)]
 
 
 def history(
     reader: Reader, session_key: SessionKey, session_id: SessionId, limit: int
 ) -> Sequence[TranscriptLine]:
-    """The newest ``limit`` lines of a stretch, oldest first."""
+    """The newest ``limit`` lines of a stretch that were not taken back, oldest first."""
     rows = reader.execute(
         "SELECT role, text, at, turn_id, seq FROM transcript WHERE session_key = ? AND session_id = ?"
-        " ORDER BY line_id DESC LIMIT ?",
+        " AND undone_at IS NULL ORDER BY line_id DESC LIMIT ?",
         (session_key, session_id, limit),
     ).fetchall()
     return [TranscriptLine(*row) for row in reversed(rows)]
@@ -195,13 +238,20 @@ def next_open_row(reader: Reader, platform: str, account: str, chat_id: str) -> 
     return _outbox_row(found[0]) if found else None
 
 
+def floods(reader: Reader) -> dict[Scope, float]:
+    """Until when each scope is to be left alone, in epoch seconds."""
+    return dict(reader.execute("SELECT scope, until FROM floods").fetchall())
+
+
 def outbox_counts(reader: Reader) -> dict[OutboxState, int]:
     """How many messages are in each state but ``sent``."""
     counts: dict[OutboxState, int] = {"prepared": 0, "sending": 0, "retry": 0, "unknown": 0, "dead": 0}
     counts.update(
         reader.execute(f"SELECT state, count(*) FROM outbox WHERE {_OPEN} GROUP BY state").fetchall()
     )
-    ((counts["dead"],),) = reader.execute("SELECT count(*) FROM outbox WHERE state = 'dead'").fetchall()
+    ((counts["dead"],),) = reader.execute(
+        "SELECT count(*) FROM outbox WHERE state = 'dead' AND failure <> ?", (DROPPED,)
+    ).fetchall()
     return counts
 
 
@@ -210,12 +260,20 @@ def outbox_counts(reader: Reader) -> dict[OutboxState, int]:
 
 def counts(reader: Reader) -> Counts:
     """The counters, and beside them the rows that really are open: two sources, so that they can disagree."""
-    values: dict[str, int] = dict(reader.execute("SELECT name, value FROM counters").fetchall())
+    values: dict[str, int] = dict(
+        reader.execute("SELECT name, value FROM counters WHERE name <> ?", (LATE_RESULTS,)).fetchall()
+    )
     ((pending,),) = reader.execute(
         "SELECT (SELECT count(*) FROM inbox WHERE state = 'accepted')"
         " + (SELECT count(*) FROM inbox WHERE state IN ('routed', 'in_turn'))"
     ).fetchall()
     return Counts(**values, pending=pending)
+
+
+def late_results(reader: Reader) -> int:
+    """How much has come of turns that were over, and was dropped: answers, steps, and drafts, once for each turn."""
+    found = reader.execute("SELECT value FROM counters WHERE name = ?", (LATE_RESULTS,)).fetchall()
+    return int(found[0][0]) if found else 0
 
 
 def sessions_known(reader: Reader) -> int:
@@ -234,17 +292,26 @@ def last_events(reader: Reader, limit: int) -> Sequence[dict[str, object]]:
 
 
 def search(reader: Reader, text: str, limit: int) -> Sequence[SearchHit]:
-    """Lines that hold all words of ``text``, newest first. The text is words and nothing else: no query syntax."""
+    """Lines that hold all words of ``text``, newest first. The text is words and nothing else: no query syntax.
+
+    What was taken back is not found, and what several branches of a conversation have in common is found once.
+    """
     words = _WORD.findall(text)
     if not words:
         return []
     rows = reader.execute(
-        "SELECT session_key, role, snippet(transcript_fts, 0, '[', ']', '…', 24), at"
+        "SELECT session_key, role, snippet(transcript_fts, 0, '[', ']', '…', 24), at, turn_id, seq"
         " FROM transcript_fts JOIN transcript ON line_id = transcript_fts.rowid"
-        " WHERE transcript_fts MATCH ? AND role <> 'system' ORDER BY transcript_fts.rowid DESC LIMIT ?",
-        (" ".join(f'"{word}"' for word in words), limit),
+        " WHERE transcript_fts MATCH ? AND role <> 'system' AND undone_at IS NULL ORDER BY transcript_fts.rowid DESC",
+        (" ".join(f'"{word}"' for word in words),),
     )
-    return [SearchHit(*row) for row in rows]
+    found: dict[tuple[object, ...], SearchHit] = {}
+    for key, role, excerpt, at, turn_id, seq in rows:
+        if len(found) == limit:
+            break
+        place = (turn_id, role, seq) if turn_id else (len(found),)
+        found.setdefault(place, SearchHit(key, role, excerpt, at))
+    return list(found.values())
 
 
 def notes(reader: Reader) -> Sequence[Note]:

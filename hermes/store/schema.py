@@ -22,6 +22,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hermes.sessions.keys import chat_type_in
+from hermes.store.codec import decode_event
 from hermes.store.errors import failure_of, mapped
 from hermes.store.migrations import INITIAL, SECOND, THIRD
 from hermes.types.errors import STORE_CORRUPT, STORE_NEWER, Failure, GatewayError
@@ -143,6 +144,15 @@ def _migrate(connection: sqlite3.Connection) -> None:
     def third(db: Database) -> None:
         for statement in THIRD:
             db.execute(statement)
+        # Beside max(), a plain column is that row's. One scan, because no index leads there.
+        newest = db.execute(
+            "SELECT event, session_key, max(row_id) FROM inbox WHERE event IS NOT NULL AND session_key IN"
+            " (SELECT session_key FROM sessions WHERE chat_type = 'dm') GROUP BY session_key"
+        ).fetchall()
+        db.conn.executemany(
+            "UPDATE sessions SET user_id = ? WHERE session_key = ?",
+            [(decode_event(event, "").origin.user_id, key) for event, key, _ in newest],
+        )
 
     migrations.apply(Database(connection))
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -44,6 +44,7 @@ _SESSION = (
     "chat_id",
     "thread_id",
     "title",
+    "person",
     "created_at",
     "last_active_at",
     "suspended",
@@ -56,7 +57,9 @@ _SESSION = (
     "cost_usd",
 )
 _SELECT = (
-    "SELECT session_key, session_id, platform, account, chat_type, chat_id, thread_id, title, created_at, last_active_at,"
+    "SELECT session_key, session_id, platform, account, chat_type, chat_id, thread_id, title,"
+    " (SELECT iif(name = '', person_id, name) FROM persons WHERE persons.session_key = sessions.session_key),"
+    " created_at, last_active_at,"
     " suspended, resume_reason, resume_marked_at,"
     " (SELECT count(*) FROM stretches AS s WHERE s.session_key = sessions.session_key),"
     " (SELECT end_reason FROM stretches AS s WHERE s.session_key = sessions.session_key AND ended_at IS NOT NULL"
@@ -108,17 +111,18 @@ def session_lines(reader: Reader, typed: str, after: int) -> dict[str, Any]:
     """
     key = find_key(reader, typed)
     rows = reader.execute(
-        "SELECT line_id, session_id, role, text, at FROM transcript WHERE session_key = ? AND line_id > ?"
+        "SELECT line_id, session_id, role, text, at, undone_at FROM transcript WHERE session_key = ? AND line_id > ?"
         " ORDER BY line_id LIMIT ?",
         (key, after, PAGE_LINES + 1),
     )
     lines: list[dict[str, Any]] = []
     room = PAGE_CHARACTERS
-    for line_id, session_id, role, text, at in rows:
+    for line_id, session_id, role, text, at, undone_at in rows:
         if lines and (room < len(text) or len(lines) == PAGE_LINES):
             return {"lines": lines, "next": lines[-1]["line"]}
         room -= len(text)
-        lines.append({"line": line_id, "session_id": session_id, "role": role, "text": text, "at": at})
+        line = {"line": line_id, "session_id": session_id, "role": role, "text": text, "at": at}
+        lines.append(line | {"undone_at": undone_at})
     return {"lines": lines, "next": None}
 
 

@@ -7,8 +7,11 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
+from hermes.store import approvals
 from hermes.store.codec import decode_event
 from hermes.store.port import Reader
+from hermes.types.approvals import Approval
+from hermes.types.ids import TurnId
 
 MOST = 20
 """A platform's message ids are unique in their chat at best, so that one name may be that of several messages."""
@@ -37,7 +40,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """An inbox row without its text. ``message_id`` and ``user_id`` are None for what could not be decoded."""
+    """An inbox row without its text. ``message_id`` and ``user_id`` are None for what could not be decoded. ``asked``: what
+    its turn has asked a person.
+    """
 
     row_id: int
     trace: str
@@ -55,6 +60,7 @@ class Came:
     seq: int | None
     turn_id: str | None
     moves: tuple[Move, ...]
+    asked: tuple[Approval, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,7 @@ def _came(reader: Reader, row: tuple[Any, ...]) -> Came:
         seq=seq,
         turn_id=turn_id,
         moves=tuple(Move(*move) for move in moves),
+        asked=tuple(approvals.of_turn(reader, TurnId(turn_id))) if turn_id else (),
     )
 
 

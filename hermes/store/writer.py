@@ -21,7 +21,9 @@ from hermes.store.apply import apply, in_order
 from hermes.store.backlog import Backlog, Flight
 from hermes.store.errors import OperationRefused, failure_of, mapped
 from hermes.store.ops import Op
+from hermes.store.people_ops import Forget
 from hermes.store.schema import open_writer
+from hermes.store.scrub import is_due, scrub
 from hermes.types.errors import STORE_DEGRADED, STORE_GONE, Failure, GatewayError
 
 PROBE_S = 5.0
@@ -118,6 +120,8 @@ class WriterThread:
                 if self._persist(partial(self._write, connection, flight)) is None:
                     return
                 batch = flight.number
+                if any(isinstance(cell.op, Forget) for cell in flight.cells):
+                    _scrub(connection)
                 # Report first: dying in between, the next writer reports it again; the other way round it would be lost.
                 self._report(Committed(flight))
                 self._backlog.land(flight)
@@ -154,6 +158,7 @@ class WriterThread:
         except BaseException:
             connection.close()
             raise
+        _scrub(connection)
         if flight := self._backlog.recover(self, batch):
             self._report(Committed(flight))
             self._backlog.land(flight)
@@ -211,6 +216,22 @@ class WriterThread:
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
+
+
+def _scrub(connection: sqlite3.Connection) -> None:
+    """Not for the batch's sake: a disk that has no room for it now is asked again at the next start."""
+    try:
+        with mapped():
+            clean = not is_due(connection) or scrub(connection)
+    except GatewayError as error:
+        log.error(
+            "what was erased is still in the file's free space, until the next start: %s", error.failure
+        )
+        return
+    if not clean:
+        log.warning(
+            "what was erased is still in the write-ahead log, until the next start: somebody reads in it"
+        )
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -1,10 +1,11 @@
-"""``hermes`` with faults at marked places.
+"""``hermes`` with faults at marked places, and with a platform that is not real.
 
     HERMES_FAULTS=after_take:kill9:3 python -m hermes.testing.run_with_faults run --home DIR
 
 ``HERMES_FAULTS`` holds ``name:action[:nth]`` separated by commas. ``name`` is a point of
 ``hermes.types.faults``; ``action`` is ``raise``, ``delay=SECONDS`` (blocks the loop) or ``kill9``. A fault
-strikes once, at the ``nth`` time (1 unless said) its point is passed.
+strikes once, at the ``nth`` time (1 unless said) its point is passed. ``HERMES_FAKE_PLATFORM`` adds a platform
+(``hermes.testing.platform``).
 """
 
 import os
@@ -17,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from hermes import app
+from hermes.testing import platform
 from hermes.types import faults
 
 VARIABLE = "HERMES_FAULTS"
@@ -63,6 +66,7 @@ def main() -> None:
     except ValueError as error:
         sys.exit(str(error))
     faults.arm(strike(plan))
+    app.MORE_ADAPTERS += platform.from_environment()
     # As the program it is, not as a library: this module stays beside the command line, not above it.
     runpy.run_module("hermes.cli", run_name="__main__", alter_sys=True)
 

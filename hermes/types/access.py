@@ -1,7 +1,7 @@
 """Who may speak on one account of a platform, as data."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hermes.types.origin import ChatType
@@ -11,6 +11,9 @@ Role = Literal["owner", "admin", "user", "guest"]
 asks for no id (a whole chat, everybody, other bots).
 """
 
+ROLES: tuple[Role, ...] = ("guest", "user", "admin", "owner")
+"""From the least to the highest."""
+
 Policy = Literal["open", "allowlist", "pairing", "disabled"]
 Bots = Literal["none", "mentions", "all"]
 UnauthorizedDm = Literal["pair", "ignore"]
@@ -18,6 +21,18 @@ UnauthorizedDm = Literal["pair", "ignore"]
 
 def _nobody(_: str) -> bool:
     return False
+
+
+def _no_person(_: str) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Who has a role: users of this account, and persons, all of them by their ids."""
+
+    users: frozenset[str] = frozenset()
+    persons: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,10 @@ class AccessRules:
     comparison. ``granted``: was this canonical id paired?
     ``free_response_channels`` need no mention; ``allowed_channels``, unless empty, are the only groups we answer in.
     Both take ids of chats, of parent channels and ``chat:thread``; ``*`` is any.
+
+    ``owners`` and ``admins`` say in which role somebody speaks, not that they may. ``person_of``: the id of the person that a
+    canonical user id belongs to. ``commands``: all that a role may use, besides what everybody may. ``highest`` is the
+    highest role that somebody was named for, anywhere; nobody may do more than who has it.
     """
 
     allowed: frozenset[str] = frozenset()
@@ -59,6 +78,11 @@ class AccessRules:
     allowed_channels: frozenset[str] = frozenset()
     canonical: Callable[[str], str] = str
     granted: Callable[[str], bool] = _nobody
+    owners: Members = Members()
+    admins: Members = Members()
+    person_of: Callable[[str], str | None] = _no_person
+    commands: Mapping[Role, frozenset[str]] = field(default_factory=dict)
+    highest: Role = "user"
 
     def scope(self, chat_type: ChatType) -> Scope:
         """What holds in a chat of that type."""

@@ -11,6 +11,17 @@ OutboxState = Literal["prepared", "sending", "retry", "unknown", "sent", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
+class React:
+    """Put ``emoji`` to the messages that were answered, where the platform can."""
+
+    emoji: str
+
+
+Effect = React
+"""What is done once a message has arrived: once or not at all, and not for a turn that is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outbound:
     """A message that must arrive. ``delivery_id`` is deterministic, so that writing it twice writes it once.
 
@@ -32,6 +43,7 @@ class Outbound:
     expires_at: float | None = None
     secret: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    effects: tuple[Effect, ...] = ()
 
     @property
     def lane(self) -> LaneKey:
@@ -41,6 +53,10 @@ class Outbound:
 
 ANSWERS = "answers"
 """The key in ``Outbound.metadata`` that names, with spaces between, the messages this is the answer to, where it is not one."""
+
+
+REFUSAL = "refusal"
+"""The key in ``Outbound.metadata`` that says that this is why there is no answer: the rule by which the message ended."""
 
 
 def answered(reply_to: str | None, metadata: Mapping[str, str]) -> tuple[str, ...]:
@@ -79,12 +95,24 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """``burst`` calls at once (at least one), then one each ``interval_s``."""
+
+    burst: int
+    interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a platform can do; everything optional is off unless said.
 
     ``authenticated``: its own edge has proved who the user is (a browser session), so access needs no list.
     ``idempotent_send``: the platform drops a second copy of the same delivery id, so ``unknown`` may be sent again unmarked.
     ``history``: its users read answers from our store, so an expired row counts as stored, not as lost.
+    ``update_command``: its people may ask how we are brought up to date; what is done then is up to the operator all the same.
+    ``splits``: a text longer than ``max_length`` may go as several messages; else what is sent on its own is cut to one.
+    ``chat_ids``: how its chats' ids look, as a regular expression, where they may hold a colon; see ``hermes.delivery.targets``.
+    ``bot_rate``, ``chat_rate``: how much the platform takes from one bot in all, and in each of its chats; None: anything.
     """
 
     max_length: int = 4096
@@ -94,3 +122,8 @@ class Capabilities:
     draft_interval_s: float = 0.8
     typing_interval_s: float = 4.0
     send_timeout_s: float = 30.0
+    bot_rate: Rate | None = None
+    chat_rate: Rate | None = None
+    splits: bool = True
+    update_command: bool = True
+    chat_ids: str = ""

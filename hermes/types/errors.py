@@ -26,11 +26,17 @@ STORE_DEGRADED = "store_degraded"
 STORE_GONE = "store_gone"
 UNREACHABLE = "unreachable"
 SEND_UNCONFIRMED = "send_unconfirmed"
+RATE_LIMITED = "rate_limited"
+FORBIDDEN = "forbidden"
+CHAT_NOT_FOUND = "chat_not_found"
 TOO_LARGE = "too_large"
 TURN_DEADLINE = "turn_deadline"
 EMPTY_ANSWER = "empty_answer"
 AGENT_CRASHED = "agent_crashed"
 POISON = "poison"
+APPROVAL_EXPIRED = "approval_expired"
+TOO_MANY_PROCESSES = "too_many_processes"
+PROGRAM_UNUSABLE = "program_unusable"
 
 
 @dataclass(frozen=True, slots=True)

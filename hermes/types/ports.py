@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from hermes.types.channels import Channel
 from hermes.types.content import Capabilities, Draft, Part, SendResult
 from hermes.types.events import InboundEvent
 from hermes.types.ids import BootId
@@ -184,6 +185,24 @@ class Typing(Protocol):
         """Show it until some moments after ``typing_interval_s`` of the capabilities, when it is asked for again if need be;
         or take it away, where that is possible. One attempt, no loop inside; losing one is harmless.
         """
+
+
+@runtime_checkable
+class Channels(Protocol):
+    """Optional: the platform can say in which chats the account is."""
+
+    async def list_channels(self) -> Sequence[Channel]:
+        """All chats that can be written to, with the names people know them by, so that a target may name one. Asked for once
+        connected and every few minutes; one attempt, under a deadline. Raises ``GatewayError``: then the last list holds.
+        """
+
+
+@runtime_checkable
+class Reactions(Protocol):
+    """Optional: the platform can put an emoji to a message."""
+
+    async def react(self, chat_id: str, message_id: str, emoji: str) -> None:
+        """Put it there, in place of one of ours. One attempt; losing it is harmless."""
 
 
 # --- what the web server and the control socket see of the tree --------------------------------------------------------

@@ -36,6 +36,17 @@ class InboxRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """What waits behind a turn: ``length`` messages, the newest of them ``last``. ``merged``: how many that turn has had
+    already when it was interrupted.
+    """
+
+    length: int
+    last: InboxRow
+    merged: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxRow:
     """One message on its way out. ``parts_sent`` parts have receipts, so sending resumes at that index."""
 
@@ -98,7 +109,7 @@ class FeedItem:
     """One message of a chat as its page shows it, the user's or ours.
 
     ``item_id`` is the client's message id or the delivery id; ``cursor`` is opaque: hand it back to get what came later.
-    ``answers`` are the messages that wait no longer.
+    ``answers`` are the messages that wait no longer; ``refusal``: it says why they have no answer, and by which rule.
     """
 
     cursor: str
@@ -108,6 +119,7 @@ class FeedItem:
     at: float
     reply_to: str | None = None
     answers: tuple[str, ...] = ()
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +168,17 @@ class Counts:
             + self.failed
         )
         return self.received - ended - self.pending
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One stretch of a conversation as its people may choose it. ``number`` counts from the oldest, so that it stays; ``lines``
+    without those that were taken back.
+    """
+
+    number: int
+    session_id: SessionId
+    title: str
+    started_at: float
+    lines: int
+    present: bool

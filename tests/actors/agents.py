@@ -2,7 +2,7 @@
 
 import trio
 
-from hermes.types.agent import AgentIO, Delta, Final, Step, Turn
+from hermes.types.agent import AgentIO, ApprovalRequest, Approved, Decision, Delta, Final, Step, Turn
 
 
 class Worker:
@@ -100,6 +100,27 @@ class Deaf:
         return Final("too late")
 
 
+class Ghost:
+    """Hears no cancellation until it is released; then it shows two drafts, maybe takes a step, and answers, all too late."""
+
+    name = "ghost"
+
+    def __init__(self, *, step: bool = False) -> None:
+        self.released = trio.Event()
+        self._step = step
+
+    async def run(self, turn: Turn, io: AgentIO) -> Final:
+        """Nobody is there any more."""
+        with trio.CancelScope(shield=True):
+            await self.released.wait()
+            await io.emit(Delta("too "))
+            await io.emit(Delta("late"))
+            with trio.move_on_after(1):
+                if self._step:
+                    await io.step(Step("result", "look", "too late"))
+        return Final("too late")
+
+
 class Listener:
     """Takes a step every second, ``steps`` of them, and asks after each what else there is; answers all it was told."""
 
@@ -118,3 +139,46 @@ class Listener:
             await io.step(Step("result", f"look {n}", ""))
             heard += [event.text for event in await io.steered()]
         return Final("\n".join(heard))
+
+
+class Asker:
+    """Asks for each word of the last message before it does it, side by side if ``at_once``; ``done`` is what it did.
+
+    With ``steps`` it commits what it did as a step, and does nothing twice.
+    """
+
+    name = "asker"
+
+    def __init__(self, *, at_once: bool = False, steps: bool = True) -> None:
+        self.done: list[str] = []
+        self.turns: list[Turn] = []
+        self._at_once, self._steps = at_once, steps
+
+    async def run(self, turn: Turn, io: AgentIO) -> Final:
+        """Say of each word what became of it."""
+        self.turns.append(turn)
+        words = turn.events[-1].text.split()
+        said: dict[str, str] = {step.name: step.text for step in turn.steps}
+
+        async def one(word: str) -> None:
+            if word not in said:
+                said[word] = self._did(
+                    word, await io.approve(ApprovalRequest(f"do {word}", f"detail of {word}"))
+                )
+                if self._steps:
+                    await io.step(Step("result", word, said[word]))
+
+        if self._at_once:
+            async with trio.open_nursery() as tools:
+                for word in words:
+                    tools.start_soon(one, word)
+        else:
+            for word in words:
+                await one(word)
+        return Final(", ".join(said[word] for word in words))
+
+    def _did(self, word: str, decision: Decision) -> str:
+        if isinstance(decision, Approved):
+            self.done.append(word)
+            return f"did {word}"
+        return f"did not {word}: {decision.reason or 'no reason'}"

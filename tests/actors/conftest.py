@@ -1,6 +1,7 @@
 """A world for each test, ended with it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ OpenWorld = Callable[..., Awaitable[World]]
 
 
 @pytest.fixture
-async def open_world(nursery: trio.Nursery) -> AsyncIterator[OpenWorld]:
+async def open_world(nursery: trio.Nursery, tmp_path: Path) -> AsyncIterator[OpenWorld]:
     """Make a ``World`` and wait until it is up; every message in it must be accounted for at the end.
 
     The test itself has to ask for ``autojump_clock``: pytest-trio takes the clock from its arguments alone.
@@ -23,7 +24,7 @@ async def open_world(nursery: trio.Nursery) -> AsyncIterator[OpenWorld]:
     worlds = []
 
     async def start(*args: Any, wait: bool = True, **kwargs: Any) -> World:
-        world = World(*args, **kwargs)
+        world = World(*args, home=tmp_path, **kwargs)
         worlds.append(world)
         nursery.start_soon(world.keep)
         if wait:

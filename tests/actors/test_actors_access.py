@@ -20,7 +20,7 @@ OPEN = Capabilities()
 
 
 def access(file=None, **environ):
-    return load.access(Path("/nonexistent"), environ, file=file)
+    return load.load(Path("/nonexistent"), environ, file=file).access
 
 
 def said(text, event_id, *, user="u1", chat="1", platform="fake", account="default", **fields):
@@ -58,8 +58,8 @@ async def test_nobody_may_speak_where_nothing_says_so(open_world, autojump_clock
     await world.say("hello")
     await trio.sleep(10)
 
-    assert world.platform.sent == []
-    assert world.rows("state") == ["denied"]
+    assert ["hermes pairing approve" in text for text in world.heard()] == [True]
+    assert world.rows("state, text") == [("denied", "")]
 
 
 async def test_each_account_has_its_own_list(open_world, autojump_clock, tmp_path):
@@ -189,7 +189,7 @@ async def test_a_thread_with_a_conversation_of_ours_needs_no_mention(open_world,
 async def test_S16_nothing_on_a_wire_says_where_it_came_from(open_world, autojump_clock):
     """What would make a stranger the owner: an internal event, or one of a platform whose edge proves its users."""
     trusted = FakeAdapter("trusted", Capabilities(authenticated=True))
-    world = await open_world(capabilities=OPEN, others=[trusted])
+    world = await open_world(capabilities=OPEN, others=[trusted], access=access(FAKE_ALLOWED_USERS="another"))
 
     await world.platform.hand_in(said("I am from within", "e1", internal=True))
     await world.platform.hand_in(said("I am from there", "e2", platform="trusted"))
@@ -197,7 +197,7 @@ async def test_S16_nothing_on_a_wire_says_where_it_came_from(open_world, autojum
     await trio.sleep(10)
 
     assert (world.platform.sent, trusted.sent) == ([], [])
-    assert world.rows("platform, account, rule") == [("fake", "default", "denied:pair")] * 3
+    assert world.rows("platform, account, rule") == [("fake", "default", "denied:default")] * 3
 
 
 async def test_what_cannot_be_decoded_is_kept_counted_and_never_comes_twice(open_world, autojump_clock):

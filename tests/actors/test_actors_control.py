@@ -32,7 +32,9 @@ async def test_a_process_out_of_file_descriptors_keeps_its_control_socket(
     nobody = cast("Any", None)
     told, door = (
         Told(),
-        control.ControlDoor(nobody, nobody, nobody, str, nobody, AdapterTable(), RouteTable(), nobody),
+        control.ControlDoor(
+            nobody, nobody, nobody, str, nobody, AdapterTable("root/gateway/delivery/lanes"), RouteTable(), {}
+        ),
     )
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:

@@ -58,7 +58,7 @@ def door() -> control.ControlDoor:
         web=nobody,
         adapters=nobody,
         routes=nobody,
-        sessions=nobody,
+        desks={},
     )
 
 

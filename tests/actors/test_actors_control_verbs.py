@@ -4,6 +4,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from actors.ports.adapters import AdapterPort, AdapterTable
 from actors.ports.routes import RouteTable
 from hermes.ops.control import client, frames
 from hermes.types.content import Capabilities
+from hermes.types.errors import Failure
 from hermes.types.ports import ControlVerb, Socket
 
 DEADLINE_S = 20.0
@@ -40,13 +42,30 @@ class Echo:
             self.open -= 1
 
 
+class Overview:
+    """Knows why the echo is away; its restart of the control actor waits for that one's end, as the real one does."""
+
+    def __init__(self, told: Told) -> None:
+        self.why = Failure("unavailable", detail="echo:default is not up at the moment")
+        self._told = told
+
+    def not_up(self, platform: str) -> Failure:
+        assert platform == "echo"
+        return self.why
+
+    async def restart(self, path: str) -> None:
+        assert path == Told.path
+        self._told.stop.set()
+        await trio.sleep_forever()
+
+
 class Desk:
     """The control socket of a home, with the echo's verb on it."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.echo = Echo()
-        self.adapters, self.routes = AdapterTable(), RouteTable()
+        self.adapters, self.routes = AdapterTable("root/gateway/delivery/lanes"), RouteTable()
         self.adapters.configure("echo", Capabilities())
         self.faults: list[BaseException] = []
 
@@ -85,7 +104,9 @@ class Desk:
 async def desk(home: Path, *, mounted: bool = True) -> AsyncIterator[Desk]:
     (home / "run").mkdir(mode=0o700)
     told, at, unused = Told(), Desk(home), cast("Any", None)
-    door = control.ControlDoor(unused, unused, unused, str, unused, at.adapters, at.routes, unused)
+    at.overview = Overview(told)
+    seen = cast("Any", at.overview)
+    door = control.ControlDoor(unused, seen, unused, str, unused, at.adapters, at.routes, {})
     if mounted:
         at.mount()
     with trio.fail_after(DEADLINE_S):
@@ -127,9 +148,27 @@ async def test_an_adapter_that_is_not_up_is_said_to_be_so(tmp_path: Path) -> Non
         at.routes.unmount(port)
         gone = await at.refusal()
 
-    assert [never.failure.code, gone.failure.code] == [control.UNAVAILABLE] * 2
+    assert [never.failure.code, gone.failure.code] == ["unavailable"] * 2
     assert "not up" in gone.failure.detail
     assert "hermes status" in gone.hint
+
+
+@pytest.mark.parametrize("state", ["paused", "disabled"])
+async def test_an_adapter_that_somebody_has_to_resume_is_said_to_be_so(tmp_path: Path, state: str) -> None:
+    async with desk(tmp_path, mounted=False) as at:
+        at.overview.why = Failure(state, detail=f"echo:default is {state}")
+        refused = await at.refusal()
+
+    assert (refused.failure.code, refused.failure.detail) == (state, f"echo:default is {state}")
+    assert "hermes adapter resume echo" in refused.hint
+
+
+async def test_a_restart_of_the_one_who_answers_is_answered_before_it_is_done(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        ask = partial(client.ask, at.home, "restart", {"path": Told.path})
+        begun = await trio.to_thread.run_sync(ask)
+
+    assert begun == {"path": Told.path, "old_incarnation": 1, "incarnation": None}
 
 
 async def test_a_verb_that_nobody_has_is_refused_and_the_connection_goes_on(tmp_path: Path) -> None:
@@ -214,7 +253,7 @@ async def test_the_end_of_the_incarnation_closes_its_streams(tmp_path: Path) -> 
         port.close()
 
         assert await ends(stream) == (1001, "bye")
-        assert (await at.refusal()).failure.code == control.UNAVAILABLE
+        assert (await at.refusal()).failure.code == "unavailable"
 
 
 async def test_what_a_handler_raises_is_its_adapters_failure(tmp_path: Path) -> None:

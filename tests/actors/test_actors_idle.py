@@ -66,8 +66,8 @@ async def test_law_N5_a_message_for_a_session_that_is_leaving(
             await trio.lowlevel.checkpoint()
         arrive()
 
-    def last_look(reader, key):
-        rows = look(reader, key)
+    def last_look(reader, key, limit):
+        rows = look(reader, key, limit)
         if trio.current_time() > since and not late_at:
             late_at.append(trio.current_time())
             nursery.start_soon(after) if checkpoints else arrive()

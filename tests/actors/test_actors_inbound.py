@@ -9,7 +9,6 @@ from test_actors_access import OPEN, access, said
 from actors import inbound, judge
 from hermes.config.model import Config, Inbound
 from hermes.routing import missed
-from hermes.store import ops
 from hermes.testing.fakes import EPOCH_S, FakeAgent, Hang
 from hermes.types import texts
 from hermes.types.hooks import Allow, Rewrite, Skip
@@ -245,14 +244,53 @@ async def test_a_hook_sees_a_copy(open_world, autojump_clock):
 
 
 async def test_S16_an_internal_event_comes_from_within_and_no_hook_sees_it(open_world, autojump_clock):
-    """What is written into the inbox by this process itself needs no list: only an actor holds the store."""
+    """It needs no list and no user: the right to make one is an object that no adapter has."""
     handler = Handler(Skip())
     world = await open_world(capabilities=OPEN, hooks=handler)
-    event = said("!a reminder", "e1", user=None, internal=True)
+    event = said("!a reminder", "e1", user=None)
 
-    await world.services.store.write(ops.Accept((event,)))
-    world.services.conversations.wake_inbound(event.origin.lane)
+    (accepted,) = await world.services.internal_events.accept([event])
     await world.settle()
 
+    assert not accepted.duplicate
     assert world.heard() == ["!a reminder"]
     assert handler.seen == []
+
+
+async def test_S16_an_internal_event_happens_once_however_often_it_is_handed_in(open_world, autojump_clock):
+    world = await open_world(capabilities=OPEN)
+    for duplicate in (False, True):
+        (accepted,) = await world.services.internal_events.accept([said("a job", "job/7", user=None)])
+        assert accepted.duplicate is duplicate
+        await world.settle()
+
+    await world.kill()
+    (accepted,) = await world.services.internal_events.accept([said("a job", "job/7", user=None)])
+    assert accepted.duplicate
+    assert world.heard() == ["a job"]
+
+
+async def test_S16_no_event_of_a_platform_stands_in_the_way_of_an_internal_one(open_world, autojump_clock):
+    """Else somebody who can guess the name of a job could keep it from happening."""
+    world = await open_world(capabilities=OPEN)
+    for name in ("internal:job/7", "external:internal:job/7", "job/7"):
+        await world.platform.hand_in(said("a stranger", name))
+    await (await world.platform.io()).undecodable("internal:job/8", b"\xff")
+
+    for job in ("job/7", "job/8"):
+        (accepted,) = await world.services.internal_events.accept([said(job, job, user=None)])
+        assert not accepted.duplicate
+        await world.settle()
+
+    assert world.heard()[1:] == ["job/7", "job/8"]  # the first is the stranger's pairing code
+    assert len(set(world.rows("event_id"))) == 6
+
+
+async def test_S16_an_internal_event_waits_while_intake_is_shut(open_world, autojump_clock):
+    world = await open_world(capabilities=OPEN)
+    world.services.intake.shut_down()
+    with trio.move_on_after(60) as scope:
+        await world.services.internal_events.accept([said("a job", "job/7", user=None)])
+
+    assert scope.cancelled_caught
+    assert world.rows("event_id") == []

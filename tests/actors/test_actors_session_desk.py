@@ -53,6 +53,18 @@ async def test_a_reset_stops_the_turn_begins_anew_and_says_so(open_world, autoju
     assert (await desk(world).answer("sessions_show", {"key": "fake"}))["session_id"] == done["session_id"]
 
 
+async def test_a_reset_of_a_sleeping_conversation_sends_nobody_a_message(open_world, autojump_clock):
+    world = await open_world()
+    await world.say("hi")
+    await world.settle()
+    await trio.sleep(700)
+    assert world.state(world.session()) is None
+    await desk(world).answer("sessions_reset", {"key": "fake"})
+    await world.settle()
+    assert world.heard() == ["hi", texts.OPERATOR_RESET]
+    assert not world.boot.system.letters.newest(100)
+
+
 async def test_a_resume_goes_on_with_what_was_said_before(open_world, autojump_clock):
     world = await open_world()
     await world.say("one")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import trio
-from agents import Deaf, Typist
+from agents import Deaf, Ghost, Typist
 from world import QUEUE, World
 
 from hermes.config.model import Agent, Config, Display, Limits
@@ -376,6 +376,31 @@ async def test_AC32_nothing_of_a_turn_that_is_over_is_sent_or_kept(how, open_wor
     assert after == before
     assert world.look(queries.session, world.key()).generation == generation > 1
     assert not world.boot.system.zombies
+
+
+async def test_AC32_what_comes_of_a_turn_that_is_over_is_counted(open_world, autojump_clock):
+    """Two drafts of one turn count once."""
+    answering, stepping = Ghost(), Ghost(step=True)
+    world = await open_world(answering)
+    for text, ghost in (("one", answering), ("two", stepping)):
+        object.__setattr__(world.services, "agent", ghost)
+        await world.say(text)
+        await trio.sleep(1)
+        await world.say("/stop")
+        await trio.sleep(ENDS_WITHIN_S)
+    assert (await world.services.overview.status())["late_results"] == 0
+
+    answering.released.set()
+    await trio.sleep(5)
+    assert (await world.services.overview.status())["late_results"] == 2, "a draft and an answer"
+    stepping.released.set()
+    await trio.sleep(5)
+    assert (await world.services.overview.status())["late_results"] == 5, "a draft, a step and an answer"
+
+    await world.kill()
+    assert (await world.services.overview.status())["late_results"] == 5
+    assert world.heard() == [texts.STOPPED, texts.STOPPED]
+    assert world.counts.unaccounted == 0
 
 
 async def test_AC32_every_turn_and_every_end_has_a_generation_of_its_own(open_world, autojump_clock):

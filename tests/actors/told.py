@@ -8,6 +8,8 @@ from supervisors.cell import Stop
 class Told:
     """Says when the actor is ready, and tells it to stop when the test says so."""
 
+    path, incarnation = "root/told", 1
+
     def __init__(self) -> None:
         self.up, self.stop = trio.Event(), trio.Event()
 

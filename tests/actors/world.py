@@ -8,6 +8,7 @@ A kill fences the store, cancels the tree, and lets a new boot begin on the same
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
@@ -16,14 +17,19 @@ import trio
 import trio.testing
 
 from actors import reloader, root, tree
+from actors.ports.access import canonical_form
 from actors.ports.adapters import AdapterTable
+from actors.ports.files import HomeFiles
 from actors.ports.overview import TreeOverview
 from actors.ports.services import Services
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
 from hermes.config.access import AccessSettings
+from hermes.config.homes import Homes
 from hermes.config.load import Settings
 from hermes.config.model import Config, Display
+from hermes.config.restart_notices import RestartNotices
+from hermes.ops.pairing_files import PairingFiles
 from hermes.ops.redaction import Redaction
 from hermes.sessions.keys import build_session_key
 from hermes.store import queries
@@ -46,6 +52,9 @@ from supervisors.watchdog import Watchdog
 
 EDGES = frozenset({"control", "store", "web", "journal", "dossiers", "dumper", "pruner"})
 """Children that need threads or sockets; everything else runs as it is."""
+
+NEEDS_A_HOME = frozenset({"channels"})
+"""Left out where there is no directory to write to."""
 
 SECRET = "a-secret-of-the-operator"
 """What no one may be shown."""
@@ -105,11 +114,16 @@ class World:
         config: Config | None = None,
         access: AccessSettings = AccessSettings(),  # noqa: B008 - frozen
         hooks: Hooks | None = None,
+        home: Path = Path("/nonexistent/home"),
+        homes: Homes | None = None,
     ) -> None:
         self.agent = agent if agent is not None else FakeAgent()
         self.platform = platform if platform is not None else FakeAdapter(capabilities=capabilities)
         self.config = config if config is not None else Config(display=QUEUE)
         self._access = access
+        self.home = home
+        self.homes = homes if homes is not None else {}
+        self.files = HomeFiles(home, _inline)
         self._hooks = hooks if hooks is not None else NoHooks()
         self._written: Config | GatewayError = self.config
         self._readings = 0
@@ -118,6 +132,7 @@ class World:
         self._store = MemoryStore(TrioClock().wall)
         self._names = count(1)
         self.whatsapp_aliases: dict[str, str] = {}
+        self.restart_notices: dict[tuple[str, str], bool] = {}
         self._again = False
         self.away_s = REBOOT_S
 
@@ -175,12 +190,12 @@ class World:
         self._readings += 1
         if isinstance(self._written, GatewayError):
             raise self._written
-        return Settings(self._written, self._access)
+        return Settings(self._written, self._access, homes=self.homes)
 
-    def restart(self) -> None:
-        """Stop in good order, and boot again."""
+    def restart(self, code: int = 0) -> None:
+        """Stop in good order, and boot again; ``code`` is the exit code that was asked for."""
         self._again = True
-        self.boot.system.request_stop(StopRequest(0, "the test"))
+        self.boot.system.request_stop(StopRequest(code, "the test"))
 
     async def stop(self) -> Outcome:
         """Stop in good order."""
@@ -188,6 +203,11 @@ class World:
         await self.boot.ended.wait()
         assert self.boot.outcome is not None
         return self.boot.outcome
+
+    async def in_pairing_thread(self, call: Callable[[], Any]) -> Any:
+        """What blocks on the pairing files; a thread would let virtual time run away. Tests put something slow here."""
+        await trio.lowlevel.checkpoint()
+        return call()
 
     # --- its people ----------------------------------------------------------------------------------------------------
 
@@ -295,14 +315,14 @@ class World:
         number = len(self.boots) + 1
         store = self._store = self._store.reopen()
         store.read = _late(store.read)  # type: ignore[method-assign]
-        clock, ids, adapters = TrioClock(), FakeIds(number), AdapterTable()
+        clock, ids, adapters = TrioClock(), FakeIds(number), AdapterTable("root/gateway/delivery/lanes")
 
         async def drain(request: StopRequest) -> None:
-            await root.drain(system, services, tree.LANES, request.why)
+            await root.drain(system, services, tree.LANES, request)
 
         system = System(rng=random.Random(number), exits=root.EXITS, drain=drain)
         for platform in self._platforms:
-            adapters.configure(platform.platform, platform.capabilities)
+            adapters.configure(platform.platform, platform.capabilities, platform.account)
         figures = Figures(store)
         overview = TreeOverview(
             system=system,
@@ -319,7 +339,7 @@ class World:
         services = tree.wire(
             system,
             boot_id=BootId(f"boot{number}"),
-            settings=Settings(self.config, self._access),
+            settings=Settings(self.config, self._access, homes=self.homes),
             hooks=self._hooks,
             clock=clock,
             ids=ids,
@@ -328,6 +348,7 @@ class World:
             overview=overview,
             adapters=adapters,
             whatsapp_aliases=self.whatsapp_aliases,
+            files=self.files,
         )
         return Boot(store, system, services, figures)
 
@@ -351,9 +372,14 @@ class World:
             set_aside=edge,
             reread=lambda: self.reread(),
             reloading=lambda _on: None,
+            pairing_files=PairingFiles(self.home, partial(canonical_form, aliases=self.whatsapp_aliases)),
+            in_pairing_thread=self.in_pairing_thread,
+            files=self.files,
+            restart_notices=RestartNotices(self.restart_notices),
             home=Path("home"),
         )
-        return _without_edges(tree.build(parts))
+        without = EDGES if self.home.exists() else EDGES | NEEDS_A_HOME
+        return _without_edges(tree.build(parts), without)
 
     # --- making it fail --------------------------------------------------------------------------------------------------
 
@@ -397,9 +423,15 @@ def _late(read: Callable[..., Any]) -> Callable[..., Any]:
     return late
 
 
-def _without_edges(spec: ChildSpec) -> ChildSpec:
+async def _inline(call: Callable[[], Any]) -> Any:
+    """A thread would let virtual time run away."""
+    await trio.lowlevel.checkpoint()
+    return call()
+
+
+def _without_edges(spec: ChildSpec, edges: frozenset[str]) -> ChildSpec:
     if spec.kind == "worker":
         return spec
     children, rules = family(spec)
-    kept = tuple(_without_edges(child) for child in children if child.id not in EDGES)
+    kept = tuple(_without_edges(child, edges) for child in children if child.id not in edges)
     return replace(spec, args=(kept, rules))

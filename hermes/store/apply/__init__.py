@@ -11,8 +11,30 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from hermes.store import busy_ops, ops
-from hermes.store.apply import busy, inbox, keeping, outbox, turns
+from hermes.store import (
+    approval_ops,
+    busy_ops,
+    command_ops,
+    notice_ops,
+    ops,
+    outbox_ops,
+    people_ops,
+    send_ops,
+)
+from hermes.store.apply import (
+    approvals,
+    busy,
+    commands,
+    erasing,
+    inbox,
+    keeping,
+    notices,
+    outbox,
+    people,
+    sends,
+    stretches,
+    turns,
+)
 
 Apply = Callable[[sqlite3.Connection, Any], object]
 
@@ -30,15 +52,29 @@ def _close(connection: sqlite3.Connection, op: ops.Close) -> bool:
     return True
 
 
+def _route(connection: sqlite3.Connection, op: ops.Route) -> int | ops.NotRouted:
+    """The effect goes first, for the row may go only where it is."""
+    if op.effect is None:
+        return inbox.route(connection, op)
+    if not inbox.is_accepted(connection, op.row_id):
+        return "decided"
+    return inbox.route(connection, op) if apply(connection, [op.effect])[0] else "changed"
+
+
+def _if_at_rest(connection: sqlite3.Connection, op: command_ops.IfAtRest) -> object:
+    return apply(connection, [op.op])[0] if commands.at_rest(connection, op.session_key) else False
+
+
 _RUNS: dict[type[ops.Op[Any]], Callable[[sqlite3.Connection, Sequence[Any]], Sequence[object]]] = {
     ops.Accept: inbox.accept,
     ops.Undecodable: _each(inbox.undecodable),
-    ops.Route: _each(inbox.route),
+    ops.Route: _each(_route),
     ops.Close: _each(_close),
     ops.TellMissed: _each(inbox.tell_missed),
     ops.Take: _each(turns.take),
     ops.AddStep: _each(turns.add_step),
     ops.FinishTurn: _each(turns.finish_turn),
+    ops.CountLate: _each(lambda connection, _: turns.count_late(connection)),
     ops.Release: _each(turns.release),
     ops.StopTurn: _each(turns.stop_turn),
     ops.Resume: _each(turns.resume),
@@ -46,10 +82,34 @@ _RUNS: dict[type[ops.Op[Any]], Callable[[sqlite3.Connection, Sequence[Any]], Seq
     busy_ops.Steer: _each(busy.steer),
     busy_ops.Revise: _each(busy.revise),
     busy_ops.SetBusyMode: _each(busy.set_busy_mode),
+    command_ops.IfAtRest: _each(_if_at_rest),
+    command_ops.Undo: _each(commands.undo),
+    command_ops.Branch: _each(commands.branch),
+    command_ops.SetTitle: _each(
+        lambda connection, op: stretches.set_title(connection, op.session_key, op.title)
+    ),
+    command_ops.SetHome: _each(commands.set_home),
+    approval_ops.Ask: _each(approvals.ask),
+    approval_ops.Decide: _each(approvals.decide),
+    approval_ops.Expire: _each(approvals.expire),
+    people_ops.PutLinkCode: _each(people.put_link_code),
+    people_ops.UseLinkCode: _each(people.use_link_code),
+    people_ops.Link: _each(people.link),
+    people_ops.Unlink: _each(people.unlink),
+    people_ops.Audit: _each(people.audit),
+    people_ops.Forget: _each(erasing.forget),
     ops.Enqueue: _each(outbox.enqueue),
+    send_ops.Send: _each(sends.send),
+    notice_ops.Notify: _each(notices.notify),
+    notice_ops.Begin: _each(notices.begin),
+    notice_ops.End: _each(notices.end),
+    notice_ops.AdoptDeadTargets: _each(notices.adopt_dead_targets),
     ops.Sending: _each(outbox.sending),
     ops.Receipt: _each(outbox.receipt),
     ops.Unsent: _each(outbox.unsent),
+    ops.Flood: _each(outbox.flood),
+    outbox_ops.Retry: _each(outbox.retry),
+    outbox_ops.Drop: _each(outbox.drop),
     ops.Expire: _each(outbox.expire),
     ops.LogEvents: _each(keeping.log_events),
     ops.AddNote: _each(keeping.add_note),

@@ -68,10 +68,12 @@ def set_busy_mode(connection: sqlite3.Connection, op: SetBusyMode) -> bool:
 
 
 def _waiting(connection: sqlite3.Connection, op: Revise) -> int | None:
-    """The row of the message in question. One with a turn's name has been in work, and may be again."""
+    """The row of the message in question. One with a turn's name has been in work, and may be again; and what a program is
+    run with was decided on as it was.
+    """
     rows = connection.execute(
         "SELECT row_id, event FROM inbox WHERE session_key = ? AND state IN ('routed', 'in_turn') AND state = 'routed'"
-        " AND turn_id IS NULL",
+        " AND turn_id IS NULL AND rule NOT LIKE 'command:quick:%'",
         (op.session_key,),
     )
     sender = (op.origin.lane, op.origin.user_id)

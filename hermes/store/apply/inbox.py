@@ -83,9 +83,10 @@ def route(connection: sqlite3.Connection, op: Route) -> int | NotRouted:
     title = origin.chat_name or (origin.user_name if origin.chat_type == "dm" else None)
     ((seq,),) = connection.execute(
         "INSERT INTO sessions (session_key, session_id, last_seq, created_at, last_active_at, platform, account,"
-        " chat_type, chat_id, thread_id, title) VALUES (?1, ?2, 1, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        " chat_type, chat_id, thread_id, title, user_id) VALUES (?1, ?2, 1, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
         " ON CONFLICT (session_key) DO UPDATE SET last_seq = last_seq + 1, last_active_at = max(last_active_at, ?3),"
-        " platform = ?4, account = ?5, chat_type = ?6, chat_id = ?7, thread_id = ?8, title = iif(?9 = '', title, ?9)"
+        " platform = ?4, account = ?5, chat_type = ?6, chat_id = ?7, thread_id = ?8, title = iif(?9 = '', title, ?9),"
+        " user_id = ?10"
         " RETURNING last_seq",
         (
             op.session_key,
@@ -97,6 +98,7 @@ def route(connection: sqlite3.Connection, op: Route) -> int | NotRouted:
             origin.chat_id,
             origin.thread_id,
             title or "",
+            op.user_id,
         ),
     ).fetchall()
     if seq == 1:
@@ -114,14 +116,17 @@ def _still(connection: sqlite3.Connection, op: Route, renewal: Renewal) -> bool:
     return bool(found.fetchall())
 
 
+def is_accepted(connection: sqlite3.Connection, row_id: int) -> bool:
+    """True if nobody has decided about the row."""
+    found = connection.execute("SELECT 1 FROM inbox WHERE row_id = ? AND state = 'accepted'", (row_id,))
+    return bool(found.fetchall())
+
+
 def _why_not(connection: sqlite3.Connection, op: Route) -> NotRouted:
-    accepted = connection.execute(
-        "SELECT 1 FROM inbox WHERE row_id = ? AND state = 'accepted'", (op.row_id,)
-    ).fetchall()
     suspended = connection.execute(
         "SELECT 1 FROM sessions WHERE session_key = ? AND suspended", (op.session_key,)
     ).fetchall()
-    if not accepted:
+    if not is_accepted(connection, op.row_id):
         return "decided"
     return "changed" if suspended and op.renewal is None else "full"
 

@@ -77,6 +77,7 @@ def prune(connection: sqlite3.Connection, op: Prune) -> int:
         connection.execute("DELETE FROM dedupe WHERE at < ?", (op.dedupe_before,)).rowcount
         + connection.execute("DELETE FROM login_codes WHERE expires_at <= ?", (op.at,)).rowcount
         + connection.execute("DELETE FROM browser_sessions WHERE expires_at <= ?", (op.at,)).rowcount
+        + connection.execute("DELETE FROM floods WHERE until <= ?", (op.at,)).rowcount
     )
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hermes.store.apply.outbox import put
-from hermes.store.apply.stretches import begin, count, last_before, mark_interrupted, suspend
-from hermes.store.codec import SESSION, encode_step, session_record
+from hermes.store.apply.stretches import begin, count, last_before, mark_interrupted, set_title, suspend
+from hermes.store.codec import LATE_RESULTS, SESSION, encode_step, session_record
 from hermes.store.ops import AddStep, FinishTurn, Release, Resume, StopTurn, Take
 from hermes.types.ids import SessionId
 from hermes.types.records import SessionRecord
@@ -59,6 +59,7 @@ def add_step(connection: sqlite3.Connection, op: AddStep) -> bool:
         (op.turn_id, op.n, op.at, encode_step(op.step), op.session_key, op.generation),
     )
     if not added.rowcount:
+        count_late(connection)
         return False
     connection.execute(
         "UPDATE inbox SET boots = 0 WHERE session_key = ? AND turn_id = ? AND state IN ('routed', 'in_turn')",
@@ -76,6 +77,7 @@ def finish_turn(connection: sqlite3.Connection, op: FinishTurn) -> bool:
         (op.session_key, op.generation, len(op.row_ids), rows, op.turn_id),
     ).fetchall()
     if not holding:
+        count_late(connection)
         return False
     connection.execute(
         "UPDATE inbox SET state = ?, rule = ? WHERE row_id IN (SELECT value FROM json_each(?))",
@@ -115,6 +117,14 @@ def finish_turn(connection: sqlite3.Connection, op: FinishTurn) -> bool:
     return True
 
 
+def count_late(connection: sqlite3.Connection) -> None:
+    """Something came of a turn that is over, and is dropped. No message: it stands beside the others in no sum."""
+    connection.execute(
+        "INSERT INTO counters (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
+        (LATE_RESULTS,),
+    )
+
+
 def release(connection: sqlite3.Connection, op: Release) -> int:
     """Only the mark of being worked on goes."""
     released = connection.execute(
@@ -142,6 +152,7 @@ def stop_turn(connection: sqlite3.Connection, op: StopTurn) -> int:
     _drop_steps(connection, [turn_id for (turn_id,) in stopped])
     if op.new_session_id is not None:
         begin(connection, op.session_key, op.new_session_id, op.at, "session_reset")
+        set_title(connection, op.session_key, op.title)
     put(connection, op.outbound, op.at)
     return len(stopped)
 

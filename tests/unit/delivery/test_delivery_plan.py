@@ -8,8 +8,11 @@ from hermes.delivery.plan import (
     BACKOFF_MAX_S,
     MAX_ATTEMPTS,
     after_failure,
+    is_dead_chat,
     marked,
+    metadata,
     needs_mark,
+    not_now,
     on_restart,
     parts,
 )
@@ -56,6 +59,7 @@ def step(
         (replace(ROW, attempts=500), GONE, "not_sent", PLAIN, ("prepared", 0.0)),
         (ROW, REVOKED, "not_sent", PLAIN, ("prepared", 0.0)),
         (ROW, replace(FLOOD, scope="adapter"), "not_sent", PLAIN, ("prepared", NOW + 77)),
+        (ROW, Failure("rate_limited", scope="adapter"), "not_sent", PLAIN, ("retry", NOW + 1)),
         (ROW, LINE_DOWN, "not_sent", PLAIN, ("retry", NOW + 1)),
         (ROW, FLOOD, "not_sent", PLAIN, ("retry", NOW + 77)),
         (ROW, FORBIDDEN, "not_sent", PLAIN, ("dead", 0.0)),
@@ -104,6 +108,24 @@ def test_retry_after_is_a_lower_bound_only() -> None:
     assert step(ROW, soon, "not_sent") == ("retry", NOW + 1)
 
 
+def test_a_copy_in_doubt_that_is_given_up_still_says_so() -> None:
+    dead = after_failure(UNCONFIRMED, FORBIDDEN, "not_sent", now=NOW, capabilities=PLAIN, rng=low)
+    assert (dead.state, dead.failure) == ("dead", "send_unconfirmed; then forbidden")
+
+
+def test_what_has_to_wait_after_all_keeps_its_doubt() -> None:
+    assert not_now(ROW).state == not_now(replace(ROW, state="retry")).state == "prepared"
+    waits = not_now(UNCONFIRMED)
+    assert (waits.state, waits.failure) == ("unknown", SEND_UNCONFIRMED)
+
+
+def test_a_chat_is_dead_only_by_its_own_word() -> None:
+    assert is_dead_chat(FORBIDDEN)
+    assert is_dead_chat(Failure("chat_not_found", scope="chat"))
+    assert not is_dead_chat(replace(FORBIDDEN, scope="message"))
+    assert not is_dead_chat(GONE)
+
+
 def test_the_failure_is_kept_in_words() -> None:
     blocked = replace(FORBIDDEN, detail="blocked")
     dead = after_failure(ROW, blocked, "not_sent", now=NOW, capabilities=PLAIN, rng=low)
@@ -127,15 +149,16 @@ def test_at_most_one_marked_copy_even_across_a_crash() -> None:
     """timeout → unknown → marked copy in flight → crash → dead: never a third copy."""
     first = after_failure(ROW, TIMEOUT, "unknown", now=NOW, capabilities=PLAIN, rng=low)
     again = replace(ROW, state=first.state, failure=first.failure, attempts=1)
-    assert needs_mark(again, Part(DeliveryId("d"), 0, 1, "hello"))
+    assert needs_mark(again, Part(DeliveryId("d"), 0, 1, "hello"), PLAIN)
     assert on_restart(replace(again, state="sending", attempts=2), PLAIN).state == "dead"
 
 
 def test_only_the_part_in_doubt_is_marked() -> None:
     row = replace(UNCONFIRMED, parts_sent=1)
     cut = [Part(DeliveryId("d"), n, 3, "x") for n in range(3)]
-    assert [needs_mark(row, part) for part in cut] == [False, True, False]
-    assert not any(needs_mark(replace(row, state="retry"), part) for part in cut)
+    assert [needs_mark(row, part, PLAIN) for part in cut] == [False, True, False]
+    assert not any(needs_mark(replace(row, state="retry"), part, PLAIN) for part in cut)
+    assert not any(needs_mark(row, part, IDEMPOTENT) for part in cut)
     assert marked(cut[1]) == Part(DeliveryId("d"), 1, 3, texts.RESENT_MARK + "x")
 
 
@@ -191,3 +214,12 @@ def test_AC_23_parts_fit_and_join_to_the_original(text: str, length: int) -> Non
 def test_AC_23_a_marked_part_fits_too(text: str) -> None:
     capabilities = Capabilities(max_length=200)
     assert all(len(marked(part).text) <= 200 for part in parts(replace(MESSAGE, text=text), capabilities))
+
+
+def test_an_adapter_is_told_the_thread_unless_the_message_says_another() -> None:
+    assert metadata(MESSAGE) == {}
+    assert metadata(replace(MESSAGE, thread_id="7", metadata={"parse": "x"})) == {
+        "thread_id": "7",
+        "parse": "x",
+    }
+    assert metadata(replace(MESSAGE, thread_id="7", metadata={"thread_id": "8"})) == {"thread_id": "8"}

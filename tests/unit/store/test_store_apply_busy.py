@@ -203,7 +203,7 @@ def test_a_session_keeps_its_own_mode_until_it_is_taken_back(db: sqlite3.Connect
     assert queries.busy_mode(db, KEY) is None
 
     assert do(db, SetBusyMode(KEY, "steer")) is True
-    assert queries.open_work(db, KEY) == (queries.open_rows(db, KEY), "steer")
+    assert queries.open_work(db, KEY, 5) == (queries.open_rows(db, KEY), "steer")
     assert do(db, SetBusyMode(KEY, None)) is True
     assert queries.busy_mode(db, KEY) is None
 

@@ -1,9 +1,12 @@
+import importlib
+import pkgutil
 import sqlite3
 from typing import Any
 
 from store_kit import do
 
-from hermes.store import busy_ops, ops, queries
+from hermes import store
+from hermes.store import ops, queries
 from hermes.store.apply import _RUNS
 from hermes.store.ops import (
     AddNote,
@@ -19,7 +22,9 @@ from hermes.types.records import Note
 
 
 def test_every_operation_has_its_sql() -> None:
-    named = (*vars(ops).values(), *vars(busy_ops).values())
+    names = [module.name for module in pkgutil.iter_modules(store.__path__) if module.name.endswith("ops")]
+    modules = [importlib.import_module(f"hermes.store.{name}") for name in names]
+    named = [kind for module in modules for kind in vars(module).values()]
     declared = {kind for kind in named if isinstance(kind, type) and issubclass(kind, ops.Op)} - {ops.Op}
     assert set(_RUNS) == declared
 

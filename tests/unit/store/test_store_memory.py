@@ -126,7 +126,7 @@ _operations: st.SearchStrategy[ops.Op[Any]] = st.one_of(
     st.builds(
         ops.Unsent, _rows, st.sampled_from(["prepared", "retry", "unknown", "dead"]), _at, st.just("f"), _at
     ),
-    st.builds(ops.Expire, st.just("webchat"), st.booleans(), _at),
+    st.builds(ops.Expire, st.sampled_from([(), ("webchat",)]), _at),
     st.builds(ops.AddNote, _ids, st.just("note"), _at),
     st.builds(ops.DropNote, _rows),
     st.builds(ops.Prune, _at, _at),

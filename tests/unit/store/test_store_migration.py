@@ -1,6 +1,7 @@
 """A file of the first schema, as the first release wrote it, brought up to date."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hermes.store import migrations, queries, schema
 from hermes.store.codec import encode_event
 from hermes.store.schema import SCHEMA_VERSION, open_writer
 from hermes.types.ids import SessionKey, TurnId
+from hermes.types.origin import Origin
 
 ANN = SessionKey("agent:main:telegram:dm:ann")
 TEAM = SessionKey("agent:main:discord@work:group:7:bob")
@@ -105,4 +107,24 @@ def test_a_migration_that_is_cut_off_begins_again(path: Path, monkeypatch: pytes
     monkeypatch.setattr(schema, "SECOND", whole)
     db = open_writer(path)
     assert len(db.execute("SELECT * FROM stretches").fetchall()) == 4
+    db.close()
+
+
+def test_a_direct_chat_is_its_newest_writers_and_a_group_nobodys(path: Path) -> None:
+    old = sqlite3.connect(path)
+    for name, user in (("e1", "before"), ("e2", "ann"), ("e3", "bob")):
+        payload = encode_event(replace(event(name), origin=Origin("telegram", "x", user_id=user)))
+        old.execute("UPDATE inbox SET event = ? WHERE event_id = ?", (payload, name))
+    old.execute(
+        "INSERT INTO inbox (platform, account, chat_id, event_id, trace, received_at, state, raw) VALUES"
+        " ('telegram', 'default', '', 'r', '', 99.0, 'failed', x'00')"
+    )
+    old.commit()
+    old.close()
+    db = open_writer(path)
+    assert dict(db.execute("SELECT session_key, user_id FROM sessions")) == {
+        ANN: "ann",
+        TEAM: None,
+        OLD: None,
+    }
     db.close()

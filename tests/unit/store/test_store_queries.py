@@ -1,10 +1,11 @@
 import sqlite3
 
 import pytest
-from store_kit import CHAT, KEY, STRETCH, accept, do, event, finish, in_turn, route
+from store_kit import CHAT, KEY, STRETCH, TURN, accept, do, event, finish, in_turn, route, take
 
 from hermes.store import queries
-from hermes.store.ops import Close
+from hermes.store.busy_ops import Interrupt, SetBusyMode
+from hermes.store.ops import Close, Release, StopTurn
 from hermes.types.ids import SessionKey, TurnId
 from hermes.types.records import TranscriptLine
 
@@ -36,6 +37,40 @@ def test_rows_of_an_interrupted_turn_come_first(db: sqlite3.Connection) -> None:
     taken, _ = in_turn(db, event("c"))
     assert [row.row_id for row in queries.open_rows(db, KEY)] == [*taken, *rows]
     assert queries.open_rows(db, SessionKey("other")) == []
+
+
+def test_of_those_that_wait_some_are_read_and_of_those_begun_all(db: sqlite3.Connection) -> None:
+    begun, _ = in_turn(db, *(event(f"begun-{n}") for n in range(3)))
+    waiting = accept(db, *(event(f"waiting-{n}") for n in range(5)))
+    for row in waiting:
+        do(db, route(row))
+    for _ in ("in its turn", "released"):
+        assert [row.row_id for row in queries.open_rows(db, KEY, limit=2)] == [*begun, *waiting[:2]]
+        do(db, Release(KEY, TURN, "stop", 104.0))
+
+
+def test_the_line_behind_a_turn_is_counted_whole(db: sqlite3.Connection) -> None:
+    rows = accept(db, *(event(f"e{n}") for n in range(200)))
+    for row in rows:
+        do(db, route(row))
+    first, second = rows[0], rows[1]
+    for _ in ("not taken yet", "taken"):
+        line, own = queries.line_behind(db, KEY, TURN, [first])
+        assert line is not None
+        assert (line.length, line.last.row_id, line.merged, own) == (199, rows[-1], 0, None)
+        do(db, take(first))
+
+    do(db, SetBusyMode(KEY, "steer"))
+    assert do(db, Interrupt(KEY, TURN, (second,)))
+    do(db, take(second))
+    line, own = queries.line_behind(db, KEY, TURN, [second])
+    assert line is not None
+    assert (line.length, line.merged, own) == (198, 1, "steer")
+    assert (queries.any_open(db, [first]), queries.any_open(db, [first, second])) == (False, True)
+
+    do(db, StopTurn(KEY, "stop", 105.0))
+    assert queries.line_behind(db, KEY, TURN, [second]) == (None, "steer")
+    assert not queries.any_open(db, [second])
 
 
 def test_history_is_the_newest_oldest_first(db: sqlite3.Connection) -> None:
@@ -81,12 +116,14 @@ def test_hot_reads_scan_no_table(db: sqlite3.Connection) -> None:
     queries.accepted_rows(db, *CHAT)
     queries.open_sessions(db)
     queries.open_rows(db, KEY)
+    queries.any_open(db, [1])
+    queries.line_behind(db, KEY, TURN, [1])
     queries.history(db, KEY, STRETCH, 5)
     queries.open_lanes(db)
     queries.next_open_row(db, *CHAT)
     queries.outbox_counts(db)
     db.set_trace_callback(None)
-    assert len(asked) == 9
+    assert len(asked) == 13
     for statement in asked:
         plan = [detail for *_, detail in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
         assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], (

@@ -1,0 +1,147 @@
+"""What the lanes alone hold: the way out through one incarnation of an adapter.
+
+    lane ── AdapterTable.wire(ctx, …) ──▶ Wire ── deadline, incarnation ──▶ adapter.send
+
+A wire is handed to a lane for the context it runs in, and to nobody else: a second way out would know nothing of order,
+receipts and limits (AC-20).
+"""
+
+import logging
+from collections.abc import Coroutine, Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+import trio
+
+from hermes.types.content import Capabilities, Draft, Part, SendResult
+from hermes.types.errors import RATE_LIMITED, SEND_UNCONFIRMED, UNREACHABLE, Failure, GatewayError, SendError
+from hermes.types.ports import Adapter, Drafts, Reactions, Typing
+
+log = logging.getLogger(__name__)
+
+DRAFT_DEADLINE_S = 5.0
+REACTION_DEADLINE_S = 5.0
+TYPING_DEADLINE_S = 2.0
+"""A reply waits behind it, so it is short."""
+
+
+class Life(Protocol):
+    """The incarnation of an adapter that a wire goes through."""
+
+    @property
+    def up(self) -> bool:
+        """It is connected."""
+
+    @property
+    def name(self) -> str:
+        """``platform:account``, for logs."""
+
+    def borrowed(self, deadline_s: float) -> "Borrowed":
+        """A scope in which the caller's task runs the adapter's code: ends with the deadline or the incarnation."""
+
+    def report(self, error: BaseException) -> None:
+        """Put a failure of the adapter's own code before its actor; until that has a new life, nothing goes through."""
+
+
+class Borrowed:
+    """A cancel scope that its incarnation can end; ``cut_short`` says that it, or the deadline, did."""
+
+    def __init__(self, scopes: set[trio.CancelScope], deadline_s: float) -> None:
+        self._scopes = scopes
+        self._scope = trio.CancelScope(deadline=trio.current_time() + deadline_s)
+
+    def __enter__(self) -> "Borrowed":
+        self._scopes.add(self._scope)
+        self._scope.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._scopes.discard(self._scope)
+        return bool(self._scope.__exit__(kind, error, trace))
+
+    @property
+    def cut_short(self) -> bool:
+        """True if what ran inside did not get to its end."""
+        return self._scope.cancelled_caught
+
+
+class Wire:
+    """Sends through one incarnation, while that is connected."""
+
+    def __init__(self, adapter: Adapter, life: Life) -> None:
+        self._adapter = adapter
+        self._life = life
+
+    @property
+    def up(self) -> bool:
+        """Something can be sent."""
+        return self._life.up
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What its platform can do."""
+        return self._adapter.capabilities
+
+    async def send(
+        self, chat_id: str, part: Part, *, reply_to: str | None, metadata: Mapping[str, str]
+    ) -> SendResult:
+        """Send one part under the platform's deadline. Raises ``SendError`` and nothing else.
+
+        A failure of the whole adapter, and whatever it has no name for, is also put before its actor; that the platform
+        has had enough for now is no failure of the adapter.
+        """
+        if not self._life.up:
+            raise SendError(Failure(UNREACHABLE, scope="adapter", detail="the adapter is not up"), "not_sent")
+        deadline_s = self.capabilities.send_timeout_s
+        try:
+            with self._life.borrowed(deadline_s) as call:
+                result = await self._adapter.send(chat_id, part, reply_to=reply_to, metadata=metadata)
+                if not isinstance(result, SendResult):  # foreign code: checked, not believed
+                    raise TypeError(f"send returned {type(result).__name__}, not SendResult")
+        except SendError as error:
+            if error.failure.scope == "adapter" and error.failure.code != RATE_LIMITED:
+                self._life.report(error)
+            raise
+        except Exception as error:
+            log.exception("%s: send failed in a way it has no name for", self._life.name)
+            self._life.report(error)
+            raise SendError(Failure(SEND_UNCONFIRMED, detail=type(error).__name__), "unknown") from error
+        if call.cut_short:
+            why = f"the adapter went away, or gave no answer within {deadline_s:g} s"
+            raise SendError(Failure(SEND_UNCONFIRMED, detail=why), "unknown")
+        return result
+
+    async def draft(self, chat_id: str, draft: Draft) -> Failure | None:
+        """Show the newest text of an answer where the platform can. Losing it is harmless, so nothing is raised; what the
+        platform had against it is returned.
+        """
+        if isinstance(adapter := self._adapter, Drafts):
+            return await self._show(adapter.draft(chat_id, draft), DRAFT_DEADLINE_S)
+        return None
+
+    async def typing(self, chat_id: str, thread_id: str | None, on: bool) -> Failure | None:
+        """Show, or take away, that an answer is being worked on; as ``draft``."""
+        if isinstance(adapter := self._adapter, Typing):
+            return await self._show(adapter.typing(chat_id, thread_id, on), TYPING_DEADLINE_S)
+        return None
+
+    async def react(self, chat_id: str, message_id: str, emoji: str) -> Failure | None:
+        """Put ``emoji`` to a message; as ``draft``."""
+        if isinstance(adapter := self._adapter, Reactions):
+            return await self._show(adapter.react(chat_id, message_id, emoji), REACTION_DEADLINE_S)
+        return None
+
+    async def _show(self, call: Coroutine[Any, Any, None], deadline_s: float) -> Failure | None:
+        if not self._life.up:
+            call.close()
+            return None
+        try:
+            with self._life.borrowed(deadline_s):
+                await call
+        except GatewayError as error:
+            return error.failure
+        except Exception:
+            log.debug("%s: something that may be lost was not shown", self._life.name, exc_info=True)
+        return None

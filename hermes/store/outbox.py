@@ -1,0 +1,98 @@
+"""Messages on their way out as the operator sees and steers them: the same through the running gateway and on the file.
+
+Answers are plain data, as the command line prints it. Times are epoch seconds. Raises ``GatewayError`` (``no_such_message``,
+``not_possible``), in words for a person. What is secret is never shown.
+"""
+
+# ruff: noqa: S608 - only constants of this module are joined into SQL; every value is a parameter
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hermes.store.codec import decode_outbound
+from hermes.store.port import Reader
+from hermes.types.errors import Failure, GatewayError
+from hermes.types.origin import LaneKey, lane_key
+
+NO_SUCH_MESSAGE = "no_such_message"
+NOT_POSSIBLE = "not_possible"
+
+DROPPED = "dropped"
+"""The failure of a message that nobody misses: the operator has given it up, or it was a notice that is no news any more. It
+is no dead letter.
+"""
+
+OPEN = ("prepared", "sending", "retry", "unknown")
+EXCERPT_CHARACTERS = 80
+
+_COLUMNS = (
+    *(
+        "row_id",
+        "delivery_id",
+        "platform",
+        "account",
+        "chat_id",
+        "state",
+        "attempts",
+        "parts_sent",
+        "not_before",
+    ),
+    *("failure", "created_at", "changed_at", "expires_at", "secret", "trace", "text", "message"),
+)
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM outbox"
+
+
+def outbox_list(
+    reader: Reader, state: str | None, platform: str | None, limit: int
+) -> Sequence[dict[str, Any]]:
+    """Messages that have not arrived, oldest first: the open ones and the dead letters, or those in ``state`` alone."""
+    states = json.dumps((state,) if state else (*OPEN, "dead"))
+    rows = reader.execute(
+        f"{_SELECT} WHERE state IN (SELECT value FROM json_each(?1)) AND failure <> ?2"
+        " AND (?3 IS NULL OR platform = ?3) ORDER BY row_id LIMIT ?4",
+        (states, DROPPED, platform, limit),
+    )
+    return [_shown(row, whole=False) for row in rows]
+
+
+def outbox_show(reader: Reader, row_id: int) -> dict[str, Any]:
+    """One message, with its text and the receipts of its parts."""
+    found = reader.execute(f"{_SELECT} WHERE row_id = ?", (row_id,)).fetchall()
+    if not found:
+        raise GatewayError(Failure(NO_SUCH_MESSAGE, detail=f"there is no message {row_id} in the outbox"))
+    receipts = reader.execute(
+        "SELECT part, message_id, at FROM receipts WHERE outbox_row_id = ? ORDER BY part", (row_id,)
+    )
+    return _shown(found[0], whole=True) | {
+        "receipts": [{"part": part, "message_id": message_id, "at": at} for part, message_id, at in receipts]
+    }
+
+
+def lane_of(message: dict[str, Any]) -> LaneKey:
+    """The lane of a message as ``outbox_show`` gives it."""
+    return lane_key(message["platform"], message["account"], message["chat_id"])
+
+
+def not_possible(message: dict[str, Any], what: str) -> GatewayError:
+    """It has gone another way meanwhile."""
+    detail = f"message {message['id']} is {message['state']} and cannot be {what}"
+    if message["secret"] and message["state"] == "dead":
+        detail = f"message {message['id']} was secret and is erased; have a new one made"
+    return GatewayError(Failure(NOT_POSSIBLE, detail=detail))
+
+
+def _shown(row: tuple[Any, ...], *, whole: bool) -> dict[str, Any]:
+    one = dict(zip(_COLUMNS, row, strict=True))
+    text, message = one.pop("text"), one.pop("message")
+    sent, secret = decode_outbound(message, text), bool(one["secret"])
+    said = "" if secret else text
+    return {
+        "id": one.pop("row_id"),
+        **one,
+        "secret": secret,
+        "not_before": one["not_before"] or None,
+        "thread_id": sent.thread_id,
+        "kind": sent.kind,
+        "text": said if whole else said[:EXCERPT_CHARACTERS],
+    }
