@@ -1,6 +1,6 @@
-"""A chat platform outside the gateway's process, with people in it and faults on demand; and the adapter that speaks to it.
+"""A chat platform outside the gateway's process, with people in it and faults on demand.
 
-    FakePlatform ── 127.0.0.1, one line of JSON each way per connection ──▶ WireAdapter ──▶ the gateway
+    FakePlatform ── 127.0.0.1, one line of JSON each way per connection ──▶ hermes.testing.wire ──▶ the gateway
 
 The platform survives the gateway's death, and so it can tell what its people have seen. It is bounded: what it keeps of the
 past is cut at ``KEPT``.
@@ -13,11 +13,9 @@ A fault is planned for the next call of a kind and strikes once:
 """
 
 import json
-import os
 import struct
-import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,26 +24,16 @@ from typing import Any, Literal, assert_never
 
 import trio
 
-from hermes.types.content import Capabilities, Draft, Part, SendResult
-from hermes.types.errors import RATE_LIMITED, SEND_UNCONFIRMED, Failure, SendError
-from hermes.types.events import InboundEvent
-from hermes.types.ids import TraceId
-from hermes.types.origin import DEFAULT_ACCOUNT, Origin
-from hermes.types.ports import AdapterIO, Mount, TaskStatus
-
 PLATFORM = "wire"
-ADDRESS_VARIABLE = "HERMES_FAKE_PLATFORM"
-"""``PORT[,idempotent]``: where the platform listens on 127.0.0.1, for a gateway that runs with faults."""
-
 KEPT = 100_000
 LINE_BYTES = 1_000_000
 POLL_S = 20.0
-CALL_DEADLINE_S = 10.0
 OK = 200
-TOO_MANY_REQUESTS = 429
-SERVER_ERROR = 500
 
 Kind = Literal["send", "draft", "typing", "poll"]
+
+_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
+"""The gateway was killed, or gave up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +173,7 @@ class FakePlatform:
     async def serve(self, stream: trio.SocketStream) -> None:
         """One connection: one request, one answer."""
         try:
-            request = await _line(stream)
+            request = await read_line(stream)
             if not request:
                 return
             call = json.loads(request)
@@ -195,19 +183,20 @@ class FakePlatform:
                 return
             self.calls.append(Call(trio.current_time(), kind, call.get("chat", "")))
             fault = self._faults[kind].popleft() if self._faults[kind] else None
-            await self._answer(stream, kind, call, fault)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the gateway was killed, or gave up
+        except _GONE:
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_until_closed, stream, nursery.cancel_scope)
+            with suppress(*_GONE):
+                await self._answer(stream, kind, call, fault)
+            nursery.cancel_scope.cancel()
 
     async def _answer(
         self, stream: trio.SocketStream, kind: Kind, call: Mapping[str, Any], fault: Fault | None
     ) -> None:
         match fault:
             case None:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_until_closed, stream, nursery.cancel_scope)
-                    await _say(stream, await self._act(kind, call))
-                    nursery.cancel_scope.cancel()
+                await _say(stream, await self._act(kind, call))
             case Status(code, retry_after, scope):
                 await _say(stream, {"status": code, "retry_after": retry_after, "scope": scope})
             case Delay(seconds):
@@ -215,11 +204,11 @@ class FakePlatform:
                 await trio.sleep(seconds)
                 await _say(stream, answer)
             case Hang():
-                await stream.receive_some()
+                await trio.sleep_forever()
             case HalfClose():
                 await self._act(kind, call)
                 await stream.send_eof()
-                await stream.receive_some()
+                await trio.sleep_forever()
             case Reset(acted):
                 if acted:
                     await self._act(kind, call)
@@ -263,117 +252,7 @@ class FakePlatform:
             self.polls -= 1
 
 
-# --- the adapter -------------------------------------------------------------------------------------------------------
-
-
-class WireAdapter:
-    """Implements ``ports.Adapter`` for a ``FakePlatform``: a poll at a time, its cursor moved only after the commit.
-
-    The cursor is memory: after a restart everything the platform still has comes again, and is dropped as known.
-    """
-
-    platform = PLATFORM
-
-    def __init__(
-        self,
-        port: int,
-        *,
-        idempotent: bool = False,
-        account: str = DEFAULT_ACCOUNT,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self.capabilities = Capabilities(
-            max_length=4096, idempotent_send=idempotent, send_timeout_s=2 * CALL_DEADLINE_S
-        )
-        self._port = port
-        self._account = account
-        self._now = now
-
-    def routes(self) -> Sequence[Mount]:
-        """None."""
-        return ()
-
-    async def connect(self, io: AdapterIO, *, task_status: TaskStatus) -> None:
-        """Poll until cancelled, the first time without waiting; raise what goes wrong."""
-        after = -1
-        started = False
-        while True:
-            request = {"kind": "poll", "after": after, "wait_s": POLL_S if started else 0.0}
-            answer = await self._call(request, POLL_S + CALL_DEADLINE_S)
-            io.beat()
-            if not started:
-                started = True
-                task_status.started()
-            events = answer["events"]
-            if events:
-                await io.accept([self._event(event) for event in events])
-                after = events[-1]["n"]
-
-    async def disconnect(self) -> None:
-        """There is nobody to say goodbye to."""
-
-    async def send(
-        self, chat_id: str, part: Part, *, reply_to: str | None, metadata: Mapping[str, str]
-    ) -> SendResult:
-        """One connection for one part."""
-        key = f"{part.delivery_id}/{part.index}"
-        request = {"kind": "send", "chat": chat_id, "text": part.text, "key": key, "reply_to": reply_to}
-        answer = await self._call(request, CALL_DEADLINE_S)
-        return SendResult(answer["message_id"])
-
-    async def draft(self, chat_id: str, draft: Draft) -> None:
-        """See ``ports.Drafts``."""
-        await self._call({"kind": "draft", "chat": chat_id, "text": draft.text}, CALL_DEADLINE_S)
-
-    async def typing(self, chat_id: str, thread_id: str | None, on: bool) -> None:
-        """See ``ports.Typing``."""
-        await self._call({"kind": "typing", "chat": chat_id, "on": on}, CALL_DEADLINE_S)
-
-    def _event(self, event: Mapping[str, Any]) -> InboundEvent:
-        return InboundEvent(
-            event_id=event["event"],
-            origin=Origin(PLATFORM, event["chat"], account=self._account, user_id=event["user"]),
-            text=event["text"],
-            received_at=self._now(),
-            trace=TraceId(f"wire-{event['event']}"),
-            message_id=event["event"],
-        )
-
-    async def _call(self, request: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
-        """One request. Raises ``SendError``, with the phase that its connection had come to."""
-        try:
-            with trio.fail_after(deadline_s):
-                stream = await trio.open_tcp_stream("127.0.0.1", self._port)
-        except (OSError, trio.TooSlowError) as error:
-            raise SendError(Failure("connect_failed", detail=str(error)), "not_sent") from error
-        try:
-            with trio.fail_after(deadline_s):
-                async with stream:
-                    await stream.send_all(json.dumps(request).encode() + b"\n")
-                    line = await _line(stream)
-        except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
-            raise SendError(Failure(SEND_UNCONFIRMED, detail=type(error).__name__), "unknown") from error
-        if not line:
-            raise SendError(Failure(SEND_UNCONFIRMED, detail="no answer"), "unknown")
-        answer: dict[str, Any] = json.loads(line)
-        if answer["status"] == TOO_MANY_REQUESTS:
-            raise SendError(
-                Failure(RATE_LIMITED, scope=answer["scope"], retry_after=answer["retry_after"]), "not_sent"
-            )
-        if answer["status"] >= SERVER_ERROR:
-            raise SendError(Failure("server_error", retry_after=answer["retry_after"]), "not_sent")
-        if answer["status"] != OK:
-            raise SendError(Failure("refused", "needs_operator", detail=str(answer["status"])), "not_sent")
-        return answer
-
-
-def from_environment() -> Sequence[Callable[[], WireAdapter]]:
-    """What makes the adapter that ``ADDRESS_VARIABLE`` asks for, if it is set."""
-    where, _, word = os.environ.get(ADDRESS_VARIABLE, "").partition(",")
-    return (partial(WireAdapter, int(where), idempotent=word == "idempotent"),) if where else ()
-
-
-async def _line(stream: trio.abc.ReceiveStream) -> bytes:
+async def read_line(stream: trio.abc.ReceiveStream) -> bytes:
     """Everything up to a newline; empty if the other side closes before."""
     buffer = bytearray()
     while not buffer.endswith(b"\n"):
@@ -386,7 +265,7 @@ async def _line(stream: trio.abc.ReceiveStream) -> bytes:
 
 async def _until_closed(stream: trio.SocketStream, call: trio.CancelScope) -> None:
     """A caller that has died waits for nothing any more."""
-    with suppress(trio.BrokenResourceError):
+    with suppress(*_GONE):
         await stream.receive_some()
     call.cancel()
 

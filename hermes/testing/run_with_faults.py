@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hermes import app
-from hermes.testing import platform
+from hermes.testing import wire
 from hermes.types import faults
 
 VARIABLE = "HERMES_FAULTS"
@@ -66,7 +66,7 @@ def main() -> None:
     except ValueError as error:
         sys.exit(str(error))
     faults.arm(strike(plan))
-    app.MORE_ADAPTERS += platform.from_environment()
+    app.MORE_ADAPTERS += wire.from_environment()
     # As the program it is, not as a library: this module stays beside the command line, not above it.
     runpy.run_module("hermes.cli", run_name="__main__", alter_sys=True)
 

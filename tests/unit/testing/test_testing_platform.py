@@ -12,8 +12,8 @@ from hermes.testing.platform import (
     HalfClose,
     Reset,
     Status,
-    WireAdapter,
 )
+from hermes.testing.wire import WireAdapter
 from hermes.types.content import Part
 from hermes.types.errors import RATE_LIMITED, SendError
 from hermes.types.ids import DeliveryId
@@ -130,3 +130,17 @@ async def test_a_poll_waits_for_news(platform: FakePlatform) -> None:
             platform.write("ann", "one")
     assert len(answers[0]["events"]) == 1
     assert platform.most_polls == 1
+
+
+@pytest.mark.parametrize("fault", [None, HalfClose(), Reset(acted=True), Delay(0.0)])
+async def test_a_poll_ends_with_whoever_asked(fault: Fault | None, platform: FakePlatform) -> None:
+    if fault is not None:
+        platform.plan("poll", fault)
+    stream = await trio.open_tcp_stream("127.0.0.1", platform.port)
+    await stream.send_all(b'{"kind": "poll", "after": -1}\n')
+    with trio.fail_after(5):
+        while not platform.polls:
+            await trio.sleep(0.01)
+        await stream.aclose()
+        while platform.polls:
+            await trio.sleep(0.01)
