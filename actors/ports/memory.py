@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hermes.store import ops, queries
 from hermes.store.port import Store
-from hermes.types.ids import Clock
+from hermes.types.ids import Clock, SessionKey
 from hermes.types.records import Note, SearchHit
 
 
@@ -15,13 +15,13 @@ class StoreMemory:
         self._store = store
         self._clock = clock
 
-    async def search(self, query: str, limit: int) -> Sequence[SearchHit]:
+    async def search(self, query: str, limit: int, of: SessionKey | None) -> Sequence[SearchHit]:
         """See ``agent.Memory``."""
-        return await self._store.read(queries.search, query, limit)
+        return await self._store.read(queries.search, query, limit, of)
 
-    async def notes(self) -> Sequence[Note]:
+    async def notes(self, of: SessionKey | None) -> Sequence[Note]:
         """See ``agent.Memory``."""
-        return await self._store.read(queries.notes)
+        return await self._store.read(queries.notes, of)
 
     async def add_note(self, key: str, text: str) -> Note:
         """See ``agent.Memory``."""

@@ -31,8 +31,9 @@ from hermes.agents.intent import (
     read_intent,
 )
 from hermes.routing.answers import status_text
+from hermes.sessions.people import OWN_CHATS
 from hermes.types.agent import AgentIO, ApprovalRequest, Approved, Delta, Final, Memory, Step, Turn
-from hermes.types.ids import Clock
+from hermes.types.ids import Clock, SessionKey
 
 PACE_S = 0.02
 MAX_DELTAS = 20
@@ -64,16 +65,18 @@ class BuiltinAgent:
     async def run(self, turn: Turn, io: AgentIO) -> Final:
         """Answer every event of ``turn``, and what it is steered with, in order, in one text.
 
+        The operator, whom our own edges prove, is told of all conversations; everybody else of theirs alone.
         A turn that is run again does nothing twice and says the same about what it did: each note has a key
         made of the turn and the place of its event, and each event with a side effect has its step.
         """
         done = {step.name: step.text for step in turn.steps}
+        of = None if turn.events[0].origin.platform in OWN_CHATS else turn.session_key
         sections: list[str] = []
         events = list(turn.events)
         while len(sections) < len(events):
             n = len(sections)
             intent = read_intent(events[n].text)
-            sections.append(await self._answer(intent, f"{turn.turn_id}/{n}", done, io))
+            sections.append(await self._answer(intent, f"{turn.turn_id}/{n}", of, done, io))
             events += await io.steered()
         answer = "\n\n".join(sections)
         for piece in _deltas(answer):
@@ -81,7 +84,9 @@ class BuiltinAgent:
             await self._pace()
         return Final(answer)
 
-    async def _answer(self, intent: Intent, key: str, done: Mapping[str, str], io: AgentIO) -> str:
+    async def _answer(
+        self, intent: Intent, key: str, of: SessionKey | None, done: Mapping[str, str], io: AgentIO
+    ) -> str:
         match intent:
             case Greeting():
                 return phrases.GREETING
@@ -90,13 +95,13 @@ class BuiltinAgent:
             case AddNote(text):
                 return done.get(key) or await self._add_note(key, text, io)
             case ListNotes():
-                return phrases.notes(await self._memory.notes())
+                return phrases.notes(await self._memory.notes(of))
             case ForgetNote(note_id):
-                return await self._forget(key, note_id, done, io)
+                return await self._forget(key, note_id, of, done, io)
             case ForgetAll():
-                return await self._forget_all(key, done, io)
+                return await self._forget_all(key, of, done, io)
             case Search(query):
-                return phrases.hits(query, await self._memory.search(query, SEARCH_LIMIT))
+                return phrases.hits(query, await self._memory.search(query, SEARCH_LIMIT, of))
             case Status():
                 return status_text(await self._status())
             case Time():
@@ -114,22 +119,25 @@ class BuiltinAgent:
         await io.step(Step("result", key, answer))
         return answer
 
-    async def _forget(self, key: str, note_id: int, done: Mapping[str, str], io: AgentIO) -> str:
+    async def _forget(
+        self, key: str, note_id: int, of: SessionKey | None, done: Mapping[str, str], io: AgentIO
+    ) -> str:
         # The step comes first: forgetting twice is harmless, but a second run could not tell any more that
         # the note was there.
+        known = any(note.note_id == note_id for note in await self._memory.notes(of))
         answer = done.get(key)
         if answer is None:
-            known = any(note.note_id == note_id for note in await self._memory.notes())
             answer = (phrases.FORGOTTEN if known else phrases.NO_SUCH_NOTE).format(note_id=note_id)
             await io.step(Step("result", key, answer))
-        await self._memory.drop_note(note_id)
+        if known:
+            await self._memory.drop_note(note_id)
         return answer
 
-    async def _forget_all(self, key: str, done: Mapping[str, str], io: AgentIO) -> str:
+    async def _forget_all(self, key: str, of: SessionKey | None, done: Mapping[str, str], io: AgentIO) -> str:
         # The step says which notes go, none after a no: a second run must neither ask again nor take later notes too.
         ids = done.get(key)
         if ids is None:
-            kept = await self._memory.notes()
+            kept = await self._memory.notes(of)
             if not kept:
                 return phrases.NO_NOTES
             request = ApprovalRequest(phrases.forget_all(kept), phrases.plain_notes(kept))

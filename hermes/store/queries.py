@@ -291,8 +291,9 @@ def last_events(reader: Reader, limit: int) -> Sequence[dict[str, object]]:
 # --- what people ask for -----------------------------------------------------------------------------------------------
 
 
-def search(reader: Reader, text: str, limit: int) -> Sequence[SearchHit]:
-    """Lines that hold all words of ``text``, newest first. The text is words and nothing else: no query syntax.
+def search(reader: Reader, text: str, limit: int, of: SessionKey | None = None) -> Sequence[SearchHit]:
+    """Lines that hold all words of ``text``, newest first: of one conversation, or of all. The text is words and nothing
+    else: no query syntax.
 
     What was taken back is not found, and what several branches of a conversation have in common is found once.
     """
@@ -302,8 +303,9 @@ def search(reader: Reader, text: str, limit: int) -> Sequence[SearchHit]:
     rows = reader.execute(
         "SELECT session_key, role, snippet(transcript_fts, 0, '[', ']', '…', 24), at, turn_id, seq"
         " FROM transcript_fts JOIN transcript ON line_id = transcript_fts.rowid"
-        " WHERE transcript_fts MATCH ? AND role <> 'system' AND undone_at IS NULL ORDER BY transcript_fts.rowid DESC",
-        (" ".join(f'"{word}"' for word in words),),
+        " WHERE transcript_fts MATCH :words AND role <> 'system' AND undone_at IS NULL"
+        " AND (:of IS NULL OR session_key = :of) ORDER BY transcript_fts.rowid DESC",
+        {"words": " ".join(f'"{word}"' for word in words), "of": of},
     )
     found: dict[tuple[object, ...], SearchHit] = {}
     for key, role, excerpt, at, turn_id, seq in rows:
@@ -314,9 +316,14 @@ def search(reader: Reader, text: str, limit: int) -> Sequence[SearchHit]:
     return list(found.values())
 
 
-def notes(reader: Reader) -> Sequence[Note]:
-    """All notes, oldest first."""
-    return [Note(*row) for row in reader.execute("SELECT note_id, text, at FROM notes ORDER BY note_id")]
+def notes(reader: Reader, of: SessionKey | None = None) -> Sequence[Note]:
+    """Notes, oldest first: those made in one conversation, or all. A note's key begins with its turn."""
+    rows = reader.execute(
+        "SELECT note_id, text, at FROM notes WHERE :of IS NULL OR substr(key, 1, instr(key, '/') - 1) IN"
+        " (SELECT turn_id FROM inbox WHERE session_key = :of AND turn_id IS NOT NULL) ORDER BY note_id",
+        {"of": of},
+    )
+    return [Note(*row) for row in rows]
 
 
 def browser_session_expiry(reader: Reader, session_hash: bytes) -> float | None:

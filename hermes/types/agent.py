@@ -163,13 +163,13 @@ class Agent(Protocol):
 
 
 class Memory(Protocol):
-    """What the built-in agent knows of the past."""
+    """What the built-in agent knows of the past. ``of``: what was said and noted in that conversation; None: in all of them."""
 
-    async def search(self, query: str, limit: int) -> Sequence[SearchHit]:
-        """Lines of past conversations that hold all words of ``query``, newest first."""
+    async def search(self, query: str, limit: int, of: SessionKey | None) -> Sequence[SearchHit]:
+        """Lines that hold all words of ``query``, newest first."""
 
-    async def notes(self) -> Sequence[Note]:
-        """All notes, oldest first."""
+    async def notes(self, of: SessionKey | None) -> Sequence[Note]:
+        """Notes, oldest first."""
 
     async def add_note(self, key: str, text: str) -> Note:
         """Commit a note; the same ``key`` again returns the first one."""

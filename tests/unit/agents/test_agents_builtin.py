@@ -27,18 +27,19 @@ from hermes.types.records import Note, SearchHit
 
 
 class ListMemory:
-    """Memory as plain lists; a note's key is honoured as the store does."""
+    """Memory as plain lists; a note's key is honoured as the store does. What stands in ``others`` is no conversation's own."""
 
     def __init__(self) -> None:
         self.kept: dict[str, Note] = {}
-        self.asked: list[tuple[str, int]] = []
+        self.others: set[int] = set()
+        self.asked: list[tuple[str, int, SessionKey | None]] = []
 
-    async def search(self, query: str, limit: int) -> Sequence[SearchHit]:
-        self.asked.append((query, limit))
+    async def search(self, query: str, limit: int, of: SessionKey | None) -> Sequence[SearchHit]:
+        self.asked.append((query, limit, of))
         return [SearchHit(SessionKey("k"), "assistant", f"the [{query}]", 0.0)]
 
-    async def notes(self) -> Sequence[Note]:
-        return list(self.kept.values())
+    async def notes(self, of: SessionKey | None) -> Sequence[Note]:
+        return [note for note in self.kept.values() if of is None or note.note_id not in self.others]
 
     async def add_note(self, key: str, text: str) -> Note:
         return self.kept.setdefault(key, Note(len(self.kept) + 1, text, 0.0))
@@ -82,8 +83,8 @@ async def status() -> Mapping[str, Any]:
     return {"state": "running"}
 
 
-def turn(*said: str) -> Turn:
-    origin = Origin("webchat", "main", user_id="operator")
+def turn(*said: str, platform: str = "webchat") -> Turn:
+    origin = Origin(platform, "main", user_id="operator")
     events = tuple(InboundEvent(str(n), origin, text, 0.0, TraceId("t")) for n, text in enumerate(said))
     return Turn(TurnId("turn1"), SessionKey("k"), 1, events)
 
@@ -119,7 +120,7 @@ async def test_notes(agent: BuiltinAgent) -> None:
 
 async def test_search(agent: BuiltinAgent, memory: ListMemory) -> None:
     assert r"me: the \[bread\]" in await answer(agent, "search bread")
-    assert memory.asked == [("bread", 5)]
+    assert memory.asked == [("bread", 5, None)]
 
 
 async def test_status_time_and_echo(agent: BuiltinAgent) -> None:
@@ -238,3 +239,20 @@ async def test_nothing_is_gone_before_the_step_is_committed(agent: BuiltinAgent,
     with pytest.raises(KeyboardInterrupt):
         await agent.run(turn("forget all notes"), RecordingIO(dies_at_step=0))
     assert len(memory.kept) == 1
+
+
+async def test_whoever_is_not_the_operator_is_told_of_their_own_conversation_alone(
+    agent: BuiltinAgent, memory: ListMemory
+) -> None:
+    await memory.add_note("elsewhere", "the owner's")
+    memory.others = {1}
+
+    async def ask(said: str) -> str:
+        return (await agent.run(turn(said, platform="telegram"), RecordingIO())).text
+
+    await ask("search bread")
+    assert memory.asked == [("bread", 5, SessionKey("k"))]
+    assert await ask("notes") == phrases.NO_NOTES
+    assert await ask("forget note 1") == phrases.NO_SUCH_NOTE.format(note_id=1)
+    assert await ask("forget all notes") == phrases.NO_NOTES
+    assert [note.text for note in memory.kept.values()] == ["the owner's"]
