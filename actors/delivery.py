@@ -34,6 +34,9 @@ SWEEP_S = 5.0
 EXPIRE_S = 60.0
 IDLE_S = 15.0
 """How long a lane with nothing to do stays awake: its next message starts it anew in no time, and it holds some 9 kB."""
+AWAY_S = 300.0
+"""How long one stays awake whose chat cannot be reached: each start would try it again, at the cost of two commits."""
+
 REST_S = 600.0
 """How long a lane that has ended too often rests before it gets another chance: its messages have nobody else."""
 
@@ -58,7 +61,7 @@ async def run_outbox(ctx: Context[OutboxMessage], services: Services) -> None:
     """Start the lanes that have open rows, at the beginning and by a sweep; end what has expired."""
     ctx.ready()
     limiter = services.delivery.limiter
-    expire_at = trio.current_time()
+    expire_at, first = trio.current_time(), True
     while True:
         if trio.current_time() >= expire_at:
             expire_at += EXPIRE_S
@@ -68,7 +71,11 @@ async def run_outbox(ctx: Context[OutboxMessage], services: Services) -> None:
             kept = tuple(platform for platform, capabilities in platforms if capabilities.history)
             await services.store.write(ops.Expire(kept, now))
         for chat in await services.store.read(queries.open_lanes):
-            services.delivery.ensure(lane_key(*chat))
+            port = services.adapters.find(*chat[:2])
+            # An adapter that comes up wakes its lanes itself; but what an earlier life has left half done is looked at once.
+            if first or (port is not None and port.up):
+                services.delivery.ensure(lane_key(*chat))
+        first = False
         with trio.move_on_after(SWEEP_S):
             await ctx.stopping()
             return
@@ -122,7 +129,7 @@ class _Lane:
                 idle_since, stale = trio.current_time(), True
                 continue
             busy = bool(self._typing or self._services.delivery.typing(self._lane))
-            if row is None and not busy and trio.current_time() >= idle_since + IDLE_S:
+            if row is None and not busy and trio.current_time() >= idle_since + self._patience_s:
                 return  # no checkpoint since the look: a message that came meanwhile starts the next incarnation
             for reply in self._flushes:
                 reply.send(None)
@@ -146,12 +153,16 @@ class _Lane:
                 case _:
                     assert_never(message)
 
+    @property
+    def _patience_s(self) -> float:
+        return AWAY_S if self._blocked else IDLE_S
+
     def _wake_at(self, row: OutboxRow | None, idle_since: float) -> float:
         now = trio.current_time()
         if row is not None:
             return now + max(0.0, self._due_at(row) - self._services.clock.wall())
         typing = self._services.delivery.typing(self._lane)
-        at = self._next_typing_at if typing else idle_since + IDLE_S
+        at = self._next_typing_at if typing else idle_since + self._patience_s
         if self._services.delivery.has_draft(self._lane):
             at = min(at, self._next_draft_at)
         return max(now, at)
@@ -235,14 +246,14 @@ class _Lane:
     async def _deliver(self, row: OutboxRow) -> None:
         """Send the parts of ``row`` that have no receipt, in order; stop at the first that fails."""
         services, now = self._services, self._services.clock.wall()
+        if row.state == "sending":  # also while nobody is up: such a row would never expire
+            await self._unsent(row, plan.on_restart(row, self._capabilities))
+            return
         wire = self._wire
         if wire is None or not wire.up:
             self._blocked = True  # the adapter wakes its lanes when it is up
             return
         capabilities = wire.capabilities
-        if row.state == "sending" and (left := plan.on_restart(row, capabilities)) is not None:
-            await self._unsent(row, left)
-            return
         message = row.message
         self._called()  # no checkpoint since the limits were asked: other lanes of this bot ask them too
         if not await services.store.write(
@@ -272,7 +283,8 @@ class _Lane:
             receipt = ops.Receipt(
                 row.row_id, part.index, part.total, result.message_id, services.clock.wall()
             )
-            await services.store.write(receipt)
+            if not await services.store.write(receipt):
+                return  # the row has ended meanwhile: its person is forgotten, and the rest of it with them
             faults.point("after_receipt")
             row = replace(row, state="prepared", parts_sent=part.index + 1, failure="")
         await self._arrived(message, wire)

@@ -7,9 +7,10 @@ receipts and limits (AC-20).
 """
 
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 import trio
 
@@ -118,28 +119,28 @@ class Wire:
         platform had against it is returned.
         """
         if isinstance(adapter := self._adapter, Drafts):
-            return await self._show(adapter.draft(chat_id, draft), DRAFT_DEADLINE_S)
+            return await self._show(partial(adapter.draft, chat_id, draft), DRAFT_DEADLINE_S)
         return None
 
     async def typing(self, chat_id: str, thread_id: str | None, on: bool) -> Failure | None:
         """Show, or take away, that an answer is being worked on; as ``draft``."""
         if isinstance(adapter := self._adapter, Typing):
-            return await self._show(adapter.typing(chat_id, thread_id, on), TYPING_DEADLINE_S)
+            return await self._show(partial(adapter.typing, chat_id, thread_id, on), TYPING_DEADLINE_S)
         return None
 
     async def react(self, chat_id: str, message_id: str, emoji: str) -> Failure | None:
         """Put ``emoji`` to a message; as ``draft``."""
         if isinstance(adapter := self._adapter, Reactions):
-            return await self._show(adapter.react(chat_id, message_id, emoji), REACTION_DEADLINE_S)
+            return await self._show(partial(adapter.react, chat_id, message_id, emoji), REACTION_DEADLINE_S)
         return None
 
-    async def _show(self, call: Coroutine[Any, Any, None], deadline_s: float) -> Failure | None:
+    async def _show(self, call: Callable[[], Awaitable[None]], deadline_s: float) -> Failure | None:
+        """Foreign code: also what it raises before it is awaited is no trouble of the lane's."""
         if not self._life.up:
-            call.close()
             return None
         try:
             with self._life.borrowed(deadline_s):
-                await call
+                await call()
         except GatewayError as error:
             return error.failure
         except Exception:

@@ -120,7 +120,8 @@ def on_restart(row: OutboxRow, capabilities: Capabilities) -> Next:
     """What a lane does first with a row in ``sending``: its sender is gone, so it may have arrived."""
     failure = Failure(SEND_UNCONFIRMED, detail="interrupted while sending")
     if capabilities.idempotent_send:
-        return Next("retry", 0.0, str(failure))
+        # What kills its sender each time must not hold up its chat for ever.
+        return Next("dead" if row.attempts >= MAX_ATTEMPTS else "retry", 0.0, str(failure))
     return _second_copy(row, failure)
 
 
@@ -165,26 +166,38 @@ def _backoff(attempts: int, rng: Callable[[], float]) -> float:
 
 def _cut(text: str, room: int) -> tuple[str, ...]:
     pieces = []
-    in_fence = False
-    while len(text) > room:
-        at = _cut_at(text[:room], in_fence)
-        pieces.append(text[:at])
-        in_fence ^= _fences(text[:at])
-        text = text[at:]
-    return (*pieces, text)
+    begin, in_fence = 0, False
+    while len(text) - begin > room:
+        window = text[begin : begin + room]
+        piece = window[: _cut_at(window, in_fence)]
+        pieces.append(piece)
+        in_fence ^= _fences(piece)
+        begin += len(piece)
+    return (*pieces, text[begin:])
 
 
 def _cut_at(window: str, in_fence: bool) -> int:
-    lines = [at + 1 for at, character in enumerate(window) if character == "\n" and at >= len(window) // 2]
-    outside = [at for at in lines if in_fence == _fences(window[:at])]
-    paragraphs = [at for at in outside if window[:at].endswith("\n\n")]
+    """Looks at each line once: it runs on the loop, and a platform of ours takes a million characters."""
+    half = len(window) // 2
+    begin = paragraph = outside = line = 0  # the last end of each in the second half
+    while (newline := window.find("\n", begin)) >= 0:
+        in_fence ^= _is_fence(window[begin:newline])
+        if newline >= half:
+            line = newline + 1
+            if not in_fence:
+                outside = line
+                paragraph = line if begin == newline else paragraph
+        begin = newline + 1
+    if found := paragraph or outside or line:
+        return found
     words = window.rfind(" ") + 1
-    for candidates in (paragraphs, outside, lines):
-        if candidates:
-            return candidates[-1]
-    return words if words > len(window) // 2 else len(window)
+    return words if words > half else len(window)
 
 
 def _fences(text: str) -> bool:
     """True if an odd number of lines of ``text`` open or close a code block."""
-    return sum(line.lstrip().startswith("```") for line in text.split("\n")) % 2 == 1
+    return sum(map(_is_fence, text.split("\n"))) % 2 == 1
+
+
+def _is_fence(line: str) -> bool:
+    return line.lstrip().startswith("```")

@@ -9,6 +9,7 @@
 disables that one child until somebody acts, ``fatal`` escalates to the root. Everything else that is raised is a crash.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,7 +44,8 @@ PROGRAM_UNUSABLE = "program_unusable"
 class Failure:
     """Why something did not work, as data: what a row, a log line and a status page show.
 
-    ``detail`` is redacted text for people. ``retry_after`` is in seconds and a lower bound.
+    ``detail`` is redacted text for people. ``retry_after`` is in seconds and a lower bound; what is no such time (a header may
+    say ``nan``, ``inf`` or ``-1``) is none.
     """
 
     code: str
@@ -51,6 +53,10 @@ class Failure:
     scope: Scope = "message"
     retry_after: float | None = None
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.retry_after is not None and not 0 <= self.retry_after < math.inf:
+            object.__setattr__(self, "retry_after", None)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}" if self.detail else self.code

@@ -1,9 +1,14 @@
 """What delivery promises, in virtual time and in the whole tree: AC-13, AC-21, AC-22, AC-25, AC-26, and that others flow."""
 
+from dataclasses import replace
+
 import pytest
 import trio
-from world import ADAPTER, IDEMPOTENT, PLAIN
+from world import ADAPTER, IDEMPOTENT, PLAIN, QUEUE
 
+from hermes.config.model import Config, Delivery
+from hermes.store import queries
+from hermes.store.people_ops import Forget, Traces
 from hermes.testing.fakes import FakeAdapter, FakeAgent, Reply
 from hermes.types import texts
 from hermes.types.content import Capabilities
@@ -258,3 +263,54 @@ async def test_AC43_a_window_that_opens_while_another_chat_is_about_to_send_hold
     first = platform.calls[0][0]
     assert [at for at, _ in platform.calls if first < at < first + 29.9] == []
     assert [world.heard(chat) for chat in ("1", "2", "3")] == [["hello"]] * 3
+
+
+async def test_what_was_on_its_way_at_a_kill_expires_though_its_platform_never_comes_back(
+    open_world, autojump_clock
+):
+    """A row in ``sending`` belongs to its lane and expires for nobody; a lane that waits for the platform left it so."""
+    platform = Down(capabilities=PLAIN)
+    world = await open_world(platform=platform, config=Config(display=QUEUE, delivery=Delivery(ttl_s=600.0)))
+    world.kill_at("before_send")
+    await world.say("hello")
+    platform.down = True
+    await world.until(lambda: len(world.boots) == 2)
+    await trio.sleep(60)
+    assert world.rows("state", "outbox") == ["unknown"]
+    await trio.sleep(world.config.delivery.ttl_s + 120)
+    ((state, failure),) = world.rows("state, failure", "outbox")
+    assert (state, failure.endswith("; then expired")) == ("dead", True)
+    assert world.look(queries.open_lanes) == []
+
+
+async def test_a_message_that_is_forgotten_while_it_leaves_is_sent_no_further(open_world, autojump_clock):
+    class Forgets(FakeAdapter):
+        async def send(self, chat_id, part, *, reply_to, metadata):
+            result = await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+            here = (("fake", "default", "1"),)
+            traces = Traces((), (), (), here, (), ())
+            await world.services.store.write(Forget(traces, "somebody", "operator", 0.0))
+            return result
+
+    platform = Forgets(capabilities=replace(IDEMPOTENT, max_length=5))
+    world = await open_world(platform=platform)
+    await world.services.router.deliver("one  two  three", "fake:1")
+    await world.settle()
+    assert platform.texts == ["one  "]
+
+
+async def test_a_draft_that_fails_before_it_is_awaited_costs_no_message(open_world, autojump_clock):
+    """A plug-in's method need not be a coroutine function."""
+
+    class Odd(FakeAdapter):
+        def draft(self, chat_id, draft):
+            raise TypeError("no draft")
+
+        def typing(self, chat_id, thread_id, on):
+            raise TypeError("no typing")
+
+    platform = Odd(capabilities=IDEMPOTENT)
+    world = await open_world(FakeAgent(Reply(delay_s=30.0)), platform=platform)
+    await world.say("hello")
+    await world.settle(within_s=60)  # a lane that ends too often would rest for ten minutes
+    assert world.heard() == ["hello"]

@@ -237,3 +237,28 @@ async def test_law_C5_a_disabled_lane_gets_another_chance_after_ten_minutes(open
     await world.settle(within_s=610)
 
     assert world.heard() == ["hello"]
+
+
+async def test_a_chat_that_is_away_is_not_tried_at_every_sweep(open_world, autojump_clock):
+    platform = Phones(away="1")
+    world = await open_world(platform=platform)
+    await world.say("hello")
+    await trio.sleep(60)
+    incarnation = world.incarnations()[world.lane()]
+    await trio.sleep(200)
+
+    assert world.incarnations()[world.lane()] == incarnation == 1
+
+
+async def test_no_lane_is_awake_for_an_adapter_that_is_paused(open_world, autojump_clock):
+    world = await open_world(platform=Phones(away="1"))
+    await world.say("hello")
+    await trio.sleep(1)
+    await world.services.overview.pause("fake")
+    await trio.sleep(700)
+
+    assert world.lane() not in world.tree()
+    world.platform.away.clear()
+    await world.services.overview.resume("fake")
+    await world.settle(within_s=5)
+    assert world.heard() == ["hello"]

@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import pytest
@@ -145,6 +146,12 @@ def test_on_restart(row: OutboxRow, capabilities: Capabilities, state: str) -> N
     assert on_restart(replace(row, state="sending"), capabilities).state == state
 
 
+def test_what_kills_its_sender_each_time_is_given_up_where_copies_are_dropped_too() -> None:
+    row = replace(ROW, state="sending", attempts=MAX_ATTEMPTS - 1)
+    assert on_restart(row, IDEMPOTENT).state == "retry"
+    assert on_restart(replace(row, attempts=MAX_ATTEMPTS), IDEMPOTENT).state == "dead"
+
+
 def test_at_most_one_marked_copy_even_across_a_crash() -> None:
     """timeout → unknown → marked copy in flight → crash → dead: never a third copy."""
     first = after_failure(ROW, TIMEOUT, "unknown", now=NOW, capabilities=PLAIN, rng=low)
@@ -214,6 +221,23 @@ def test_AC_23_parts_fit_and_join_to_the_original(text: str, length: int) -> Non
 def test_AC_23_a_marked_part_fits_too(text: str) -> None:
     capabilities = Capabilities(max_length=200)
     assert all(len(marked(part).text) <= 200 for part in parts(replace(MESSAGE, text=text), capabilities))
+
+
+def test_AC12_cutting_looks_at_each_line_a_few_times_however_many_fit_into_a_part() -> None:
+    """It runs on the loop. Counted in calls: the work grew with the square of a part's lines."""
+    lines, calls = 4_000, 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event == "c_call"
+
+    sys.setprofile(count)
+    try:
+        pieces = cut("a\n" * lines, lines)
+    finally:
+        sys.setprofile(None)
+    assert len(pieces) == 2
+    assert calls < 20 * lines
 
 
 def test_an_adapter_is_told_the_thread_unless_the_message_says_another() -> None:
