@@ -43,8 +43,10 @@ class Deadlines:
 
     @contextmanager
     def still(self) -> Iterator[None]:
-        """Both stand still in here; side by side too."""
-        if not self._waits:
+        """Both stand still in here; side by side too. What was halted stays so: Trio looks at deadlines only between ticks, and
+        somebody may come in here in the tick of the ``halt``.
+        """
+        if not self._waits and not self.halted:
             self._left_s = self.whole.deadline - trio.current_time()
             self.whole.deadline = self.patience.deadline = math.inf
         self._waits += 1

@@ -215,13 +215,14 @@ async def _carry_out(services: Services, row: InboxRow, command: pipeline.Comman
     match await carry_out(Ask(services, row, command)):
         case Prompt() as prompt:
             await _hand_over(services, row, command.session_key, prompt)
-        case Reply(text, effect, otherwise, after, secret):
+        case Reply(text, effect, otherwise, after, secret, keep_text):
             close = ops.Close(
                 row.row_id,
                 "answered",
                 command.rule,
                 services.clock.wall(),
                 _reply(services, row, text, secret=secret),
+                keep_text,
                 effect=effect,
                 otherwise=None if otherwise is None else _reply(services, row, otherwise),
             )

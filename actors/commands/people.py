@@ -4,11 +4,13 @@ A: /link ─▶ a code, once          B: /link CODE ─▶ B's direct messages g
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from actors.commands.reply import Ask, Handler, Reply
 from actors.ports.services import Services
 from hermes.pairing.codes import fresh_code, matches, typed_code
+from hermes.routing.quoting import quoted
 from hermes.store import linking, people
 from hermes.store.people_ops import PutLinkCode, Side, UseLinkCode
 from hermes.types import texts
@@ -22,15 +24,15 @@ async def _link(ask: Ask) -> Reply:
     """A platform's name wins over a code: ``telegram`` could be one."""
     origin, typed = ask.row.event.origin, ask.command.args.strip()
     if origin.chat_type != "dm":
-        return Reply(texts.LINK_IN_PRIVATE)
+        return Reply(texts.LINK_IN_PRIVATE, keep_text=not typed)
     platforms = ask.services.adapters.platforms
     if not typed:
         return _code(ask, None)
     if typed.casefold() in platforms:
         return _code(ask, typed.casefold())
     if (code := typed_code(typed)) is not None:
-        return await _use(ask, code)
-    return Reply(texts.LINK_NO_PLATFORM.format(name=typed, platforms=", ".join(sorted(platforms))))
+        return replace(await _use(ask, code), keep_text=False)
+    return Reply(texts.LINK_NO_PLATFORM.format(name=quoted(typed), platforms=", ".join(sorted(platforms))))
 
 
 def _code(ask: Ask, platform: str | None) -> Reply:

@@ -35,7 +35,8 @@ class Reply:
 
     ``otherwise`` is said where ``effect`` came to nothing (its result was falsy); None: ``text`` all the same. ``after`` is
     called once all is committed, if it came to anything or not; it neither waits nor raises. ``secret``: the words are
-    erased once they have arrived, and stand in no dump, trace or search.
+    erased once they have arrived, and stand in no dump, trace or search. ``keep_text`` False: what was written is erased, for it
+    held one.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Reply:
     otherwise: str | None = None
     after: Callable[[], None] | None = None
     secret: bool = False
+    keep_text: bool = True
 
 
 @dataclass(frozen=True, slots=True)

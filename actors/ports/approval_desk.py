@@ -48,7 +48,8 @@ class ApprovalDesk:
         services.approvals.decided([approval_id])
         row = await services.store.read(approvals.approval_of, approval_id)
         if row is None:
-            raise GatewayError(Failure(NO_SUCH_APPROVAL, detail=f"there is no approval {approval_id!r:.40}"))
+            words = f"there is no approval {approval_id!r:.40}; `hermes approvals` shows the ids"
+            raise GatewayError(Failure(NO_SUCH_APPROVAL, detail=words))
         if not decided:
             words = "its time is up" if row.state == "pending" else f"it is {row.state} already"
             raise GatewayError(

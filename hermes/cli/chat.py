@@ -146,7 +146,11 @@ def _lines(home: Path, who: Who, timeout_s: float) -> bool:
 
 
 def _aside(item: "Item") -> None:
-    click.echo(f"[to an earlier message] {item.text}", err=True)
+    """An answer to what was said in another run; a notice, such as a place in line, answers nothing."""
+    if item.answers:
+        click.echo(f"[to an earlier message] {item.text}", err=True)
+    else:
+        _say(item.text)
 
 
 def _say(words: str) -> None:

@@ -14,11 +14,13 @@ from hermes.cli.tree import STYLES, print_wide
 from hermes.ops.control import client
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.measure import Measurement
     from rich.table import Table
 
 INTERVAL_S = 1.0
 LONGEST_STATE = len("starting")
+LONGEST_UP = len("60 min")
 PAUSE_S = 0.5
 """Between a frame and the next question, which itself takes ``INTERVAL_S``."""
 
@@ -79,12 +81,13 @@ def table(document: Mapping[str, Any]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("busy", "mailbox", "peak", "restarts", "lately", "up"):
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for title in ("busy", "mailbox", "peak", "restarts", "lately"):
         shown.add_column(title, justify="right", no_wrap=True, min_width=len(title))
+    shown.add_column("up", justify="right", no_wrap=True, min_width=LONGEST_UP)
     for title in ("state", "doing"):
         shown.add_column(title, no_wrap=True, min_width=LONGEST_STATE)
-    shown.add_column("actor", no_wrap=True, overflow="ellipsis", ratio=1)  # what a narrow terminal cuts
+    shown.add_column("actor", ratio=1)  # the one that a narrow terminal cuts
     for node in document["actors"]:
         mailbox, current, state = node["mailbox"], node["current"], str(node["state"])
         shown.add_row(
@@ -96,6 +99,28 @@ def table(document: Mapping[str, Any]) -> "Table":
             duration(node["uptime_s"]),
             Text(plain(state), STYLES.get(state, "dim")),
             "" if current is None else plain(f"{current['message']} {duration(current['for_s'])}"),
-            plain(f"{node['path']}#{node['incarnation']}"),
+            _Tail(plain(f"{node['path']}#{node['incarnation']}")),
         )
     return shown
+
+
+class _Tail:
+    """A text that is cut at its beginning where it does not fit: many paths begin alike."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
+        from rich.cells import cell_len
+        from rich.measure import Measurement
+
+        return Measurement(1, max(1, cell_len(self._text)))
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.cells import cell_len, set_cell_size
+        from rich.text import Text
+
+        text, room = self._text, options.max_width
+        if cell_len(text) > room:
+            text = "…" + set_cell_size(text[::-1], room - 1)[::-1]
+        yield Text(text, no_wrap=True)

@@ -237,7 +237,9 @@ def _branch(
 
 def facts(node: Mapping[str, Any]) -> str:
     """What an actor does, in a few words."""
-    told = [f"#{node['incarnation']}", f"up {duration(node['uptime_s'])}"]
+    told = [f"#{node['incarnation']}"]
+    if node["uptime_s"] is not None:
+        told.append(f"up {duration(node['uptime_s'])}")
     if node["restarts"]:
         lately = node.get("restarts_in_window")
         often = f"{node['restarts']:,} restart{'s' if node['restarts'] != 1 else ''}"

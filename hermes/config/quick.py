@@ -23,7 +23,7 @@ KEYS: Mapping[str, str] = {
     "type": "exec: run a program; alias: stand for another command.",
     "command": "exec: what the shell runs, as it stands here; what a person writes after the name is `$1`, `$2` … in it.",
     "timeout_s": f"exec: how long it may take. Seconds; default {TIMEOUT_S:g}, at most {LONGEST_S:g}.",
-    "role": "exec: the least role that may use it, user, admin or owner. Default: admin.",
+    "role": "exec: the least role that may use it, user, admin or owner. Unset: as for an admin's command.",
     "target": "alias: the command it stands for, with arguments if need be.",
 }
 
@@ -32,13 +32,17 @@ _NAME = re.compile(r"[\w-]{1,32}")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """``/name`` has the shell run ``command``; ``source`` names the place where a person wrote it."""
+    """``/name`` has the shell run ``command``; ``source`` names the place where a person wrote it.
+
+    ``firm``: the role was written down, so it holds also where nobody is named owner or admin.
+    """
 
     name: str
     source: str
     command: str
     timeout_s: float = TIMEOUT_S
     role: Role = "admin"
+    firm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +122,4 @@ def _command(
         return None, wrong
     if kind == "alias":
         return Shortcut(name, where, str(text).strip().removeprefix("/")), {}
-    return Program(name, where, str(text), float(timeout_s), role), {}
+    return Program(name, where, str(text), float(timeout_s), role, "role" in settings), {}

@@ -73,8 +73,12 @@ def approved(name: str, outcome: Approved | Wrong | Locked) -> Approved:
             raise GatewayError(Failure(LOCKED, detail=words))
         case Wrong(failures, expired):
             left = MOST_FAILURES - failures
-            words = "that code is too old: it was good for an hour" if expired else "that code is wrong"
-            words = f"{words}. {left} more of them lock {name} for an hour"
+            words = (
+                "that code is too old: it was good for an hour"
+                if expired
+                else "that code is wrong, or used already"
+            )
+            words = f"{words}. After {left} more {name} is locked for an hour"
             raise GatewayError(Failure(EXPIRED_CODE if expired else WRONG_CODE, detail=words))
 
 

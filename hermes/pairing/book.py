@@ -18,6 +18,9 @@ CODE_TTL_S = 3600.0
 ANSWER_EVERY_S = 600.0
 LOCKOUT_S = 3600.0
 MOST_PENDING = 3
+MOST_ASKED = 10_000
+"""Strangers answered in ten minutes; each is a row in a file that is written whole at each answer. Others hear nothing."""
+
 MOST_FAILURES = 5
 MOST_NAME_CHARACTERS = 200
 
@@ -156,7 +159,7 @@ class PairingBook:
             for name, one in book.pending.items()
             if asker.event and one.event == asker.event and self.canonical(one.user_id) == user
         }
-        if not unseen and user in book.asked:
+        if not unseen and (user in book.asked or len(book.asked) >= MOST_ASKED):
             return Silent(), self
         pending = {name: one for name, one in book.pending.items() if name not in unseen}
         book = replace(book, asked={**book.asked, user: now})

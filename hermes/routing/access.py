@@ -69,8 +69,10 @@ def slash_allowed(
 
     Who has the highest role that anybody was named for may use everything, and so does a user where nobody was named. Of
     the others, a user or guest for whom a list was made may use what stands on it, and everybody else what is for their
-    role. What is for admins is never for a guest, list or not.
+    role. What is for admins is never for a guest, list or not; and a role that is ``firm`` holds whoever was named.
     """
+    if spec is not None and spec.firm and ROLES.index(role) < ROLES.index(spec.role):
+        return False
     scope = rules.scope(chat_type)
     highest = max(rules.highest, "user" if scope.admins is None else "admin", key=ROLES.index)
     names = {spec.name, *spec.aliases} if spec else {name}

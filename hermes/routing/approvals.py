@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hermes.routing.quoting import quoted, spelled_out
 from hermes.types import texts
 from hermes.types.access import Role
 from hermes.types.agent import ApprovalRequest
@@ -98,11 +99,13 @@ def settle(speaker: Speaker, said: Said, pending: Sequence[Approval]) -> Settle 
     """
     if not pending:
         unnamed = said.which in ("", "all")
-        return Refuse(texts.APPROVAL_NONE if unnamed else texts.APPROVAL_UNKNOWN.format(which=said.which))
+        return Refuse(
+            texts.APPROVAL_NONE if unnamed else texts.APPROVAL_UNKNOWN.format(which=quoted(said.which))
+        )
     if said.which not in ("", "all"):
         named = [one for one in pending if said.which in (str(one.number), one.approval_id)]
         if not named:
-            return Refuse(texts.APPROVAL_UNKNOWN.format(which=said.which))
+            return Refuse(texts.APPROVAL_UNKNOWN.format(which=quoted(said.which)))
         return Settle(tuple(named)) if may_decide(speaker, named[0]) else Refuse(texts.APPROVAL_NOT_YOURS)
     mine = tuple(one for one in pending if may_decide(speaker, one))
     if not mine:
@@ -135,10 +138,13 @@ def may_decide(speaker: Speaker, approval: Approval) -> bool:
 
 
 def prompt(request: ApprovalRequest) -> str:
-    """What the person is shown, in Markdown: all of it, the detail as it is."""
-    said = texts.APPROVAL_ASK.format(action=" ".join(request.action.split()))
+    """What the person is shown, in Markdown: all of it, the detail as it is, and what would not be seen in it spelled out: a
+    command that runs must not read like another one.
+    """
+    said = texts.APPROVAL_ASK.format(action=spelled_out(" ".join(request.action.split())))
     if not request.detail:
         return said
+    detail = spelled_out(request.detail)
     # A block ends at a run of backticks as long as the one that opened it.
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", request.detail)), default=0))
-    return f"{said}\n\n{fence}\n{request.detail}\n{fence}"
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", detail)), default=0))
+    return f"{said}\n\n{fence}\n{detail}\n{fence}"

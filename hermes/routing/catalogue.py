@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from hermes.config.quick import Program, QuickCommand, Shortcut
 from hermes.config.roles import Listed
 from hermes.routing.commands import COMMANDS, PINGS, CommandSpec, Typed, find_command, may_be_given
+from hermes.routing.quoting import quoted
 from hermes.types import texts
 from hermes.types.access import Role
 from hermes.types.errors import CONFIG_INVALID, Failure, GatewayError
 
 MOST_SHOWN = 60
-"""Characters of the operator's command that help shows to who may run it."""
+"""Characters of what a shortcut stands for that help shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Catalogue:
     def unknown(self, name: str, may: Callable[[str], bool]) -> str:
         """What to say about a command that nobody knows: one line, with the nearest name that ``may`` be used."""
         names = [one for spec in self.shown(may) for one in (spec.name, *spec.aliases)]
-        answer = texts.UNKNOWN_COMMAND.format(name=name)
+        answer = texts.UNKNOWN_COMMAND.format(name=quoted(f"/{name}"))
         nearest = difflib.get_close_matches(name, names, n=1)
         return f"{answer} {texts.DID_YOU_MEAN.format(name=nearest[0])}" if nearest else answer
 
@@ -64,13 +65,14 @@ class Catalogue:
 
     def _spec(self, command: QuickCommand) -> CommandSpec:
         match command:
-            case Program(name, role=role):
-                summary = texts.RUNS.format(command=_shortened(command.command))
-                return CommandSpec(name, "info", summary, "[arguments]", role)
+            case Program(name, role=role, firm=firm):
+                # Not what it runs: a password may stand in that, and this is sent to a platform.
+                return CommandSpec(name, "info", texts.RUNS, "[arguments]", role, firm=firm)
             case Shortcut(name, target=target):
                 behind = self.find(name)
-                role = behind.role if behind else "owner"
-                return CommandSpec(name, "info", texts.SHORT_FOR.format(target=_shortened(target)), role=role)
+                role, firm = (behind.role, behind.firm) if behind else ("owner", True)
+                summary = texts.SHORT_FOR.format(target=_shortened(target))
+                return CommandSpec(name, "info", summary, role=role, firm=firm)
 
 
 BUILT_IN = Catalogue()

@@ -19,9 +19,10 @@ its number. ``info``: all others.
 class CommandSpec:
     """A command as /help shows it; ``name`` is canonical, an alias means the same.
 
-    ``usage`` are its arguments as help shows them, "" for none. ``role`` is the least that may use it; where nobody is
-    named owner or admin, everybody who is known by id may use it all the same (see ``access.slash_allowed``). ``busy``:
-    it may run while its conversation is at work; otherwise that is said in one line, and nothing happens.
+    ``usage`` are its arguments as help shows them, "" for none. ``more``: what help adds when it is asked for this one. ``role``
+    is the least that may use it; where nobody is named owner or admin, everybody who is known by id may use it all the same
+    (see ``access.slash_allowed``). ``busy``: it may run while its conversation is at work; otherwise that is said in one line,
+    and nothing happens. ``firm``: its role holds also where nobody is named.
     """
 
     name: str
@@ -31,38 +32,98 @@ class CommandSpec:
     role: Role = "guest"
     busy: bool = True
     aliases: tuple[str, ...] = ()
+    more: str = ""
+    firm: bool = False
 
 
 COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec("help", "info", "What you can do here, or what one command does", "[command]"),
     CommandSpec("commands", "info", "The list of commands alone"),
     CommandSpec("status", "info", "How the gateway is doing"),
-    CommandSpec("stop", "control", "Stop what I am working on"),
-    CommandSpec("new", "control", "Begin a new conversation", "[title]", aliases=("reset",)),
+    CommandSpec(
+        "stop",
+        "control",
+        "Stop what I am working on",
+        more="What waited here behind it is not answered either.",
+    ),
+    CommandSpec(
+        "new",
+        "control",
+        "Begin a new conversation",
+        "[title]",
+        aliases=("reset",),
+        more="What I am working on ends. The old one can be searched, and `/resume` goes back to it.",
+    ),
     CommandSpec("retry", "info", "Take my last answer back and answer again", busy=False),
-    CommandSpec("undo", "control", "Take back the last exchange, or the last N", "[N]", busy=False),
+    CommandSpec(
+        "undo",
+        "control",
+        "Take back the last exchange, or the last N",
+        "[N]",
+        busy=False,
+        more="I forget the words; what was done stays done.",
+    ),
     CommandSpec(
         "branch", "info", "Go on in a copy of this conversation", "[title]", busy=False, aliases=("fork",)
     ),
     CommandSpec("title", "info", "Name this conversation, or say its name", "[text]"),
     CommandSpec("sessions", "info", "What we have talked about here before"),
-    CommandSpec("resume", "control", "Go back to an earlier conversation", "[number | title]", busy=False),
+    CommandSpec(
+        "resume",
+        "control",
+        "Go back to an earlier conversation",
+        "[number | title]",
+        busy=False,
+        more="`/sessions` shows the numbers. Without one: to the conversation before this.",
+    ),
     CommandSpec("queue", "info", "Have a message wait its turn", "TEXT", aliases=("q",)),
     CommandSpec("steer", "info", "Hand me a message while I work", "TEXT"),
     CommandSpec(
-        "busy", "info", "What a message does while I work", "[interrupt | queue | steer | collect | default]"
+        "busy",
+        "info",
+        "What a message does while I work",
+        "[interrupt | queue | steer | collect | default]",
+        more="Alone it says which mode holds; `default` takes your choice back.",
     ),
     CommandSpec("usage", "info", "What this conversation has cost"),
     CommandSpec("model", "info", "Which model answers", "[name]", busy=False),
     CommandSpec("voice", "info", "Whether I listen and speak", "[on | off | tts | status]"),
     # A decision names what it decides, and is good after a restart too (AC-47): so these are no control commands.
-    CommandSpec("approve", "info", "Let me do what I asked for", "[number | all]"),
-    CommandSpec("deny", "info", "Forbid what I asked for", "[number | all] [reason]"),
-    CommandSpec("whoami", "info", "Who you are to me, and in which conversation"),
-    CommandSpec("link", "info", "Go on with this conversation on another platform", "[platform | code]"),
-    CommandSpec("unlink", "info", "Go back to a conversation of your own"),
     CommandSpec(
-        "sethome", "info", "Make this chat my home on its platform", role="admin", aliases=("set-home",)
+        "approve",
+        "info",
+        "Let me do what I asked for",
+        "[number | all]",
+        more="While I have asked one thing only, `yes` does it too.",
+    ),
+    CommandSpec(
+        "deny",
+        "info",
+        "Forbid what I asked for",
+        "[number | all] [reason]",
+        more="While I have asked one thing only, `no` does it too.",
+    ),
+    CommandSpec("whoami", "info", "Who you are to me, and in which conversation"),
+    CommandSpec(
+        "link",
+        "info",
+        "Go on with this conversation on another platform",
+        "[platform | code]",
+        more="Send `/link` here, in a direct message: I give you a code, good for ten minutes. Then send `/link CODE` there.",
+    ),
+    CommandSpec(
+        "unlink",
+        "info",
+        "Go back to a conversation of your own",
+        more="It ends what `/link` began, for the account that you write from.",
+    ),
+    CommandSpec(
+        "sethome",
+        "info",
+        "Make this chat my home on its platform",
+        role="admin",
+        aliases=("set-home",),
+        more="Notices, and what is sent to the platform without naming a chat, come here.",
     ),
     CommandSpec(
         "platform",
@@ -94,6 +155,7 @@ class Typed:
 
 _NO_TEXT = "\ufeff\u200b \t\r\n"
 _WORD = re.compile(r"/([\w-]{0,32})(?:@(\w{1,64}))?")
+_MOST_NORMALISED = 1_000
 _RESTART = re.compile(
     r"(?:please,?\s+)?restart\s+(?:(?:the\s+)?(?:hermes\s+)?gateway|hermes)(?:,?\s+please)?\s*[.!?]*",
     re.IGNORECASE,
@@ -110,7 +172,8 @@ def parse_command(text: str) -> Typed | None:
     ``--`` at the start of an argument is undone.
     """
     words = text.lstrip(_NO_TEXT).split(maxsplit=1)
-    match = _WORD.fullmatch(unicodedata.normalize("NFKC", words[0])) if words else None
+    # No command is longer, however it is written; and this is asked of every text, before its length is.
+    match = _WORD.fullmatch(unicodedata.normalize("NFKC", words[0][:_MOST_NORMALISED])) if words else None
     if match is None:
         return None
     args = words[1].strip() if len(words) > 1 else ""
@@ -142,6 +205,7 @@ def described(spec: CommandSpec) -> str:
     also = texts.ALSO_CALLED.format(names=", ".join(f"/{name}" for name in spec.aliases))
     lines = [
         f"`{written(spec)}`: {spec.summary}.",
+        spec.more,
         also if spec.aliases else "",
         "" if spec.busy else texts.NOT_BUSY,
     ]

@@ -22,6 +22,16 @@ def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
     return " ".join(_visible(text, keep="\n\t").split())[:most].rstrip()
 
 
+def spelled_out(text: str) -> str:
+    """``text`` with nothing hidden in it: what is not seen, or changes how the rest is read, stands there as Python writes it.
+    For what somebody decides on: to leave it out would show them something else.
+    """
+    return "".join(
+        character if character in "\n\t" or not _is_hidden(character) else ascii(character)[1:-1]
+        for character in text
+    )
+
+
 def code_block(text: str) -> str:
     """What a program has written, in Markdown, with a fence that it cannot close."""
     plain = _visible(text.replace("\r\n", "\n"), keep="\n\t").strip("\n")
@@ -32,7 +42,9 @@ def code_block(text: str) -> str:
 
 def _visible(text: str, keep: str) -> str:
     return "".join(
-        character
-        for character in _ESCAPES.sub("", text)
-        if character in keep or unicodedata.category(character) not in _INVISIBLE
+        character for character in _ESCAPES.sub("", text) if character in keep or not _is_hidden(character)
     )
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _INVISIBLE

@@ -103,7 +103,7 @@ def unlink(reader: Reader, typed: str, world: World, on: linking.Occasion) -> tu
     ref = _parsed(typed)
     if not isinstance(ref, UserRef):
         raise GatewayError(
-            Failure(USAGE, detail=f"{typed} may be several users; say which, as PLATFORM:USER")
+            Failure(USAGE, detail=f"{typed} names no one account: say which is to leave, as PLATFORM:USER")
         )
     user = world.canonical(ref)
     person = _whose(people.persons(reader), user, world).person

@@ -64,7 +64,8 @@ class Person:
 
 
 def parse_person(text: str) -> PersonRef:
-    """What ``telegram:123``, ``telegram@work:123``, ``matrix:@ann:server`` or a person's id or name stands for.
+    """What ``telegram:123``, ``telegram@work:123``, ``matrix:@ann:server`` or a person's id or name stands for; a platform's name
+    may have ``-`` for ``_``, as everywhere.
 
     Raises ``ValueError`` in words.
     """
@@ -75,7 +76,7 @@ def parse_person(text: str) -> PersonRef:
         raise ValueError(
             f"{text!r:.80} is nobody: write PLATFORM:USER or PLATFORM@ACCOUNT:USER, or a person's name"
         )
-    return UserRef(found[1], found[2] or DEFAULT_ACCOUNT, found[3])
+    return UserRef(found[1].replace("-", "_"), found[2] or DEFAULT_ACCOUNT, found[3])
 
 
 def checked_name(text: str) -> str:

@@ -165,7 +165,7 @@ async def test_AC47_a_second_decision_is_refused_in_words(open_world, autojump_c
     await world.say("/approve 1")
     await world.say("/approve")
     await world.settle()
-    said_to_it = [texts.APPROVED, "did x", texts.APPROVAL_UNKNOWN.format(which="1"), texts.APPROVAL_NONE]
+    said_to_it = [texts.APPROVED, "did x", texts.APPROVAL_UNKNOWN.format(which="`1`"), texts.APPROVAL_NONE]
     assert sorted(world.heard()[1:]) == sorted(said_to_it)
     assert all_of(world) == [(1, "approved")]
 
@@ -176,7 +176,7 @@ async def test_of_two_answers_at_the_same_moment_the_first_counts(open_world, au
     await world.platform.hand_in(said("/approve 1", "y1"), said("/deny 1", "y2"))
     await world.settle()
     assert texts.APPROVED in world.heard()
-    assert texts.APPROVAL_UNKNOWN.format(which="1") in world.heard()
+    assert texts.APPROVAL_UNKNOWN.format(which="`1`") in world.heard()
     assert all_of(world) == [(1, "approved")]
 
 
@@ -271,7 +271,7 @@ async def test_S18_another_session_s_number_and_id_are_unknown_even_to_who_asked
     for n, words in enumerate(("/approve 1", f"/approve {approval_id}", "/approve all", "/approve")):
         await world.say(words, "2")
         await world.until(lambda n=n: len(world.heard("2")) == n + 1)
-    unknown = [texts.APPROVAL_UNKNOWN.format(which=which) for which in ("1", approval_id)]
+    unknown = [texts.APPROVAL_UNKNOWN.format(which=f"`{which}`") for which in ("1", approval_id)]
     assert world.heard("2") == [*unknown, texts.APPROVAL_NONE, texts.APPROVAL_NONE]
     assert len(asked(world, "1")) == 1
     await world.say("yes", "2")
@@ -335,7 +335,7 @@ async def test_AC47_silence_is_a_no_and_ends_the_turn_in_words(open_world, autoj
 
     await world.say("/approve 1")
     await world.until(lambda: len(world.heard()) == 3)
-    assert world.heard()[2] == texts.APPROVAL_UNKNOWN.format(which="1")
+    assert world.heard()[2] == texts.APPROVAL_UNKNOWN.format(which="`1`")
     await ask(world, "z")
     await world.say("yes")
     await world.settle()
@@ -455,7 +455,7 @@ async def test_a_message_that_is_no_decision_takes_the_turn_over_and_voids_the_q
     await ask(world, "z")
     assert all_of(world) == [(1, "void"), (2, "pending")]
     await world.say("/approve 1")
-    await world.until(lambda: world.heard()[-1] == texts.APPROVAL_UNKNOWN.format(which="1"))
+    await world.until(lambda: world.heard()[-1] == texts.APPROVAL_UNKNOWN.format(which="`1`"))
     await world.say("yes")
     await world.settle()
     assert agent.done == ["z"]
@@ -514,7 +514,7 @@ async def test_AC47_a_kill_while_it_waits_shows_the_prompt_again_and_yes_is_appl
     assert agent.done == ["x"]
     assert world.heard().count("did x") == 1
     assert world.heard().count(texts.APPROVED) == 1
-    assert texts.APPROVAL_UNKNOWN.format(which="1") in world.heard()
+    assert texts.APPROVAL_UNKNOWN.format(which="`1`") in world.heard()
 
 
 async def test_AC47_a_word_that_comes_while_the_process_comes_up_counts(open_world, autojump_clock):

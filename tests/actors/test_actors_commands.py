@@ -103,7 +103,7 @@ async def test_an_unknown_command_is_refused_in_words(open_world, autojump_clock
     await world.settle()
 
     assert world.heard() == [
-        f"{texts.UNKNOWN_COMMAND.format(name='stpo')} {texts.DID_YOU_MEAN.format(name='stop')}"
+        f"{texts.UNKNOWN_COMMAND.format(name='`/stpo`')} {texts.DID_YOU_MEAN.format(name='stop')}"
     ]
     assert world.rows("state, rule") == [("refused", "refused:unknown_command")]
 

@@ -83,7 +83,7 @@ async def test_help_of_one_command_and_of_one_that_is_not_for_its_reader(open_wo
     )
     assert "/restart" in await say(world, "bob", "/help /restart")
     refused = await say(world, "eve", "/help restart")
-    assert refused.startswith(texts.UNKNOWN_COMMAND.format(name="restart"))
+    assert refused.startswith(texts.UNKNOWN_COMMAND.format(name="`/restart`"))
     assert "/restart?" not in refused
     assert (await say(world, "eve", "/help stpo")).endswith(texts.DID_YOU_MEAN.format(name="stop"))
 
@@ -96,7 +96,7 @@ async def test_the_nearest_name_is_one_that_its_reader_may_use(who, meant, open_
 
     heard = await say(world, who, "/updaet")
 
-    assert heard.startswith(texts.UNKNOWN_COMMAND.format(name="updaet"))
+    assert heard.startswith(texts.UNKNOWN_COMMAND.format(name="`/updaet`"))
     assert ("/update" in heard) is (meant is not None)
     assert "\n" not in heard
 

@@ -417,7 +417,7 @@ async def test_wrong_expired_and_locked_are_told_apart(open_world, autojump_cloc
         words.append(refused.value.failure.detail)
 
     assert codes == ["pairing_expired_code", *["pairing_wrong_code"] * 3, *["pairing_locked"] * 2]
-    assert words[1] == "that code is wrong. 3 more of them lock fake for an hour"
+    assert words[1] == "that code is wrong, or used already. After 3 more fake is locked for an hour"
     assert not any(code in one for one in words)
 
 

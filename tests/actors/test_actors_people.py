@@ -244,7 +244,7 @@ async def test_a_stranger_who_has_the_code_is_denied_and_the_code_is_still_good(
 async def test_a_platform_may_be_named_and_one_that_is_not_there_costs_no_try(open_world, autojump_clock):
     both = await pair(open_world)
     assert await both.a("/link nowhere") == texts.LINK_NO_PLATFORM.format(
-        name="nowhere", platforms="fake, other"
+        name="`nowhere`", platforms="fake, other"
     )
     assert await failures(both) == []
     assert await both.b(f"/link {await both.code(' Other')}") == texts.LINKED.format(platform="fake")
@@ -275,8 +275,14 @@ async def test_S05_only_a_salted_hash_of_the_code_is_kept_once_it_has_arrived(op
             "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%fts5%'"
         )
     ]
-    everything = repr([db.execute(f"SELECT * FROM {name}").fetchall() for name in tables])
-    assert code not in everything
+
+    def everything():
+        return repr([db.execute(f"SELECT * FROM {name}").fetchall() for name in tables])
+
+    assert code not in everything()
+    await both.b(f"/link {code}", chat_id="g", chat_type="group")
+    await both.b(f"/link {code}")
+    assert code not in everything()
 
 
 # --- where it holds ---------------------------------------------------------------------------------------------------------

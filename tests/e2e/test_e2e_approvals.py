@@ -46,7 +46,7 @@ async def test_AC47_killed_while_it_waits_it_asks_again_and_yes_counts_once(gate
 
         client.send("Yes!")
         await client.until(lambda: heard(client, ALL_GONE) == 1)
-        assert (await client.ask("/approve 1")).startswith("Nothing that is called 1")
+        assert (await client.ask("/approve 1")).startswith("Nothing that is called `1`")
         assert (await client.ask("notes")).startswith("I have no notes.")
         assert (heard(client, "Approved."), heard(client, ALL_GONE)) == (1, 1)
     (after,) = (await gateway.json("approvals", "list"))["approvals"]

@@ -96,10 +96,10 @@ async def test_a_quick_command_comes_with_sighup_and_a_bad_one_names_its_line(ga
     client = WebChatClient(gateway.url, await gateway.log_in())
     nursery.start_soon(client.run)
     with trio.fail_after(30):
-        assert (await client.ask("/hi")).startswith(texts.UNKNOWN_COMMAND.format(name="hi"))
+        assert (await client.ask("/hi")).startswith(texts.UNKNOWN_COMMAND.format(name="`/hi`"))
         write(home, "hi: {type: alias, target: /hello there}")
         gateway.signal(signal.SIGHUP)
-        while (answer := await client.ask("/hi")).startswith(texts.UNKNOWN_COMMAND.format(name="hi")):
+        while (answer := await client.ask("/hi")).startswith(texts.UNKNOWN_COMMAND.format(name="`/hi`")):
             await trio.sleep(0.1)
         assert answer == "```\nthere\n```"
         write(home, "stop: {type: alias, target: /hello}")

@@ -129,7 +129,7 @@ async def test_a_paused_console_and_a_refused_command_are_no_answers(gateway: Ga
     await gateway.cli("adapter", "resume", "console")
 
     assert (unknown.code, unknown.out) == (1, "")
-    assert "I know no command /frobnicate" in unknown.err
+    assert "I know no command `/frobnicate`" in unknown.err
     assert (paused.code, paused.out) == (1, "")
     assert "console:default is paused" in paused.err
     assert "hermes adapter resume console" in paused.err

@@ -31,7 +31,6 @@ def forget(connection: sqlite3.Connection, op: Forget) -> Erased:
         "chats": json.dumps(traces.chats),
         "users": json.dumps([user_key(user) for user in traces.users]),
         "rows": json.dumps((*traces.rows, *traces.raw)),
-        "persons": json.dumps(traces.person_ids),
         "at": op.at,
         "rule": RULE,
         "nobody": NOBODY,
@@ -70,7 +69,12 @@ def forget(connection: sqlite3.Connection, op: Forget) -> Erased:
     )
     run(f"DELETE FROM stretches WHERE session_key IN {_KEYS}")
     run(f"DELETE FROM turn_steps WHERE turn_id IN {_TURNS}")
-    run("DELETE FROM persons WHERE person_id IN (SELECT value FROM json_each(:persons))")
+    # Somebody may have been linked since the traces were read; and a person with one user left is none.
+    run(
+        "DELETE FROM identities WHERE person_id IN"
+        " (SELECT person_id FROM identities GROUP BY person_id HAVING count(*) = 1)"
+    )
+    run("DELETE FROM persons WHERE person_id NOT IN (SELECT person_id FROM identities)")
     for table in ("link_codes", "link_attempts"):
         run(f"DELETE FROM {table} WHERE (platform, account, user_id) IN {_USERS}")
     for table in ("homes", "dead_targets"):

@@ -114,10 +114,12 @@ def speaks(*said: clientlink.ServerFrame) -> bytes:
 
 
 class Room:
-    """The gateway's end of a chat. ``refusal``: why a message has no answer, None to answer it; ``kept``: it is never taken."""
+    """The gateway's end of a chat. ``refusal``: why a message has no answer, None to answer it; ``kept``: it is never taken;
+    ``said`` comes before the answer.
+    """
 
-    def __init__(self, refusal=None, *, kept=False, before_it_is_taken=lambda: None):
-        self._refusal, self._kept, self._before = refusal, kept, before_it_is_taken
+    def __init__(self, refusal=None, *, kept=False, before_it_is_taken=lambda: None, said=()):
+        self._refusal, self._kept, self._before, self._said = refusal, kept, before_it_is_taken, said
         self.verbs = {"console": {"ok": True}, "texts": self.hear, "status": WELL}
 
     def hear(self, text):
@@ -127,7 +129,9 @@ class Room:
             case clientlink.Send(id) if not self._kept:
                 self._before()
                 item = clientlink.Item("d1", "agent", "words", 1.5, None, id, None, (id,), self._refusal)
-                return speaks(clientlink.Accepted(id), clientlink.Message(item))
+                return speaks(
+                    clientlink.Accepted(id), *map(clientlink.Message, self._said), clientlink.Message(item)
+                )
             case _:
                 return b""
 
@@ -140,6 +144,15 @@ def test_a_refusal_in_words_is_no_answer(tmp_path, capsys):
     assert plain == (1, "", "hermes: words\n")
     assert (code, out) == (1, "")
     assert json.loads(err)["error"] == {"type": "refused:turns", "message": "words", "hint": ""}
+
+
+def test_a_notice_is_no_answer_to_an_earlier_message(tmp_path, capsys):
+    notice = clientlink.Item("n1", "agent", "a place in line", 1.0)
+    earlier = clientlink.Item("d0", "agent", "old words", 1.0, answers=("before",))
+    with gateway_on(tmp_path, Room(said=(notice, earlier)).verbs):
+        done = run(capsys, *ASKED, "--home", str(tmp_path))
+
+    assert done == (0, "words\n", "hermes: a place in line\n[to an earlier message] old words\n")
 
 
 def test_a_refused_line_of_input_costs_the_exit_code(tmp_path, capsys, monkeypatch):

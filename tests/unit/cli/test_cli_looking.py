@@ -43,6 +43,10 @@ def test_an_actor_tells_all_that_is_known_of_it():
     )
 
 
+def test_an_actor_that_is_down_is_not_up():
+    assert tree.facts(node("root/x", uptime_s=None, next_start_in_s=7.0)) == "#1, next start in 7 s"
+
+
 def test_a_subtree_is_asked_for_by_its_path(tmp_path, capsys):
     part = TREE | {"root": TREE["root"]["children"][1]}
     with gateway_on(tmp_path, {"tree": lambda args: frames.ok(1, part if args else TREE)}) as asked:
@@ -292,10 +296,11 @@ def test_with_nothing_running_the_exit_code_is_3(tmp_path, capsys, command):
 
 def test_top_in_a_narrow_terminal_cuts_the_path_and_no_figure():
     path = "root/gateway/sessions/agent:main:telegram:dm:99"
-    narrow = {**TOP["actors"][0], "restarts": 1_234, "state": "starting", "path": path}
+    narrow = {**TOP["actors"][0], "restarts": 1_234, "state": "starting", "uptime_s": 3_540.0, "path": path}
 
     head, line = drawn(table({"actors": [narrow]}), width=80)
 
     assert head.split() == ["busy", "mailbox", "peak", "restarts", "lately", "up", "state", "doing", "actor"]
-    assert {"1,234", "starting"} <= set(line.split())
-    assert line[head.index("actor") :].startswith("root/gate")
+    assert {"1,234", "starting", "59", "min"} <= set(line.split())
+    assert line[head.index("actor") :].startswith("…")
+    assert line.endswith("dm:99#1")

@@ -87,7 +87,10 @@ def test_wrong_is_told_apart_from_locked(capsys, tmp_path):
 
     assert [error["type"] for error in errors] == [*["pairing_wrong_code"] * 4, "pairing_locked"]
     assert right["type"] == "pairing_locked"
-    assert errors[0]["message"] == "that code is wrong. 4 more of them lock telegram for an hour"
+    assert (
+        errors[0]["message"]
+        == "that code is wrong, or used already. After 4 more telegram is locked for an hour"
+    )
     assert "hermes pairing grant telegram USER" in right["message"]
     assert code not in str(right)
 

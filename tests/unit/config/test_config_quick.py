@@ -30,7 +30,7 @@ def test_programs_and_shortcuts_with_their_places_and_defaults(tmp_path):
     )
 
     assert read(tmp_path, text) == (
-        Program("disk", f"{file}, line 2", 'df -h "$@"', 5.0, "user"),
+        Program("disk", f"{file}, line 2", 'df -h "$@"', 5.0, "user", firm=True),
         Program("up", f"{file}, line 3", "uptime", 30.0, "admin"),
         Shortcut("st", f"{file}, line 6", "status"),
         Shortcut("m", f"{file}, line 7", "model gpt"),

@@ -6,6 +6,7 @@ from hermes.pairing.book import (
     ANSWER_EVERY_S,
     CODE_TTL_S,
     LOCKOUT_S,
+    MOST_ASKED,
     MOST_FAILURES,
     MOST_PENDING,
     Approved,
@@ -240,6 +241,17 @@ def test_S11_a_thousand_senders_fill_the_places_and_the_owner_lets_a_friend_in(a
 
     assert account.grant("friend", "A friend") == Approved("friend", "A friend")
     assert account.request("friend") == Known()
+
+
+def test_S11_however_many_strangers_write_only_so_many_are_remembered(account):
+    """Each is a row in a file that is read whole, up to a limit, and written whole."""
+    account.book = PairingBook(asked={f"s{n}": NOW for n in range(MOST_ASKED - 1)})
+    assert isinstance(account.request("last"), Issued)
+    assert account.request("late") == Silent()
+    assert len(account.book.asked) == MOST_ASKED
+    account.now += ANSWER_EVERY_S
+    assert isinstance(account.request("late"), Issued)
+    assert len(account.book.asked) == 1
 
 
 def test_who_has_asked_is_granted_with_their_name_and_chat(account):

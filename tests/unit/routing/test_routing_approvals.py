@@ -129,8 +129,8 @@ def test_arguments(verdict, args, said):
         ),
         (Said("approve"), [], Refuse(texts.APPROVAL_NONE)),
         (Said("deny", "all"), [], Refuse(texts.APPROVAL_NONE)),
-        (Said("approve", "7"), [], Refuse(texts.APPROVAL_UNKNOWN.format(which="7"))),
-        (Said("approve", "7"), [FIRST], Refuse(texts.APPROVAL_UNKNOWN.format(which="7"))),
+        (Said("approve", "7"), [], Refuse(texts.APPROVAL_UNKNOWN.format(which="`7`"))),
+        (Said("approve", "7"), [FIRST], Refuse(texts.APPROVAL_UNKNOWN.format(which="`7`"))),
         (Said("approve"), [approval(1, "bob")], Refuse(texts.APPROVAL_NOT_YOURS)),
         (Said("approve", "1"), [approval(1, "bob")], Refuse(texts.APPROVAL_NOT_YOURS)),
         (Said("approve", "all"), [approval(1, "bob")], Refuse(texts.APPROVAL_NOT_YOURS)),
@@ -207,3 +207,15 @@ def test_the_prompt_shows_all_of_it_as_it_is():
     assert prompt(ApprovalRequest("run", "rm -rf x")) == "May I run?\n\n```\nrm -rf x\n```"
     tricky = "echo ```\n\nMay I do nothing?\n````"
     assert prompt(ApprovalRequest("run", tricky)) == f"May I run?\n\n`````\n{tricky}\n`````"
+
+
+def test_S23_a_name_of_no_approval_is_quoted_as_data() -> None:
+    refused = settle(ANN, read_args("approve", "[y](http://z)"), [FIRST])
+    assert isinstance(refused, Refuse)
+    assert "`[y](http://z)`" in refused.text
+
+
+def test_S23_the_prompt_hides_nothing_that_is_decided_on():
+    """A right-to-left override turns a command into the look of another one; a carriage return overwrites it."""
+    shown = prompt(ApprovalRequest("run\u200b it", "ls\u202e fr- mr\r\n\x1b[2K\tls \ud800é👍"))
+    assert shown == "May I run\\u200b it?\n\n```\nls\\u202e fr- mr\\r\n\\x1b[2K\tls \\ud800é👍\n```"

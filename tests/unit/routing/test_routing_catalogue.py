@@ -2,10 +2,13 @@
 
 import pytest
 
-from hermes.config.quick import Program, QuickCommand, Shortcut
+from hermes.config.quick import Program, QuickCommand, Shortcut, read_quick
 from hermes.config.roles import Listed
+from hermes.routing.access import slash_allowed
 from hermes.routing.catalogue import BUILT_IN, Catalogue, checked
 from hermes.routing.commands import COMMANDS, PINGS, Typed, find_command
+from hermes.types import texts
+from hermes.types.access import ROLES, AccessRules
 from hermes.types.errors import CONFIG_INVALID, GatewayError
 
 
@@ -145,3 +148,32 @@ def test_the_nearest_name_is_one_that_may_be_used_quick_ones_among_them() -> Non
     assert "Did you mean /fork?" in catalogue.unknown("frok", everything), "aliases too"
     assert "Did you mean" not in catalogue.unknown("qqqqqq", everything)
     assert "\n" not in catalogue.unknown("stpo", everything)
+
+
+def test_help_does_not_say_what_a_program_is_run_with() -> None:
+    catalogue = checked((program("disk", command="curl -H 'Authorization: Bearer hushhush'"),), {})
+    assert [spec.summary for spec in catalogue.specs if spec.name == "disk"] == [texts.RUNS]
+
+
+def test_S23_a_name_that_nobody_knows_is_quoted_as_data() -> None:
+    said = BUILT_IN.unknown("**x** [y](http://z)\n# free", everything)
+    assert "`/**x** [y](http://z) # free`" in said
+    assert "\n" not in said
+
+
+def test_S19_a_role_that_is_written_down_holds_where_nobody_is_named_also_behind_an_alias() -> None:
+    commands, faults = read_quick(
+        {
+            "wipe": {"type": "exec", "command": "x", "role": "owner"},
+            "disk": {"type": "exec", "command": "df"},
+            "w": {"type": "alias", "target": "/wipe"},
+        },
+        lambda key: ".".join(key),
+    )
+    assert not faults
+    catalogue = checked(commands, {})
+    allowed = {
+        name: [role for role in ROLES if slash_allowed(name, catalogue.find(name), role, AccessRules(), "dm")]
+        for name in ("wipe", "w", "disk")
+    }
+    assert allowed == {"wipe": ["owner"], "w": ["owner"], "disk": ["user", "admin", "owner"]}

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from hermes.routing import commands
@@ -68,6 +70,8 @@ def test_help_shows_every_command_with_its_arguments(spec: commands.CommandSpec)
     assert line.startswith(f"- `/{spec.name}")
     assert not spec.summary.endswith(".")
     assert all(f"/{alias}" in commands.described(spec) for alias in spec.aliases)
+    assert spec.more in commands.described(spec)
+    assert not spec.more or spec.more.endswith(".")
     assert (texts.NOT_BUSY in commands.described(spec)) is not spec.busy
 
 
@@ -100,3 +104,18 @@ def test_a_few_plain_sentences_mean_restart(text: str) -> None:
 )
 def test_no_other_sentence_does(text: str) -> None:
     assert not commands.asks_for_restart(text)
+
+
+def test_AC12_a_word_without_end_is_no_command_and_is_not_normalised(monkeypatch):
+    """One character may become eighteen, and a mail may be ten megabytes of them."""
+    lengths = []
+    normalize = unicodedata.normalize
+
+    def counted(form, text):
+        lengths.append(len(text))
+        return normalize(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", counted)
+    assert parse_command("/" + "\ufdfa" * 100_000) is None
+    assert parse_command("/" + "e\u0301" * 32) == Typed("\u00e9" * 32, "")
+    assert max(lengths) <= 1_000

@@ -10,7 +10,7 @@ from store_kit import accept, do, event, finish, route, take
 
 from hermes.store import direct, people, personal, queries
 from hermes.store.ops import AddNote, AddStep, Enqueue, Undecodable
-from hermes.store.people_ops import Audit, Erased, Forget, Link, PutLinkCode, Side, UseLinkCode
+from hermes.store.people_ops import Audit, Erased, Forget, Link, PutLinkCode, Side, Unlink, UseLinkCode
 from hermes.store.schema import open_writer
 from hermes.store.scrub import is_due
 from hermes.types.agent import Step
@@ -166,6 +166,18 @@ def test_forget_leaves_nothing_of_them_and_all_of_the_others(db):
         ("assistant", f"{OTHERS} hears"),
     ]
     assert db.execute("SELECT user_id FROM link_attempts").fetchall() == [("3003",)]
+
+
+def test_who_is_linked_with_them_between_the_look_and_the_end_is_nobody_with_a_dead_link(db):
+    populate(db)
+    traces = found(db)
+    first, bob = Side(ANN_T, A_KEY, False, "1001"), Side(BOB, B_KEY, False, "3003")
+    assert do(db, Link(first, bob, "p2", None, False, "operator", 299.0)) == "p1"
+    do(db, Forget(traces, "p1", "operator", 300.0))
+    assert people.persons(db) == []
+    other = Side(UserRef("discord", "default", "9"), D_KEY, False, "9")
+    assert do(db, Link(bob, other, "p3", None, False, "operator", 301.0)) == "p3", "bob can be linked anew"
+    assert do(db, Unlink(BOB, "operator", 302.0))
 
 
 def test_nobody_retries_or_is_told_what_was_forgotten(db):
@@ -333,3 +345,11 @@ def start_and_stop(path: Path) -> None:
     writer.stop()
     assert ended.wait(20)
     assert asdict(reports[-1])["error"] is None
+
+
+def test_of_one_conversation_nothing_of_another_is_found(db: sqlite3.Connection) -> None:
+    populate(db)
+    assert queries.search(db, SECRET, 9, B_KEY) == []
+    assert {hit.session_key for hit in queries.search(db, OTHERS, 9, B_KEY)} == {B_KEY}
+    assert [note.text for note in queries.notes(db, B_KEY)] == [f"{OTHERS} note"]
+    assert len(queries.notes(db)) > len(queries.notes(db, A_KEY)) > 1

@@ -1,3 +1,7 @@
+from dataclasses import replace
+
+import pytest
+
 from hermes.types.errors import Failure, GatewayError, SendError, SocketClosed
 
 
@@ -11,3 +15,10 @@ def test_one_base_for_everything_raised_on_purpose() -> None:
     assert isinstance(lost, GatewayError)
     assert (lost.failure.code, lost.phase) == ("timeout", "unknown")
     assert SocketClosed("gone").failure == Failure("unreachable", scope="chat", detail="gone")
+
+
+@pytest.mark.parametrize("said", [float("nan"), float("inf"), -1.0])
+def test_AC43_a_time_to_wait_that_is_none_holds_nothing_back_for_ever(said: float) -> None:
+    assert Failure("rate_limited", retry_after=said) == Failure("rate_limited")
+    assert Failure("rate_limited", retry_after=0.0).retry_after == 0.0
+    assert replace(Failure("rate_limited"), retry_after=said).retry_after is None

@@ -23,6 +23,10 @@ def test_a_person_is_written_as_one_of_their_users_or_by_name(text, meant):
         assert str(meant) == text
 
 
+def test_a_platform_is_called_as_in_the_configuration():
+    assert parse_person("whatsapp-cloud@my-own:1-2") == UserRef("whatsapp_cloud", "my-own", "1-2")
+
+
 @pytest.mark.parametrize(
     "text", ["", " ", ":1", "telegram:", "telegram: ", "Tele gram:1", "a@:1", "a@b@c:1", "a:b\nc", "x" * 65]
 )
