@@ -94,6 +94,16 @@ class Fleet:
             f"answered {self.answered} messages instead of {count}; clients: {troubles}; {_left(self._gateway.home)}"
         )
 
+    async def none_is_at_its_last(self) -> None:
+        """Return when no message is in a turn that two boots have found already: a third one would set it aside, in words,
+        as it should (``hermes.sessions.stuck``), and nobody could tell that from a loss.
+        """
+        with trio.fail_after(ANSWERS_DEADLINE_S), closing(_open(self._gateway.home)) as database:
+            while database.execute(
+                "SELECT 1 FROM inbox WHERE state = 'in_turn' AND boots >= 2 LIMIT 1"
+            ).fetchall():
+                await trio.sleep(0.01)
+
     async def violations(self) -> list[str]:
         """What went wrong, as sentences; ask while the gateway runs and the fleet is quiet."""
         found: list[str] = []

@@ -67,6 +67,7 @@ async def campaign(
             for kill in range(1, kills + 1):
                 await fleet.until_answered(messages * kill // (kills + 1))
                 await trio.sleep(moments.uniform(0, 0.05))
+                await fleet.none_is_at_its_last()
                 await gateway.kill9()
                 ready.append(await gateway.start())
             await fleet.until_answered(messages)
