@@ -91,7 +91,7 @@ class Fleet:
             return
         troubles = {client.last_trouble for client in self.clients}
         raise self._gateway.failed(
-            f"answered {self.answered} messages instead of {count}; clients: {troubles}; {_left(self._gateway.home)}"
+            f"answered {self.answered} messages instead of {count}; clients: {troubles}; {left(self._gateway.home)}"
         )
 
     async def none_is_at_its_last(self) -> None:
@@ -204,7 +204,7 @@ def check_store(home: Path, messages: int) -> list[str]:
     return found
 
 
-def _left(home: Path) -> str:
+def left(home: Path) -> str:
     """What the database knows of the messages that are not answered, and of the answers that have not arrived."""
     inbox = "SELECT chat_id, event_id, state, rule, crashes, boots FROM inbox WHERE state NOT IN ('answered', 'merged')"
     outbox = "SELECT chat_id, delivery_id, state, failure, attempts FROM outbox WHERE state <> 'sent'"
