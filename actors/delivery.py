@@ -34,8 +34,10 @@ SWEEP_S = 5.0
 EXPIRE_S = 60.0
 IDLE_S = 15.0
 """How long a lane with nothing to do stays awake: its next message starts it anew in no time, and it holds some 9 kB."""
-AWAY_S = 300.0
-"""How long one stays awake whose chat cannot be reached: each start would try it again, at the cost of two commits."""
+AWAY_S = 60.0
+"""How long one stays awake whose chat cannot be reached. The next one tries it again, at the cost of two commits: an adapter
+that never says that a chat is up again is to be no loss (AC-21).
+"""
 
 REST_S = 600.0
 """How long a lane that has ended too often rests before it gets another chance: its messages have nobody else."""
