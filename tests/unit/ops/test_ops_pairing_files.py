@@ -17,7 +17,7 @@ from hermes.pairing.orders import Approve, ClearPending, Grant, Request, Revoke
 from hermes.testing.fakes import FakeIds
 from hermes.types.errors import GatewayError
 
-SHARED = Path("/work/shared/reference")
+SHARED = Path(__file__).parents[4] / "shared" / "reference"
 NOW = 1_795_300_000.0
 OLD, NEW = Path("pairing"), Path("platforms/pairing")
 
