@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,9 @@ import click
 
 from hermes.cli.crashes import ListByDefault
 from hermes.cli.offline import ask_or_read
-from hermes.cli.options import home_option, json_option, print_json
-from hermes.cli.text import duration, plain, plain_lines
+from hermes.cli.options import home_option, json_option, limit_option, print_json
+from hermes.cli.text import duration, local_time, plain, plain_lines, typed_text
 from hermes.ops.control import client
-
-LISTED = 50
 
 
 @click.group(cls=ListByDefault)
@@ -23,15 +20,7 @@ def approvals() -> None:
 
 
 @approvals.command("list")
-@click.option(
-    "-n",
-    "limit",
-    metavar="N",
-    type=click.IntRange(1, 10_000),
-    default=LISTED,
-    show_default=True,
-    help="How many.",
-)
+@limit_option
 @click.option("--bodies", is_flag=True, help="Show all that was asked, not only its first words.")
 @home_option
 @json_option
@@ -72,7 +61,7 @@ def deny(id: str, reason: str, home: Path, as_json: bool) -> None:
 
 
 def _decide(home: Path, approval_id: str, reason: str, as_json: bool, *, approved: bool) -> None:
-    args = {"id": _typed(approval_id), "approved": approved, "reason": _typed(reason)}
+    args = {"id": typed_text(approval_id), "approved": approved, "reason": typed_text(reason)}
     answer = client.ask(home, "approvals_decide", args)
     if as_json:
         print_json(answer)
@@ -80,14 +69,9 @@ def _decide(home: Path, approval_id: str, reason: str, as_json: bool, *, approve
         click.echo(plain(line(answer)))
 
 
-def _typed(text: str) -> str:
-    """What a terminal handed over, made into text that can be looked up: bytes that are none match nothing."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def line(one: Mapping[str, Any]) -> str:
     """An approval on one line."""
-    asked = datetime.fromtimestamp(one["asked_at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    asked = local_time(one["asked_at"])
     state = one["state"]
     if state == "pending":
         state = f"waits, {duration(max(0.0, one['expires_at'] - time.time()))} left"

@@ -12,8 +12,8 @@ import click
 
 from hermes.cli.crashes import ListByDefault
 from hermes.cli.offline import ask_or_read, ask_or_write
-from hermes.cli.options import home_option, json_option, print_json
-from hermes.cli.text import local_time, plain
+from hermes.cli.options import home_option, json_option, limit_option, print_json
+from hermes.cli.text import local_time, plain, typed_text
 from hermes.ops.files import write_private
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ LONG_S = 600.0
 """For what reads everything, or writes the whole file anew."""
 
 NAME_DIGITS = 12
-LISTED = 50
 
 
 @click.group(cls=ListByDefault)
@@ -63,7 +62,7 @@ def list_(home: Path, as_json: bool) -> None:
 @json_option
 def link(first: str, second: str, name: str | None, home: Path, as_json: bool) -> None:
     """Make SECOND the same person as FIRST: SECOND goes on in the conversation of FIRST. Both are told."""
-    person = link_users(home, _typed(first), _typed(second), None if name is None else _typed(name))
+    person = link_users(home, typed_text(first), typed_text(second), None if name is None else typed_text(name))
     if as_json:
         print_json(person)
         return
@@ -77,7 +76,7 @@ def link(first: str, second: str, name: str | None, home: Path, as_json: bool) -
 @json_option
 def unlink(user: str, home: Path, as_json: bool) -> None:
     """Give USER a conversation of their own again. What was said together stays with whose conversation it was."""
-    args = {"user": _typed(user)}
+    args = {"user": typed_text(user)}
     answer = ask_or_write(home, "identity_unlink", args, lambda database, args: _unlink(home, database, args))
     if as_json:
         print_json(answer)
@@ -98,7 +97,7 @@ def unlink(user: str, home: Path, as_json: bool) -> None:
 @json_option
 def export(person: str, file: Path | None, home: Path, as_json: bool) -> None:
     """Print everything there is of PERSON as one JSON document, with --json or without."""
-    document = _export(home, _typed(person))
+    document = _export(home, typed_text(person))
     if file is None:
         print_json(document)
         return
@@ -123,7 +122,7 @@ def forget(person: str, yes: bool, home: Path, as_json: bool) -> None:
         if as_json or not sys.stdin.isatty():
             raise click.UsageError("this cannot be undone; say --yes if it is meant")
         click.confirm(plain(f"Erase everything there is of {person}? This cannot be undone."), abort=True)
-    args = {"person": _typed(person)}
+    args = {"person": typed_text(person)}
     answer = ask_or_write(
         home, "identity_forget", args, lambda database, args: _forget(home, database, args), timeout_s=LONG_S
     )
@@ -136,15 +135,7 @@ def forget(person: str, yes: bool, home: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.option(
-    "-n",
-    "limit",
-    metavar="N",
-    type=click.IntRange(1, 10_000),
-    default=LISTED,
-    show_default=True,
-    help="How many.",
-)
+@limit_option
 @home_option
 @json_option
 def audit(limit: int, home: Path, as_json: bool) -> None:
@@ -256,11 +247,6 @@ def _pairing(home: Path) -> Any:
     from hermes.ops.pairing_files import PairingFiles
 
     return PairingFiles(home, _world(home).canonical_form)
-
-
-def _typed(text: str) -> str:
-    """What a terminal handed over, made into text that can be looked up: bytes that are none match nothing."""
-    return text.encode("utf-8", "replace").decode()
 
 
 # --- for people ------------------------------------------------------------------------------------------------------------

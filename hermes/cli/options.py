@@ -10,6 +10,8 @@ import click
 
 from hermes.config.paths import resolve_home
 
+LISTED = 50
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -32,6 +34,19 @@ def _home(_ctx: click.Context, _option: click.Parameter, value: str | None) -> P
 def json_option(command: Command) -> Command:
     """``--json``: one document on stdout, errors as JSON on stderr."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def limit_option(command: Command) -> Command:
+    """``-n N`` as ``limit``: how many rows a list shows."""
+    return click.option(
+        "-n",
+        "limit",
+        metavar="N",
+        type=click.IntRange(1, 10_000),
+        default=LISTED,
+        show_default=True,
+        help="How many.",
+    )(command)
 
 
 def print_json(document: object) -> None:

@@ -9,10 +9,9 @@ import click
 
 from hermes.cli.crashes import ListByDefault
 from hermes.cli.offline import ask_or_read, ask_or_write
-from hermes.cli.options import home_option, json_option, print_json
+from hermes.cli.options import home_option, json_option, limit_option, print_json
 from hermes.cli.text import duration, local_time, plain, plain_lines
 
-LISTED = 50
 TTL_S = 7 * 86_400.0
 """How long a message waits for a gateway that is not there."""
 
@@ -27,15 +26,7 @@ def outbox() -> None:
 @outbox.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state. Default: all.")
 @click.option("--platform", metavar="NAME", help="Only those of this platform.")
-@click.option(
-    "-n",
-    "limit",
-    metavar="N",
-    type=click.IntRange(1, 10_000),
-    default=LISTED,
-    show_default=True,
-    help="How many.",
-)
+@limit_option
 @home_option
 @json_option
 def list_(state: str | None, platform: str | None, limit: int, home: Path, as_json: bool) -> None:

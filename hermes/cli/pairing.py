@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import click
 from hermes.cli.crashes import ListByDefault
 from hermes.cli.offline import DATABASE
 from hermes.cli.options import home_option, json_option, print_json
-from hermes.cli.text import duration, plain
+from hermes.cli.text import duration, local_time, plain, typed_text
 from hermes.ops.control import client
 from hermes.types.errors import GatewayError
 
@@ -61,7 +60,7 @@ def list_(platform: str | None, home: Path, as_json: bool) -> None:
 def approve(platform: str, code: str, same_as: str | None, home: Path, as_json: bool) -> None:
     """Let in whoever was given CODE. Five wrong codes in a row lock the account for an hour."""
     first = None if same_as is None else _person(same_as)  # before the code is used up
-    answer = _do(home, "pairing_approve", {"name": _name(platform), "code": _typed(code)}, _approve_directly)
+    answer = _do(home, "pairing_approve", {"name": _name(platform), "code": typed_text(code)}, _approve_directly)
     if first is not None:
         answer = {**answer, "person": _linked(home, first, answer)}
     _show_granted(answer, as_json)
@@ -77,7 +76,7 @@ def grant(platform: str, user: str, user_name: str, home: Path, as_json: bool) -
     """Let USER in by their id, without a code: also while the account is locked, or strangers take all the places."""
     if not user.strip():
         raise click.BadParameter("it is empty", param_hint="USER")
-    args = {"name": _name(platform), "user": _typed(user.strip()), "user_name": _typed(user_name)}
+    args = {"name": _name(platform), "user": typed_text(user.strip()), "user_name": typed_text(user_name)}
     _show_granted(_do(home, "pairing_grant", args, _grant_directly), as_json)
 
 
@@ -88,7 +87,7 @@ def grant(platform: str, user: str, user_name: str, home: Path, as_json: bool) -
 @json_option
 def revoke(platform: str, user: str, home: Path, as_json: bool) -> None:
     """Let USER, an id, in no more by pairing. A list that names them still lets them in."""
-    args = {"name": _name(platform), "user": _typed(user.strip())}
+    args = {"name": _name(platform), "user": typed_text(user.strip())}
     answer = _do(home, "pairing_revoke", args, _revoke_directly)
     if as_json:
         print_json(answer)
@@ -240,7 +239,7 @@ def _person(text: str) -> str:
     from hermes.types.people import parse_person
 
     try:
-        return str(parse_person(_typed(text)))
+        return str(parse_person(typed_text(text)))
     except ValueError as wrong:
         raise click.BadParameter(str(wrong), param_hint="--as") from None
 
@@ -249,14 +248,9 @@ def _name(platform: str | None) -> str | None:
     from hermes.pairing.records import typed_name
 
     try:
-        return None if platform is None else typed_name(_typed(platform))
+        return None if platform is None else typed_name(typed_text(platform))
     except ValueError as wrong:
         raise click.BadParameter(str(wrong), param_hint="PLATFORM") from None
-
-
-def _typed(text: str) -> str:
-    """What a terminal handed over, made into text that can be looked up: bytes that are none match nothing."""
-    return text.encode("utf-8", "replace").decode()
 
 
 # --- for people ------------------------------------------------------------------------------------------------------------
@@ -308,6 +302,6 @@ def _account(one: Mapping[str, Any]) -> list[str]:
 
 def _local(at: float) -> str:
     try:
-        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return local_time(at)
     except (ValueError, OverflowError, OSError):  # what stands in a file may be no time
         return "an unknown time"

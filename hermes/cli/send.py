@@ -13,7 +13,7 @@ import click
 
 from hermes.cli.offline import ask_or_write
 from hermes.cli.options import home_option, json_option, print_json
-from hermes.cli.text import plain
+from hermes.cli.text import plain, typed_text
 from hermes.ops.control import client
 
 FAILED = 1
@@ -66,7 +66,7 @@ def send(
     """
     if wait_s is not None and math.isnan(wait_s):  # the range lets it through
         raise click.BadParameter("it is no number", param_hint="--wait")
-    args = {"to": _typed(to), "text": _content(text, source)}
+    args = {"to": typed_text(to), "text": _content(text, source)}
     offline = False
 
     def directly(database: Any, args: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -221,8 +221,3 @@ def _file(path: Path) -> bytes:
             return file.read(MOST_BYTES + 1)
     except OSError as wrong:
         raise click.UsageError(f"{path}: {wrong.strerror or wrong}") from wrong
-
-
-def _typed(text: str) -> str:
-    """What a terminal handed over, made into text: bytes that are none name no target."""
-    return text.encode("utf-8", "replace").decode()

@@ -10,20 +10,9 @@ import click
 
 from hermes.cli.crashes import ListByDefault
 from hermes.cli.offline import ask_or_read, ask_or_write
-from hermes.cli.options import home_option, json_option, print_json
-from hermes.cli.text import duration, local_time, plain, plain_lines
+from hermes.cli.options import home_option, json_option, limit_option, print_json
+from hermes.cli.text import duration, local_time, plain, plain_lines, typed_text
 
-LISTED = 50
-
-limit_option = click.option(
-    "-n",
-    "limit",
-    metavar="N",
-    type=click.IntRange(1, 10_000),
-    default=LISTED,
-    show_default=True,
-    help="How many.",
-)
 NOTICE_TTL_S = 7 * 86_400.0
 """How long the words to the people of a session wait for a gateway that is not there."""
 
@@ -87,7 +76,7 @@ def search(text: str, limit: int, home: Path, as_json: bool) -> None:
     """Find the lines of all conversations that hold every word of TEXT, newest first."""
     from hermes.store.sessions import session_search
 
-    words = _typed(text)
+    words = typed_text(text)
     answer = ask_or_read(
         home,
         "sessions_search",
@@ -136,7 +125,7 @@ def export(key: str, form: str, home: Path) -> None:
 @json_option
 def reset(key: str, home: Path, as_json: bool) -> None:
     """Begin a conversation anew, as /new does. What is worked on is stopped; what was said can still be searched and resumed."""
-    answer = ask_or_write(home, "sessions_reset", {"key": _typed(key)}, _reset_directly)
+    answer = ask_or_write(home, "sessions_reset", {"key": typed_text(key)}, _reset_directly)
     if as_json:
         print_json(answer)
     else:
@@ -152,9 +141,9 @@ def resume(key: str, session_id: str | None, home: Path, as_json: bool) -> None:
     """Go on with an earlier stretch of a conversation: SESSION_ID as `show` names it, else the one that was suspended or ended
     last.
     """
-    wanted = None if session_id is None else _typed(session_id)
+    wanted = None if session_id is None else typed_text(session_id)
     answer = ask_or_write(
-        home, "sessions_resume", {"key": _typed(key), "session_id": wanted}, _resume_directly
+        home, "sessions_resume", {"key": typed_text(key), "session_id": wanted}, _resume_directly
     )
     if as_json:
         print_json(answer)
@@ -168,7 +157,7 @@ def resume(key: str, session_id: str | None, home: Path, as_json: bool) -> None:
 def _show(home: Path, key: str) -> dict[str, Any]:
     from hermes.store.sessions import session_show
 
-    typed = _typed(key)
+    typed = typed_text(key)
     session: dict[str, Any] = ask_or_read(
         home, "sessions_show", {"key": typed}, lambda reader: _asleep(session_show(reader, typed))
     )
@@ -218,11 +207,6 @@ def _new_name(now: float) -> Any:
     from hermes.sessions.ids import new_session_id
 
     return new_session_id(now, SystemIds())
-
-
-def _typed(text: str) -> str:
-    """What a terminal handed over, made into text that can be looked up: bytes that are none match nothing."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _asleep(session: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,11 @@ def plain_lines(text: str) -> str:
     return "\n".join(plain(line.expandtabs()) for line in text.split("\n"))
 
 
+def typed_text(text: str) -> str:
+    """What a terminal handed over, made into text that can be looked up: bytes that are none match nothing."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def local_time(at: float) -> str:
     """A moment in the terminal's own time; ``at`` in epoch seconds."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
