@@ -62,7 +62,9 @@ def list_(home: Path, as_json: bool) -> None:
 @json_option
 def link(first: str, second: str, name: str | None, home: Path, as_json: bool) -> None:
     """Make SECOND the same person as FIRST: SECOND goes on in the conversation of FIRST. Both are told."""
-    person = link_users(home, typed_text(first), typed_text(second), None if name is None else typed_text(name))
+    person = link_users(
+        home, typed_text(first), typed_text(second), None if name is None else typed_text(name)
+    )
     if as_json:
         print_json(person)
         return

@@ -60,7 +60,9 @@ def list_(platform: str | None, home: Path, as_json: bool) -> None:
 def approve(platform: str, code: str, same_as: str | None, home: Path, as_json: bool) -> None:
     """Let in whoever was given CODE. Five wrong codes in a row lock the account for an hour."""
     first = None if same_as is None else _person(same_as)  # before the code is used up
-    answer = _do(home, "pairing_approve", {"name": _name(platform), "code": typed_text(code)}, _approve_directly)
+    answer = _do(
+        home, "pairing_approve", {"name": _name(platform), "code": typed_text(code)}, _approve_directly
+    )
     if first is not None:
         answer = {**answer, "person": _linked(home, first, answer)}
     _show_granted(answer, as_json)
