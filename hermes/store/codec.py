@@ -12,7 +12,7 @@ from typing import Any
 import cbor2
 
 from hermes.types.agent import Step
-from hermes.types.content import Outbound, React
+from hermes.types.content import Media, Outbound, React
 from hermes.types.events import Attachment, InboundEvent
 from hermes.types.origin import Origin
 from hermes.types.records import SessionRecord
@@ -39,8 +39,9 @@ _EVENT = _fields(InboundEvent, "text", "origin", "attachments")
 _ORIGIN = _fields(Origin)
 _ATTACHMENT = _fields(Attachment)
 _QUOTES = ("reply_to_text", "channel_context")
-_OUTBOUND = _fields(Outbound, "text", "effects")
+_OUTBOUND = _fields(Outbound, "text", "effects", "attachments")
 _EFFECT = _fields(React)
+_MEDIA = _fields(Media)
 _STEP = _fields(Step)
 
 
@@ -83,6 +84,8 @@ def encode_outbound(message: Outbound) -> bytes:
     payload = _map(message, _OUTBOUND)
     if message.effects:
         payload["effects"] = [_map(effect, _EFFECT) for effect in message.effects]
+    if message.attachments:
+        payload["attachments"] = [_map(media, _MEDIA) for media in message.attachments]
     return cbor2.dumps(payload, default=_plain)
 
 
@@ -90,7 +93,8 @@ def decode_outbound(payload: bytes, text: str) -> Outbound:
     """The message that ``encode_outbound`` wrote."""
     values: dict[str, Any] = cbor2.loads(payload)
     effects = tuple(React(**effect) for effect in values.pop("effects", ()))
-    return Outbound(text=text, effects=effects, **values)
+    attachments = tuple(Media(**media) for media in values.pop("attachments", ()))
+    return Outbound(text=text, effects=effects, attachments=attachments, **values)
 
 
 def encode_step(step: Step) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from hermes.types.content import Media
 from hermes.types.errors import Failure
 from hermes.types.events import InboundEvent
 from hermes.types.ids import SessionKey, TurnId
@@ -25,10 +26,28 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalFile:
+    """An attachment as it was fetched: ``path`` on this host, in the home's cache, under a name that is safe. ``event`` is the
+    index of the event it came with. ``problem``: why there is no file, in words for the agent; then ``path`` is empty.
+    """
+
+    event: int
+    kind: str
+    path: str
+    name: str
+    mime: str | None = None
+    size_bytes: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """What the agent is asked to do. ``events`` are answered together; ``history`` is what came before them, oldest first,
     in a shared conversation with ``[name] `` before what somebody said;
     ``steps`` are those of an earlier attempt at this same turn.
+
+    ``said`` is each event in words, as a model reads it: who says it, what it answers, what came with it. ``context`` is what
+    the agent should know of the place it speaks in. ``files`` are what came with the events.
     """
 
     turn_id: TurnId
@@ -37,6 +56,9 @@ class Turn:
     events: tuple[InboundEvent, ...]
     history: tuple[TranscriptLine, ...] = ()
     steps: tuple[Step, ...] = ()
+    said: tuple[str, ...] = ()
+    context: str = ""
+    files: tuple[LocalFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +107,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """The complete answer, in Markdown; ``usage`` covers the whole turn."""
+    """The complete answer, in Markdown; ``usage`` covers the whole turn. ``media`` go with it, besides what its text names."""
 
     text: str
     usage: Usage | None = None
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,50 @@ from hermes.types.origin import LaneKey, lane_key
 
 OutboxState = Literal["prepared", "sending", "retry", "unknown", "sent", "dead"]
 
+Dialect = Literal[
+    "markdown", "plain", "telegram", "slack", "discord", "whatsapp", "signal", "matrix", "irc", "email"
+]
+"""How a platform wants its text marked up. ``markdown``: as it was written, because the adapter does the rest itself."""
+
+LengthUnit = Literal["characters", "utf16", "bytes"]
+"""What a platform counts: code points, UTF-16 code units, or bytes of UTF-8."""
+
+MediaKind = Literal["image", "voice", "audio", "video", "document"]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file that goes out: ``ref`` is an absolute path on this host, or an ``https`` URL that the platform fetches itself.
+
+    ``name`` is what people see; ``caption`` is plain text.
+    """
+
+    kind: MediaKind
+    ref: str
+    name: str = ""
+    mime: str | None = None
+    caption: str = ""
+
+
+EntityKind = Literal[
+    "bold", "italic", "underline", "strikethrough", "spoiler", "code", "pre", "text_link", "blockquote"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A stretch of a text that is shown in some way; ``offset`` and ``length`` are in UTF-16 code units.
+
+    ``url`` is of a ``text_link``, ``language`` of a ``pre``. The names are Telegram's (Bot API, MessageEntity); Signal's styles
+    are made of the same.
+    """
+
+    kind: EntityKind
+    offset: int
+    length: int
+    url: str | None = None
+    language: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class React:
@@ -25,7 +69,8 @@ Effect = React
 class Outbound:
     """A message that must arrive. ``delivery_id`` is deterministic, so that writing it twice writes it once.
 
-    ``text`` is Markdown as its author wrote it; the adapter's dialect is applied when a part is sent.
+    ``text`` is Markdown as its author wrote it; the platform's dialect is applied when it is cut into parts.
+    ``attachments`` follow it, each as a part of its own, or several as one album.
     ``expires_at`` is in epoch seconds. ``metadata`` is the platform's escape hatch; unknown keys are ignored.
     """
 
@@ -44,6 +89,7 @@ class Outbound:
     secret: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     effects: tuple[Effect, ...] = ()
+    attachments: tuple[Media, ...] = ()
 
     @property
     def lane(self) -> LaneKey:
@@ -70,12 +116,22 @@ def answered(reply_to: str | None, metadata: Mapping[str, str]) -> tuple[str, ..
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One platform message: the lane's unit of sending, of receipts and of retry."""
+    """One platform message: the lane's unit of sending, of receipts and of retry.
+
+    ``text`` is in ``dialect``, ready to be sent; ``entities`` belong to it where the dialect has them (telegram, signal), and
+    ``html`` is the same text for a dialect that takes both (matrix, email). ``dialect`` is ``plain`` where the platform has
+    refused the marked-up form: then nothing in ``text`` is markup. A part with ``media`` is one file, or an album of several,
+    with their captions; its text is empty.
+    """
 
     delivery_id: DeliveryId
     index: int
     total: int
     text: str
+    dialect: Dialect = "markdown"
+    entities: tuple[Entity, ...] = ()
+    html: str | None = None
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +168,25 @@ class Capabilities:
     ``update_command``: its people may ask how we are brought up to date; what is done then is up to the operator all the same.
     ``splits``: a text longer than ``max_length`` may go as several messages; else what is sent on its own is cut to one.
     ``chat_ids``: how its chats' ids look, as a regular expression, where they may hold a colon; see ``hermes.delivery.targets``.
+    ``max_length``: the longest text of one message, counted in ``length_unit`` after ``dialect`` was applied.
+    ``media``: kinds of files it takes, at most ``max_media_bytes`` each; ``album``: how many go as one message.
+    ``streaming``: how an answer may be shown while it is written: ``draft`` by ``ports.Drafts``, ``edit`` by ``ports.Edits``.
+    ``own_page``: drafts cost nobody anything, so they are shown however streaming is set.
+    ``pii_safe``: user ids on this platform say who somebody is (a telephone number), so the agent is not told them.
+    ``hint``: a sentence or two to the agent about writing here.
     ``bot_rate``, ``chat_rate``: how much the platform takes from one bot in all, and in each of its chats; None: anything.
     """
 
     max_length: int = 4096
+    length_unit: LengthUnit = "characters"
+    dialect: Dialect = "markdown"
+    media: frozenset[MediaKind] = frozenset()
+    max_media_bytes: int = 50_000_000
+    album: int = 1
+    streaming: tuple[Literal["draft", "edit"], ...] = ()
+    own_page: bool = False
+    pii_safe: bool = False
+    hint: str = ""
     authenticated: bool = False
     idempotent_send: bool = False
     history: bool = False

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from hermes.types.channels import Channel
 from hermes.types.content import Capabilities, Draft, Part, SendResult
-from hermes.types.events import InboundEvent
+from hermes.types.events import Attachment, InboundEvent
 from hermes.types.ids import BootId
 from hermes.types.records import FeedItem
 
@@ -175,6 +175,43 @@ class Drafts(Protocol):
 
     async def draft(self, chat_id: str, draft: Draft) -> None:
         """Show the newest text; losing one is harmless."""
+
+
+@runtime_checkable
+class Edits(Protocol):
+    """Optional: a message of ours can be changed after it was sent."""
+
+    async def edit(
+        self, chat_id: str, message_id: str, part: Part, *, metadata: Mapping[str, str], final: bool
+    ) -> None:
+        """Have ``message_id`` say ``part`` from now on, once; ``final``: it will not change again. That it says so already is
+        success. Raises ``SendError`` as ``send`` does.
+        """
+
+
+@runtime_checkable
+class Deletes(Protocol):
+    """Optional: a message of ours can be taken back."""
+
+    async def delete(self, chat_id: str, message_id: str) -> None:
+        """Take it back. One attempt; losing it is harmless."""
+
+
+@runtime_checkable
+class Files(Protocol):
+    """Optional: files that people send are fetched by a reference that only the platform's own API understands."""
+
+    async def fetch(self, attachment: Attachment, to: "FileSink") -> None:
+        """Hand all bytes of the file to ``to``, in order. One attempt, under the caller's deadline. Raises ``GatewayError``,
+        and lets through what ``to`` raises.
+        """
+
+
+class FileSink(Protocol):
+    """Takes a file as it comes."""
+
+    async def write(self, data: bytes) -> None:
+        """Keep ``data``. Raises ``GatewayError`` (``too_large``) past the most that is taken."""
 
 
 @runtime_checkable
