@@ -158,11 +158,14 @@ async def _tell_missed(services: Services, rows: Sequence[InboxRow]) -> None:
 
 
 async def _decide_all(ctx: Context[Message], services: Services, judge: Judge, chat: Chat) -> None:
-    """The worker of one chat: decide its rows in order until none is left."""
+    """The worker of one chat: decide its rows in order until none is left. What comes after the look comes with a wake-up."""
     ctx.ready()
-    while rows := await services.store.read(queries.accepted_rows, *chat, BATCH_ROWS):
+    full = True
+    while full:
+        rows = await services.store.read(queries.accepted_rows, *chat, BATCH_ROWS)
         for row in rows:
             await _decide(services, judge, row)
+        full = len(rows) == BATCH_ROWS
 
 
 async def _decide(services: Services, judge: Judge, row: InboxRow, *, again: bool = False) -> None:

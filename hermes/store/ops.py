@@ -5,6 +5,7 @@ that nobody awaited one after the other may be executed in any order; inside a b
 a message's way, so that an operation posted without waiting is seen by the next one of the same message.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -17,6 +18,8 @@ from hermes.types.ports import Accepted
 from hermes.types.records import InboxState, Note, SessionRecord, TranscriptLine
 
 R_co = TypeVar("R_co", covariant=True)
+R = TypeVar("R")
+S = TypeVar("S")
 
 
 class Op(Generic[R_co]):
@@ -24,6 +27,22 @@ class Op(Generic[R_co]):
 
     rank: ClassVar[int] = 50
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Then(Op[tuple[R, S]], Generic[R, S]):
+    """``op``, and what ``look`` finds right after it, in the same transaction: a read that needs no thread of its own.
+
+    ``look`` is a query, given the connection and what ``op`` came to; it writes nothing, and what it raises undoes ``op``.
+    """
+
+    op: Op[R]
+    look: Callable[[Any, R], S]
+
+    @property
+    def rank(self) -> int:  # type: ignore[override]
+        """As of ``op``."""
+        return self.op.rank
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,13 @@ def _if_at_rest(connection: sqlite3.Connection, op: command_ops.IfAtRest) -> obj
     return apply(connection, [op.op])[0] if commands.at_rest(connection, op.session_key) else False
 
 
+def _then(connection: sqlite3.Connection, op: ops.Then[Any, Any]) -> tuple[object, object]:
+    (result,) = apply(connection, [op.op])
+    return result, op.look(connection, result)
+
+
 _RUNS: dict[type[ops.Op[Any]], Callable[[sqlite3.Connection, Sequence[Any]], Sequence[object]]] = {
+    ops.Then: _each(_then),
     ops.Accept: inbox.accept,
     ops.Undecodable: _each(inbox.undecodable),
     ops.Route: _each(_route),

@@ -10,7 +10,7 @@ from hermes.store.codec import decode_outbound, encode_outbound
 from hermes.store.ops import Enqueue, Expire, Receipt, Sending, Unsent
 from hermes.store.send_ops import Mirror, Send
 from hermes.types.channels import Channel
-from hermes.types.content import Outbound, React
+from hermes.types.content import Media, Outbound, React
 from hermes.types.ids import BootId, DeliveryId, SessionKey, TraceId
 from hermes.types.origin import Origin
 
@@ -169,6 +169,9 @@ MESSAGES = st.builds(
     secret=st.booleans(),
     metadata=st.dictionaries(NAMES, st.text(max_size=12), max_size=4),
     effects=st.lists(st.builds(React, NAMES), max_size=2).map(tuple),
+    attachments=st.lists(
+        st.builds(Media, st.sampled_from(["image", "document"]), NAMES, NAMES, OPTIONAL, NAMES), max_size=2
+    ).map(tuple),
 )
 
 
@@ -206,6 +209,7 @@ def test_AC33_the_property_names_every_field_there_is():
         secret=True,
         metadata={"a": "b"},
         effects=(React("x"),),
+        attachments=(Media("image", "/a.png", "a.png", "image/png", "a"),),
     )
     required = {"delivery_id", "platform", "account", "chat_id", "text"}
     same = {

@@ -14,7 +14,7 @@ from store_kit import CHAT, do, event, outbound, states
 from hermes.store import apply, queries, schema, writer
 from hermes.store.backlog import Backlog, Cell, Flight
 from hermes.store.errors import OperationRefused
-from hermes.store.ops import Accept, Enqueue, Probe, Receipt, Sending, Unsent
+from hermes.store.ops import Accept, Enqueue, Probe, Receipt, Sending, Then, Unsent
 from hermes.store.schema import open_reader, open_writer
 from hermes.store.writer import Committed, Degraded, Ended, Healthy, Report, WriterThread
 from hermes.types.errors import STORE_CORRUPT, STORE_DEGRADED, STORE_GONE, GatewayError
@@ -94,6 +94,32 @@ def test_inside_a_batch_rank_decides_not_arrival(desk: Desk) -> None:
     desk.start()
     desk.next(Healthy)
     assert desk.next(Committed).flight.outcomes == [True, True, (Accepted(1, False),)]
+
+
+def test_a_look_sees_what_its_operation_has_done_in_the_same_commit(desk: Desk) -> None:
+    def look(reader: Any, accepted: tuple[Accepted, ...]) -> tuple[list[str], int]:
+        return states(reader, "inbox"), len(accepted)
+
+    then = Then(Accept((event("a"), event("b"))), look)
+    assert then.rank == Accept.rank
+    desk.put(Cell(Enqueue(outbound(), 1.0)), Cell(then))
+    desk.start()
+    desk.next(Healthy)
+    both = (Accepted(1, False), Accepted(2, False))
+    assert desk.next(Committed).flight.outcomes == [True, (both, (["accepted", "accepted"], 2))]
+
+
+def test_a_look_that_raises_undoes_its_own_operation_alone(desk: Desk) -> None:
+    def look(_reader: Any, _result: object) -> None:
+        raise ValueError("cannot be read")
+
+    desk.put(_cell("a"), Cell(Then(Accept((event("b"),)), look)))
+    desk.start()
+    desk.next(Healthy)
+    first, refused = desk.next(Committed).flight.outcomes or ()
+    assert first == (Accepted(1, False),)
+    assert isinstance(refused, OperationRefused)
+    assert desk.states() == ["accepted"]
 
 
 def test_one_bad_operation_spoils_no_other(desk: Desk) -> None:
