@@ -75,11 +75,22 @@ ClientFrame = Hello | Send | Ack | Ping
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file of the agent's. ``ref`` is where the client finds it; ``size_bytes`` is 0 where it is not known."""
+
+    name: str
+    kind: str
+    ref: str
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One message of the chat. ``html`` is ``text`` rendered safely, for the agent's messages; ``cursor`` is set in history.
 
     ``answers`` are the ids of the messages that wait no longer: several may be answered together, a notice answers none.
-    ``refusal`` is set where it says why there is no answer to them: the rule by which they ended, as the books have it.
+    ``refusal`` is set where it says why there is no answer to them: the rule by which they ended, as the books have it. The
+    agent's message without words and without ``files`` is none to be shown: they have ended, and it has nothing to say.
     """
 
     item_id: str
@@ -91,6 +102,7 @@ class Item:
     cursor: str | None = None
     answers: tuple[str, ...] = ()
     refusal: str | None = None
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +255,9 @@ def _item(value: object) -> Item:
     answers = value.get("answers", [])
     if not isinstance(answers, list) or not all(isinstance(one, str) for one in answers):
         raise _bad("'answers' is no list of ids")
+    files = value.get("files", [])
+    if not isinstance(files, list):
+        raise _bad("'files' is not a list")
     return Item(
         item_id=_string(value, "item_id"),
         role=role,
@@ -253,6 +268,19 @@ def _item(value: object) -> Item:
         cursor=_maybe(value, "cursor"),
         answers=tuple(answers),
         refusal=_maybe(value, "refusal"),
+        files=tuple(map(_file, files)),
+    )
+
+
+def _file(value: object) -> File:
+    if not isinstance(value, dict):
+        raise _bad("a file is not an object")
+    size = value.get("size_bytes", 0)
+    return File(
+        _string(value, "name"),
+        _string(value, "kind"),
+        _string(value, "ref"),
+        size if isinstance(size, int) else 0,
     )
 
 

@@ -5,7 +5,7 @@ client ──send──▶ io.accept (one commit) ──▶ accepted          la
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import assert_never
 
@@ -15,7 +15,7 @@ from hermes.net import clientlink
 from hermes.net.room import Client, Room
 from hermes.sessions.ids import new_trace_id
 from hermes.types import faults, texts
-from hermes.types.content import REFUSAL, Part, SendResult, answered
+from hermes.types.content import REFUSAL, Media, Part, SendResult, answered
 from hermes.types.errors import (
     SEND_UNCONFIRMED,
     TOO_LARGE,
@@ -71,6 +71,10 @@ class LinkChat(ABC):
         """``text`` of the agent as safe HTML, where the platform's clients show it."""
         return None
 
+    def place(self, delivery_id: str, index: int, media: Media) -> str:
+        """Where clients find the file that is ``index`` of those of a message."""
+        return media.ref
+
     async def connect(self, io: AdapterIO, *, task_status: TaskStatus) -> None:
         """There is nothing to log in to: ready at once, and its end closes every client's connection."""
         self._io = io
@@ -88,11 +92,17 @@ class LinkChat(ABC):
     async def send(
         self, chat_id: str, part: Part, *, reply_to: str | None, metadata: Mapping[str, str]
     ) -> SendResult:
-        """Show ``part`` to the chat's clients; the first ack is the receipt.
+        """Show ``part`` to the chat's clients; the first ack is the receipt. The first part brings all files of its message, so
+        its receipt is also theirs.
 
         Raises ``SendError``: ``not_sent`` with nobody there, ``unknown`` when none has acked within ``ACK_DEADLINE_S``.
         """
+        if part.media and part.index:
+            await trio.lowlevel.checkpoint()
+            return SendResult(part.delivery_id)
         html = await self.html(part.text)
+        begins = not part.index and (part.media or part.total > 1)
+        media = await self._io.attachments(part.delivery_id) if self._io and begins else ()
         item = clientlink.Item(
             part.delivery_id,
             "agent",
@@ -102,6 +112,7 @@ class LinkChat(ABC):
             reply_to,
             answers=answered(reply_to, metadata),
             refusal=metadata.get(REFUSAL),
+            files=self._files(part.delivery_id, media),
         )
         room = self._rooms.get(chat_id)
         if room is None:
@@ -181,6 +192,13 @@ class LinkChat(ABC):
             item.cursor,
             item.answers,
             item.refusal,
+            self._files(item.item_id, item.files),
+        )
+
+    def _files(self, delivery_id: str, media: Sequence[Media]) -> tuple[clientlink.File, ...]:
+        return tuple(
+            clientlink.File(one.name, one.kind, self.place(delivery_id, n, one), one.size_bytes)
+            for n, one in enumerate(media)
         )
 
     async def _converse(self, io: AdapterIO, chat_id: str, room: Room, client: Client) -> End:

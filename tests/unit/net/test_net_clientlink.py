@@ -83,7 +83,16 @@ def test_half_a_surrogate_does_not_stop_an_answer() -> None:
 
 def test_a_server_frame_is_one_flat_object_named_by_t() -> None:
     item = clientlink.Item(
-        "d1", "agent", "**x**", 1.5, "<p>x</p>", "m1", "3.4", ("m0", "m1"), "refused:turns"
+        "d1",
+        "agent",
+        "**x**",
+        1.5,
+        "<p>x</p>",
+        "m1",
+        "3.4",
+        ("m0", "m1"),
+        "refused:turns",
+        (clientlink.File("a.png", "image", "/chat/media/d1/0", 12),),
     )
 
     frame = json.loads(clientlink.encode(clientlink.Welcome("boot", "3.4", (item,))))
@@ -103,6 +112,7 @@ def test_a_server_frame_is_one_flat_object_named_by_t() -> None:
                 "cursor": "3.4",
                 "answers": ["m0", "m1"],
                 "refusal": "refused:turns",
+                "files": [{"name": "a.png", "kind": "image", "ref": "/chat/media/d1/0", "size_bytes": 12}],
             }
         ],
     }
