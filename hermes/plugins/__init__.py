@@ -1,0 +1,6 @@
+"""Platforms from elsewhere, into the registry: built in < ``<home>/plugins/`` < entry points of installed packages.
+
+builtin    those that we ship                 recognise   plug-ins that are not for us, by their source alone
+home       directories with a plugin.yaml     discover    imports them, each in a thread of its own, with a deadline
+context    what a plug-in is handed
+"""
