@@ -1,25 +1,30 @@
-import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hermes.delivery.plan import (
     BACKOFF_MAX_S,
     MAX_ATTEMPTS,
     after_failure,
+    goes_plain,
     is_dead_chat,
-    marked,
     metadata,
     needs_mark,
     not_now,
+    of_part,
     on_restart,
-    parts,
 )
-from hermes.types import texts
-from hermes.types.content import Capabilities, Outbound, Part
-from hermes.types.errors import SEND_UNCONFIRMED, UNREACHABLE, Failure, SendPhase
+from hermes.types.content import Capabilities, Media, Outbound, Part
+from hermes.types.errors import (
+    FORMAT_REFUSED,
+    SEND_UNCONFIRMED,
+    STORED,
+    TOO_LONG,
+    UNREACHABLE,
+    Failure,
+    SendError,
+    SendPhase,
+)
 from hermes.types.ids import DeliveryId
 from hermes.types.records import OutboxRow
 
@@ -156,88 +161,38 @@ def test_at_most_one_marked_copy_even_across_a_crash() -> None:
     """timeout → unknown → marked copy in flight → crash → dead: never a third copy."""
     first = after_failure(ROW, TIMEOUT, "unknown", now=NOW, capabilities=PLAIN, rng=low)
     again = replace(ROW, state=first.state, failure=first.failure, attempts=1)
-    assert needs_mark(again, Part(DeliveryId("d"), 0, 1, "hello"), PLAIN)
+    assert needs_mark(again, 0, PLAIN)
     assert on_restart(replace(again, state="sending", attempts=2), PLAIN).state == "dead"
 
 
-def test_only_the_part_in_doubt_is_marked() -> None:
+def test_AC_27_only_the_part_in_doubt_is_marked() -> None:
     row = replace(UNCONFIRMED, parts_sent=1)
-    cut = [Part(DeliveryId("d"), n, 3, "x") for n in range(3)]
-    assert [needs_mark(row, part, PLAIN) for part in cut] == [False, True, False]
-    assert not any(needs_mark(replace(row, state="retry"), part, PLAIN) for part in cut)
-    assert not any(needs_mark(row, part, IDEMPOTENT) for part in cut)
-    assert marked(cut[1]) == Part(DeliveryId("d"), 1, 3, texts.RESENT_MARK + "x")
+    assert [needs_mark(row, index, PLAIN) for index in range(3)] == [False, True, False]
+    assert not any(needs_mark(replace(row, state="retry"), index, PLAIN) for index in range(3))
+    assert not any(needs_mark(row, index, IDEMPOTENT) for index in range(3))
 
 
-def cut(text: str, length: int) -> list[str]:
-    capabilities = Capabilities(max_length=length, idempotent_send=True)
-    return [part.text for part in parts(replace(MESSAGE, text=text), capabilities)]
+MARKED_UP = Part(DeliveryId("d"), 1, 3, "*hello*", "telegram")
 
 
-def test_a_short_text_is_one_part() -> None:
-    assert parts(MESSAGE, PLAIN) == (Part(DeliveryId("d"), 0, 1, "hello"),)
-    assert cut("", 10) == [""]
-    assert cut("x" * 10, 10) == ["x" * 10]
+def test_AC_23_only_a_refused_format_goes_plain_and_only_once() -> None:
+    refused = SendError(Failure(FORMAT_REFUSED), "not_sent")
+    assert goes_plain(MARKED_UP, refused)
+    assert not goes_plain(replace(MARKED_UP, dialect="plain"), refused)
+    assert not goes_plain(replace(MARKED_UP, text="", media=(Media("image", "/a.png"),)), refused)
+    assert not goes_plain(MARKED_UP, SendError(Failure(FORMAT_REFUSED), "unknown"))
+    assert not goes_plain(MARKED_UP, SendError(Failure("bad_request"), "not_sent"))
 
 
-def test_parts_are_numbered() -> None:
-    capabilities = Capabilities(max_length=4, idempotent_send=True)
-    numbers = [(part.index, part.total) for part in parts(replace(MESSAGE, text="x" * 9), capabilities)]
-    assert numbers == [(0, 3), (1, 3), (2, 3)]
-
-
-@pytest.mark.parametrize(
-    ("text", "pieces"),
-    [
-        ("one two three four", ["one two ", "three four"]),
-        ("aaaa\n\nbb\ncc dd", ["aaaa\n\n", "bb\ncc dd"]),
-        ("aaaaaaa\nbb cc", ["aaaaaaa\n", "bb cc"]),
-        ("x" * 21, ["x" * 10, "x" * 10, "x"]),
-    ],
-)
-def test_cuts_at_the_end_of_a_paragraph_a_line_or_a_word(text: str, pieces: list[str]) -> None:
-    assert cut(text, 10) == pieces
-
-
-def test_a_code_block_stays_whole_when_it_can() -> None:
-    intro, block = "x" * 14 + "\n", "```\na = 1\nb = 2\n```\n"
-    assert cut(intro + block, 24) == [intro, block]
-
-
-def test_a_code_block_that_is_too_long_is_cut_between_lines() -> None:
-    block = "```\n" + "a = 1\n" * 8 + "```\n"
-    assert all(piece.endswith("\n") for piece in cut(block, 24))
-
-
-@given(st.text(alphabet=st.sampled_from("ab \n`é😀\u200d"), max_size=400), st.integers(1, 50))
-def test_AC_23_parts_fit_and_join_to_the_original(text: str, length: int) -> None:
-    pieces = cut(text, length)
-    assert "".join(pieces) == text
-    assert all(len(piece) <= length for piece in pieces)
-    assert all(pieces) or text == ""
-
-
-@given(st.text(max_size=600))
-def test_AC_23_a_marked_part_fits_too(text: str) -> None:
-    capabilities = Capabilities(max_length=200)
-    assert all(len(marked(part).text) <= 200 for part in parts(replace(MESSAGE, text=text), capabilities))
-
-
-def test_AC12_cutting_looks_at_each_line_a_few_times_however_many_fit_into_a_part() -> None:
-    """It runs on the loop. Counted in calls: the work grew with the square of a part's lines."""
-    lines, calls = 4_000, 0
-
-    def count(_frame: object, event: str, _arg: object) -> None:
-        nonlocal calls
-        calls += event == "c_call"
-
-    sys.setprofile(count)
-    try:
-        pieces = cut("a\n" * lines, lines)
-    finally:
-        sys.setprofile(None)
-    assert len(pieces) == 2
-    assert calls < 20 * lines
+@pytest.mark.parametrize("code", [FORMAT_REFUSED, TOO_LONG])
+def test_AC_23_what_will_be_refused_again_is_given_up_in_words(code: str) -> None:
+    failure = Failure(code, detail="the platform's words")
+    assert step(ROW, failure, "not_sent") == ("dead", 0.0)
+    dead = after_failure(ROW, failure, "not_sent", now=NOW, capabilities=PLAIN, rng=low)
+    assert of_part(dead, MARKED_UP).failure == f"{code}: the platform's words (part 2 of 3)"
+    assert of_part(dead, replace(MARKED_UP, total=1)) == dead
+    again = replace(dead, state="retry")
+    assert of_part(again, MARKED_UP) == again
 
 
 def test_an_adapter_is_told_the_thread_unless_the_message_says_another() -> None:
@@ -247,3 +202,11 @@ def test_an_adapter_is_told_the_thread_unless_the_message_says_another() -> None
         "parse": "x",
     }
     assert metadata(replace(MESSAGE, thread_id="7", metadata={"thread_id": "8"})) == {"thread_id": "8"}
+
+
+def test_where_people_read_from_our_store_nobody_has_to_be_told() -> None:
+    stored, readers = Failure(STORED), Capabilities(history=True)
+
+    assert step(ROW, stored, "not_sent", readers) == ("sent", 0.0)
+    assert step(UNCONFIRMED, stored, "not_sent", readers) == ("sent", 0.0)
+    assert step(ROW, stored, "not_sent", PLAIN)[0] == "retry"  # a plug-in may not lose a message by it

@@ -4,20 +4,17 @@ import pytest
 
 from hermes.config.homes import HomeChannel
 from hermes.delivery.router import (
-    CAP,
     File,
     Known,
     Order,
     Post,
     Refused,
     Skipped,
-    cut,
     delivery_id,
     homes_in_order,
     outbound,
     page,
     plan,
-    room,
 )
 from hermes.delivery.targets import Place
 from hermes.types.channels import Channel
@@ -164,19 +161,6 @@ def test_an_order_and_a_place_make_one_delivery_for_ever():
     assert delivery_id("run1", HERE) == "run1:" + delivery_id("run2", HERE).removeprefix("run2:")
     assert len({delivery_id("run1", place) for place in (HERE, HOME, WORK, WEB)}) == 4
     assert delivery_id("run1", HOME) == delivery_id("run1", Place("telegram", "default", "5"))
-
-
-def test_a_text_is_cut_only_for_a_platform_that_does_not_split():
-    assert room(ANY) is None
-    assert room(Capabilities(splits=False)) == CAP
-    assert room(Capabilities(splits=False, max_length=160)) == 160
-
-
-def test_a_cut_text_fits_and_names_the_file():
-    short = cut("x" * 9_000, CAP, "/home/cron/output/j.txt")
-    assert len(short) == CAP
-    assert short.endswith("/home/cron/output/j.txt)")
-    assert len(cut("x" * 99, 10, "/a/very/long/path")) == 10
 
 
 def test_a_page_has_its_facts_on_one_line_each():

@@ -40,6 +40,15 @@ def code_block(text: str) -> str:
     return f"{fence}\n{plain}\n{fence}"
 
 
+def block_quote(text: str, most: int) -> str:
+    """What somebody has written at length, as a block quote in Markdown that none of its lines can leave; cut at ``most``
+    characters.
+    """
+    plain = _visible(re.sub("\r\n?", "\n", text), keep="\n\t").strip()
+    short = plain if len(plain) <= most else plain[: most - 1] + "…"
+    return "\n".join(f"> {line}".rstrip() for line in short.split("\n"))
+
+
 def _visible(text: str, keep: str) -> str:
     return "".join(
         character for character in _ESCAPES.sub("", text) if character in keep or not _is_hidden(character)

@@ -1,0 +1,142 @@
+"""The end of a turn: what becomes of what its agent returned, in one commit.
+
+Final | Failed ─ endings.of ─▶ End ─ its files are copied ─▶ finish: transcript + outbox + rows, if still current
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from actors.ports.services import Services
+from hermes.delivery import endings, media_tags
+from hermes.delivery.endings import End
+from hermes.routing.loops import tagged
+from hermes.sessions.context import recorded
+from hermes.sessions.ids import new_session_id
+from hermes.sessions.reset import note_to_agent
+from hermes.store import ops
+from hermes.types import faults
+from hermes.types.agent import Agent, Failed, Final, Usage
+from hermes.types.content import ANSWERS, REFUSAL, USAGE, Outbound
+from hermes.types.events import InboundEvent
+from hermes.types.ids import TurnId, answer_id
+from hermes.types.records import InboxRow, SessionRecord, TranscriptLine
+
+log = logging.getLogger(__name__)
+
+
+def end_of(answer: Final | Failed, agent: Agent) -> End:
+    """How the turn ends. A plug-in's agent is foreign code: what it returns is checked, not believed, and ``TypeError`` raised
+    for what is neither.
+    """
+    match answer:
+        case Final(usage=usage):
+            return endings.of(_counted(answer, usage, agent))
+        case Failed(failure):
+            # The detail is for the operator: it may name a path, an address, a key.
+            log.warning("agent %s gives up: %s", agent.name, failure)
+            return endings.of(answer)
+        case _:
+            raise TypeError(f"agent {agent.name} returned {type(answer).__name__}, not Final or Failed")
+
+
+def _counted(answer: Final, usage: Usage | None, agent: Agent) -> Final:
+    """A bill that cannot be true must not cost the answer."""
+    if usage is None or usage.plausible:
+        return answer
+    log.warning("agent %s reports a usage that cannot be", agent.name)
+    return replace(answer, usage=None)
+
+
+async def finish(
+    services: Services, turn_id: TurnId, record: SessionRecord, rows: Sequence[InboxRow], end: End
+) -> None:
+    """The one commit that ends a turn on ``rows``; void if a stop or an interruption was committed first."""
+    last, rules = rows[-1].event, services.key_rules
+    outbound = await _outbound(services, turn_id, record, rows, end)
+    now = services.clock.wall()
+    said = tuple(
+        TranscriptLine("user", recorded(row.event, rules), row.event.received_at, turn_id, row.seq)
+        for row in rows
+    )
+    answer = TranscriptLine("assistant" if end.state == "answered" else "notice", end.text, now, turn_id)
+    finish = ops.FinishTurn(
+        session_key=record.session_key,
+        session_id=record.session_id,
+        generation=record.generation,
+        turn_id=turn_id,
+        row_ids=tuple(row.row_id for row in rows if row.state == "in_turn"),
+        state=end.state,
+        rule=end.rule,
+        transcript=(*said, answer),
+        outbound=outbound,
+        at=now,
+        # What an earlier boot has left to do lets no conversation live longer than it would have without (AC-46).
+        active_at=now if last.received_at >= services.booted_at else last.received_at,
+        usage=end.usage,
+        suspend=_suspension(services, last) if end.suspend else None,
+        lighten=tuple(row.row_id for row in rows if row.event.earlier),
+    )
+    committed = await services.store.write(finish)
+    faults.point("after_turn_commit")
+    if committed:
+        services.approvals.quiet(record.session_key)
+        numbers = ", ".join(str(row.row_id) for row in rows)
+        waited_s = now - last.received_at
+        log.info("%s message %s: %s after %.1f s", last.origin.lane, numbers, end.rule, waited_s)
+    else:
+        log.info("the answer of turn %s came after its stop and is dropped", turn_id)
+
+
+async def _outbound(
+    services: Services, turn_id: TurnId, record: SessionRecord, rows: Sequence[InboxRow], end: End
+) -> tuple[Outbound, ...]:
+    """What is sent. Of silence nothing, but to clients that wait for the end of what they have said: a message without words."""
+    last = rows[-1].event
+    origin, capabilities = last.origin, services.adapters.capabilities(last.origin.platform)
+    text, media = end.text if end.is_agents else tagged(end.text, origin), end.media
+    if end.is_silent:
+        if not capabilities.history:
+            return ()
+        text = ""
+    elif end.is_agents and (media or media_tags.names_files(text)):
+        found = await services.outgoing.gather(answer_id(turn_id), text, media, capabilities)
+        media = found.media
+        text = endings.with_refusals(found.text, found.refused, capabilities.max_media_bytes)
+    return (
+        Outbound(
+            delivery_id=answer_id(turn_id),
+            platform=origin.platform,
+            account=origin.account,
+            chat_id=origin.chat_id,
+            thread_id=origin.thread_id,
+            text=text,
+            reply_to=last.message_id,
+            metadata=_answers(rows)
+            | ({} if end.state == "answered" else {REFUSAL: end.rule})
+            | _usage(end.usage),
+            session_key=record.session_key,
+            generation=record.generation,
+            trace=last.trace,
+            expires_at=services.clock.wall() + services.config.delivery.ttl_s,
+            attachments=media,
+        ),
+    )
+
+
+def _suspension(services: Services, last: InboundEvent) -> ops.Suspension:
+    return ops.Suspension(new_session_id(last.received_at, services.ids), note_to_agent("suspended"))
+
+
+def _answers(rows: Sequence[InboxRow]) -> dict[str, str]:
+    """Which messages are answered, where that is not said by ``reply_to`` alone."""
+    ids = [row.event.message_id for row in rows if row.event.message_id is not None]
+    return {ANSWERS: " ".join(ids)} if len(ids) > 1 else {}
+
+
+def _usage(usage: Usage | None) -> dict[str, str]:
+    """What it has cost, for platforms whose programs want to know."""
+    if usage is None:
+        return {}
+    counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+    return {USAGE: " ".join(map(str, counts))}
