@@ -118,6 +118,8 @@ class _Session:
         self._key = key
         self._turn: _Running | None = None
         self._draining: list[Reply[None]] = []
+        self._quiet = False
+        """There was nothing behind the turn when it began, and nobody has said since that there is."""
         self._idle_since = trio.current_time()
         self._ended_at = -math.inf
         self._seen_seq = 0
@@ -139,6 +141,7 @@ class _Session:
             message: Message | None = None
             with trio.move_on_at(until):
                 message = await self._ctx.receive()
+            self._quiet = self._quiet and isinstance(message, Down | Due)
             match message:
                 case None if self._turn is not None:
                     # Nothing is over if the agent has shown life meanwhile: its deadline has moved.
@@ -171,7 +174,7 @@ class _Session:
         while self._turn is None:
             if self._services.intake.shut:
                 return math.inf  # what begins during a drain would only be cut short
-            rows, own = await self._open_work()
+            rows, own = ((), None) if self._quiet else await self._open_work()
             if not rows:
                 idle_until = self._idle_since + IDLE_S
                 return idle_until if trio.current_time() < idle_until else None
@@ -203,7 +206,8 @@ class _Session:
             await turn.set_aside(self._services, batch, self._ctx.incarnation, suspend=verdict == "suspend")
             return
         lease = Lease(self._services.turns, lambda: self._ctx.remind(Due()))
-        self._turn = _Running(batch, lease, look_again=len(rows) > len(batch.rows))
+        self._quiet = len(rows) == len(batch.rows)
+        self._turn = _Running(batch, lease, look_again=not self._quiet)
         args = (self._services, batch, self._ctx.incarnation, lease)
         self._ctx.spawn_child(ChildSpec(turn.NAME, turn.run, args, restart="temporary"))
 
@@ -313,6 +317,7 @@ class _Session:
     def _ended(self, down: Down | None) -> None:
         """No turn runs; ``down`` None: it was given up."""
         self._turn = None
+        self._quiet = self._quiet and down is not None and is_clean(down.reason)
         self._idle_since = self._ended_at = trio.current_time()
         if down is not None and not is_clean(down.reason):
             log.error("%s: %s", down.path, describe(down.reason), exc_info=exception_of(down.reason))

@@ -15,7 +15,7 @@ from hermes.types.events import InboundEvent
 from hermes.types.ids import BootId, SessionId, SessionKey, TurnId
 from hermes.types.origin import Origin
 from hermes.types.ports import Accepted
-from hermes.types.records import InboxState, Note, SessionRecord, TranscriptLine
+from hermes.types.records import InboxState, SessionRecord, TranscriptLine
 
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
@@ -190,6 +190,7 @@ class FinishTurn(Op[bool]):
     the mark of an interruption.
 
     ``suspend``: the stretch ends with this turn, and the next message begins a new one; unless one has begun already.
+    ``lighten``: rows whose event forgets what was said ``earlier``.
     """
 
     rank: ClassVar[int] = 40
@@ -206,6 +207,7 @@ class FinishTurn(Op[bool]):
     active_at: float
     usage: Usage | None = None
     suspend: Suspension | None = None
+    lighten: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,10 +303,11 @@ class Receipt(Op[bool]):
 
 @dataclass(frozen=True, slots=True)
 class Unsent(Op[bool]):
-    """A ``sending`` row that did not get through: → ``prepared`` (not an attempt), ``retry``, ``unknown`` or ``dead``.
+    """A ``sending`` row that did not get through: → ``prepared`` (not an attempt), ``retry``, ``unknown`` or ``dead``; or
+    ``sent``, which nobody had to be told of.
 
     ``flood`` is the window that the platform has named with it. ``dead_chat``: nobody is reached in its chat any more; that
-    is remembered until a receipt comes from there.
+    is remembered until a receipt comes from there. ``told`` is put out with it: what its chat is to hear of it.
     """
 
     rank: ClassVar[int] = 1
@@ -315,6 +318,7 @@ class Unsent(Op[bool]):
     at: float
     flood: "Flood | None" = None
     dead_chat: bool = False
+    told: Outbound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,53 +348,6 @@ class LogEvents(Op[None]):
     rank: ClassVar[int] = 80
     events: tuple[dict[str, object], ...]
     keep: int = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class AddNote(Op[Note]):
-    """Remember a text; the same ``key`` again returns the first note."""
-
-    rank: ClassVar[int] = 35
-    key: str
-    text: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class DropNote(Op[bool]):
-    """Forget a note."""
-
-    rank: ClassVar[int] = 36
-    note_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class PutLoginCode(Op[None]):
-    """Store the hash of a one-time link's code; drops expired ones."""
-
-    rank: ClassVar[int] = 50
-    code_hash: bytes
-    expires_at: float
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class RedeemLoginCode(Op[bool]):
-    """Use up a code and store the hash of the browser session it opens. False if unknown, used or expired."""
-
-    rank: ClassVar[int] = 51
-    code_hash: bytes
-    session_hash: bytes
-    at: float
-    session_expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class CloseBrowserSession(Op[bool]):
-    """Forget a browser session; False if there was none."""
-
-    rank: ClassVar[int] = 52
-    session_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)

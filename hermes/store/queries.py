@@ -8,6 +8,7 @@ Each sees one moment of the database. Lists are complete and in the order their 
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import cbor2
@@ -171,6 +172,20 @@ def any_open(reader: Reader, row_ids: Sequence[int]) -> bool:
     return bool(found.fetchall())
 
 
+def unanswered(reader: Reader, platform: str, account: str, row_ids: Sequence[int]) -> frozenset[int]:
+    """Those of an account's rows that have ended, and nobody answers any more. What was merged into another is answered with
+    that; and as long as anything is on its way to a chat, it may be the answer.
+    """
+    found = reader.execute(
+        "SELECT row_id FROM inbox AS one WHERE row_id IN (SELECT value FROM json_each(?1)) AND platform = ?2 AND account = ?3"
+        " AND (state IN ('denied', 'ignored', 'stopped') OR (state = 'merged' AND NOT EXISTS (SELECT 1 FROM inbox"
+        " WHERE session_key = one.session_key AND state IN ('routed', 'in_turn'))))"
+        f" AND NOT EXISTS (SELECT 1 FROM outbox WHERE platform = ?2 AND account = ?3 AND chat_id = one.chat_id AND {_OPEN})",
+        (json.dumps(row_ids), platform, account),
+    )
+    return frozenset(row_id for (row_id,) in found)
+
+
 def open_count(reader: Reader, session_key: SessionKey) -> int:
     """How many rows of the session are worked on or wait."""
     ((count,),) = reader.execute(
@@ -205,13 +220,39 @@ def open_rows(reader: Reader, session_key: SessionKey, limit: int = 100) -> Sequ
 def history(
     reader: Reader, session_key: SessionKey, session_id: SessionId, limit: int
 ) -> Sequence[TranscriptLine]:
-    """The newest ``limit`` lines of a stretch that were not taken back, oldest first."""
-    rows = reader.execute(
-        "SELECT role, text, at, turn_id, seq FROM transcript WHERE session_key = ? AND session_id = ?"
-        " AND undone_at IS NULL ORDER BY line_id DESC LIMIT ?",
+    """The newest ``limit`` lines of a stretch that were not taken back, oldest first.
+
+    As one row: each row costs a way back to the interpreter, beside a busy loop up to a switch interval.
+    """
+    ((lines,),) = reader.execute(
+        "SELECT json_group_array(json_array(line_id, role, text, printf('%!.17g', at), turn_id, seq)) FROM"
+        " (SELECT line_id, role, text, at, turn_id, seq FROM transcript WHERE session_key = ? AND session_id = ?"
+        " AND undone_at IS NULL ORDER BY line_id DESC LIMIT ?)",
         (session_key, session_id, limit),
     ).fetchall()
-    return [TranscriptLine(*row) for row in reversed(rows)]
+    return [
+        TranscriptLine(role, text, float(at), turn_id, seq)
+        for _, role, text, at, turn_id, seq in sorted(json.loads(lines))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a turn that has taken its rows begins with: these, what was said before, and what it has done already."""
+
+    record: SessionRecord
+    rows: Sequence[InboxRow]
+    history: Sequence[TranscriptLine]
+    steps: Sequence[Step]
+
+
+def begun(reader: Reader, record: SessionRecord | None, turn_id: TurnId, lines: int) -> Begun | None:
+    """For the turn that took its rows as ``record`` says; None if it could not, or has been stopped since."""
+    rows = record and turn_rows(reader, record.session_key, turn_id)
+    if record is None or not rows:
+        return None
+    said = history(reader, record.session_key, record.session_id, lines)
+    return Begun(record, rows, said, steps(reader, turn_id))
 
 
 def steps(reader: Reader, turn_id: TurnId) -> Sequence[Step]:
@@ -224,8 +265,10 @@ def steps(reader: Reader, turn_id: TurnId) -> Sequence[Step]:
 
 
 def open_lanes(reader: Reader) -> Sequence[Chat]:
-    """Chats with messages that have not arrived."""
-    return reader.execute(f"SELECT DISTINCT platform, account, chat_id FROM outbox WHERE {_OPEN}").fetchall()
+    """Chats with messages that have not arrived, or with a stream."""
+    return reader.execute(
+        f"SELECT platform, account, chat_id FROM outbox WHERE {_OPEN} UNION SELECT platform, account, chat_id FROM streams"
+    ).fetchall()
 
 
 def next_open_row(reader: Reader, platform: str, account: str, chat_id: str) -> OutboxRow | None:

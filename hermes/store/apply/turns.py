@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from hermes.store.apply.outbox import put
 from hermes.store.apply.stretches import begin, count, last_before, mark_interrupted, set_title, suspend
-from hermes.store.codec import LATE_RESULTS, SESSION, encode_step, session_record
+from hermes.store.codec import LATE_RESULTS, SESSION, encode_step, session_record, without_earlier
 from hermes.store.ops import AddStep, FinishTurn, Release, Resume, StopTurn, Take
 from hermes.types.ids import SessionId
 from hermes.types.records import SessionRecord
@@ -113,6 +113,9 @@ def finish_turn(connection: sqlite3.Connection, op: FinishTurn) -> bool:
         count(connection, op.session_key, op.session_id, op.usage)
     if op.suspend is not None:
         suspend(connection, op.session_key, op.session_id, op.suspend, op.at)
+    for row_id in op.lighten:
+        ((payload,),) = connection.execute("SELECT event FROM inbox WHERE row_id = ?", (row_id,)).fetchall()
+        connection.execute("UPDATE inbox SET event = ? WHERE row_id = ?", (without_earlier(payload), row_id))
     _drop_steps(connection, [op.turn_id])
     return True
 
