@@ -17,6 +17,7 @@ from hermes.types.agent import (
     Delta,
     Denied,
     Final,
+    LocalFile,
     Step,
     Turn,
 )
@@ -104,8 +105,8 @@ async def answer(agent: BuiltinAgent, *said: str) -> str:
 
 
 async def test_says_that_no_model_is_configured(agent: BuiltinAgent) -> None:
-    assert await answer(agent, "hello") == phrases.GREETING
-    assert await answer(agent, "help") == phrases.HELP
+    assert await answer(agent, "hello") == phrases.greeting()
+    assert await answer(agent, "help") == phrases.help_text()
     assert "`why is the sky blue?`" in await answer(agent, "why is the sky blue?")
 
 
@@ -256,3 +257,14 @@ async def test_whoever_is_not_the_operator_is_told_of_their_own_conversation_alo
     assert await ask("forget note 1") == phrases.NO_SUCH_NOTE.format(note_id=1)
     assert await ask("forget all notes") == phrases.NO_NOTES
     assert [note.text for note in memory.kept.values()] == ["the owner's"]
+
+
+async def test_says_that_it_has_a_file_and_cannot_look_at_it(agent: BuiltinAgent) -> None:
+    files = (LocalFile(0, "image", "/c/a.jpg", "a.jpg"), LocalFile(1, "voice", "", "", problem="too large"))
+
+    said = (await agent.run(replace(turn("", "echo hi", "echo ho"), files=files), RecordingIO())).text
+
+    assert said == (
+        f"I have your file. {phrases.CANNOT_LOOK} {phrases.HINT}\n\n"
+        f"A file of yours did not reach me: too large. {phrases.CANNOT_LOOK}\n\nhi\n\nho"
+    )

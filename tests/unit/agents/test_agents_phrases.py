@@ -1,12 +1,13 @@
 import pytest
 
 from hermes.agents import phrases
+from hermes.types.agent import LocalFile
 from hermes.types.ids import SessionKey
 from hermes.types.records import Note, SearchHit
 
 
 def test_a_model_is_missing_and_how_to_set_one() -> None:
-    for text in (phrases.GREETING, phrases.HELP):
+    for text in (phrases.greeting(), phrases.help_text()):
         assert "No language model is configured" in text
         for key in ("config.yaml", "model:", "provider:", "base_url:", "api_key:", "default:"):
             assert key in text
@@ -43,3 +44,21 @@ def test_notes_and_hits_take_one_line_each() -> None:
 def test_nothing_found() -> None:
     assert phrases.notes([]) == phrases.NO_NOTES
     assert "nothing about `red`" in phrases.hits("red", [])
+
+
+@pytest.mark.parametrize(
+    ("problems", "words"),
+    [
+        (("",), "I have your file."),
+        (("", ""), "I have your 2 files."),
+        (("too large",), "A file of yours did not reach me: too large."),
+        (
+            ("", "too large", "too large", "took too long"),
+            "I have your file. A file of yours did not reach me: too large. A file of yours did not reach me: took too long.",
+        ),
+    ],
+)
+def test_files_are_acknowledged(problems: tuple[str, ...], words: str) -> None:
+    files = [LocalFile(0, "image", "", "a.jpg", problem=problem) for problem in problems]
+
+    assert phrases.received(files) == words
