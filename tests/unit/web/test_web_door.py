@@ -33,6 +33,19 @@ async def test_S34_a_name_of_this_machine_is_answered(edge: Edge, host: str) -> 
         assert (await client.get("/health", headers={"host": host})).status_code == 200
 
 
+@pytest.mark.parametrize("listens", ["0.0.0.0", "::"])
+async def test_S34_a_server_on_all_addresses_answers_to_them_and_to_no_name(listens: str) -> None:
+    edge = Edge(frozenset({listens}))
+    async with edge.client() as client:
+        for host, status in (
+            ("192.168.1.9:8642", 200),
+            ("[::2]:8642", 200),
+            ("evil.example", 421),
+            ("", 421),
+        ):
+            assert (await client.get("/health", headers={"host": host})).status_code == status
+
+
 @pytest.mark.parametrize(
     "host",
     [

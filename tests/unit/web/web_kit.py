@@ -23,12 +23,24 @@ COOKIE = f"hermes_session_{PORT}"
 class Mounted:
     """A route as the table would hand it out."""
 
-    def __init__(self, auth: ports.Auth, handler: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        auth: ports.Auth,
+        handler: Callable[..., Awaitable[Any]],
+        key: str = "",
+        *,
+        streams: bool = False,
+    ) -> None:
         self.auth = auth
+        self.key = key
+        self.streams = streams
         self._handler = handler
 
     async def call(self, request: ports.Request) -> ports.Response:
         return await self._handler(request)
+
+    async def stream(self, request: ports.Request, out: ports.ResponseStream) -> ports.Response | None:
+        return await self._handler(request, out)
 
     async def open(self, request: ports.Request, socket: ports.Socket) -> None:
         await self._handler(request, socket)
@@ -71,14 +83,19 @@ class FakeOverview:
 class Edge:
     """The application and everything it was handed."""
 
-    def __init__(self, hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(self, hosts: frozenset[str] = frozenset(), *, exposed: bool = False) -> None:
         self.clock = FakeClock()
         self.store = MemoryStore()
         self.routes = FakeRoutes()
         self.overview = FakeOverview()
         self.auth = BrowserSessions(self.store, self.clock, FakeIds())
         self.app = build_app(
-            routes=self.routes, overview=self.overview, auth=self.auth, port=PORT, hosts=hosts
+            routes=self.routes,
+            overview=self.overview,
+            auth=self.auth,
+            port=PORT,
+            hosts=hosts,
+            exposed=exposed,
         )
 
     def client(self, base_url: str = ORIGIN) -> httpx.AsyncClient:

@@ -1,0 +1,82 @@
+"""Who may use the routes that want a key: ``Authorization: Bearer KEY``.
+
+Whoever guesses is refused everything for a while, and longer each time: a good key too, or guessing would cost nothing. That is
+counted by the peer's address, so that a stranger keeps nobody out but those who share it.
+"""
+
+import hashlib
+import hmac
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import trio
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from hermes.config.exposure import SHORTEST_KEY, is_weak
+from hermes.web.door import refusal
+
+FREE_TRIES = 5
+MAX_LOCK_S = 60.0
+KNOWN_PEERS = 1024
+
+
+@dataclass(slots=True)
+class _Guesses:
+    failures: int = 0
+    locked_until: float = -math.inf
+
+
+class KeyDoor:
+    """One per life of the server. ``exposed``: it listens on more than this machine's own addresses."""
+
+    def __init__(self, *, exposed: bool) -> None:
+        self._exposed = exposed
+        self._peers: OrderedDict[str, _Guesses] = OrderedDict()
+
+    def refused(self, connection: HTTPConnection, key: str) -> Response | None:
+        """Why this request may not use a route with that ``key``; None if it may."""
+        if self._exposed and is_weak(key):
+            return refusal(
+                401,
+                "no_key",
+                f"This needs an API key of at least {SHORTEST_KEY} characters, and none is set.",
+            )
+        if not key:
+            return None
+        peer = connection.client.host if connection.client else ""
+        guesses = self._peers.get(peer, _Guesses())
+        wait_s = guesses.locked_until - trio.current_time()
+        if wait_s > 0:
+            wait = str(math.ceil(wait_s))
+            return refusal(
+                429, "key_locked", f"Too many wrong API keys; try again in {wait} seconds.", retry_after=wait
+            )
+        if _same(_offered(connection), key):
+            self._peers.pop(peer, None)
+            return None
+        self._failed(peer, guesses)
+        return refusal(401, "invalid_api_key", "The API key is missing or wrong.", www_authenticate="Bearer")
+
+    def _failed(self, peer: str, guesses: _Guesses) -> None:
+        guesses.failures += 1
+        if guesses.failures >= FREE_TRIES:
+            exponent = min(guesses.failures - FREE_TRIES, 10)
+            guesses.locked_until = trio.current_time() + min(MAX_LOCK_S, 2.0**exponent)
+        self._peers[peer] = guesses
+        self._peers.move_to_end(peer)
+        if len(self._peers) > KNOWN_PEERS:
+            self._peers.popitem(last=False)
+
+
+def _offered(connection: HTTPConnection) -> str:
+    """Said twice, it is said by somebody else too."""
+    said = connection.headers.getlist("authorization")
+    scheme, _, token = (said[0] if len(said) == 1 else "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _same(offered: str, key: str) -> bool:
+    digests = (hashlib.sha256(one.encode("utf-8", "replace")).digest() for one in (offered, key))
+    return hmac.compare_digest(*digests)
