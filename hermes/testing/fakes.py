@@ -4,7 +4,7 @@ happens.
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import trio
@@ -19,6 +19,10 @@ from hermes.types.ports import Accepted, AdapterIO, Route, SocketRoute, TaskStat
 
 EPOCH_S = 1_772_618_400.0
 """Where fake time begins: 2026-03-04 10:00 UTC."""
+
+
+EDITABLE = Capabilities(authenticated=True, streaming=("edit",))
+"""What shows answers by edits."""
 
 
 class FakeClock:
@@ -113,6 +117,7 @@ class FakeAgent:
     """Follows ``acts``, one for each run, then repeats ``otherwise``; ``turns`` records every run that began."""
 
     name = "fake"
+    model = ""
 
     def __init__(self, *acts: Act, otherwise: Act = REPLY) -> None:
         self._acts = list(acts)
@@ -272,3 +277,66 @@ class FakeAdapter:
     def texts(self) -> list[str]:
         """The texts that arrived, in order."""
         return [sent.part.text for sent in self.sent]
+
+
+class EditingAdapter(FakeAdapter):
+    """A platform on which messages can be changed: ``page`` is what people see by now, in order.
+
+    ``edit_failures`` are raised by the next edits as ``failures`` are by sends. With ``idempotent_send`` it drops a second copy
+    of the same part.
+    """
+
+    def __init__(self, platform: str = "fake", capabilities: Capabilities = EDITABLE) -> None:
+        super().__init__(platform, capabilities)
+        self.page: dict[str, Sent] = {}
+        self.edits: list[tuple[float, str, Part, bool]] = []
+        self.edit_failures: list[Exception | None] = []
+        self._names: dict[tuple[str, int], str] = {}
+
+    async def send(
+        self, chat_id: str, part: Part, *, reply_to: str | None, metadata: Mapping[str, str]
+    ) -> SendResult:
+        """See ``FakeAdapter``."""
+        key, before = (part.delivery_id, part.index), len(self.sent)
+        if self.capabilities.idempotent_send and key in self._names:
+            await trio.lowlevel.checkpoint()
+            return SendResult(self._names[key])
+        try:
+            return await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+        finally:
+            if len(self.sent) > before:
+                self._names[key] = f"m{len(self.sent)}"
+                self.page[f"m{len(self.sent)}"] = self.sent[-1]
+
+    async def edit(
+        self, chat_id: str, message_id: str, part: Part, *, metadata: Mapping[str, str], final: bool
+    ) -> None:
+        """Change the page, or fail as the script says."""
+        failure = self.edit_failures.pop(0) if self.edit_failures else None
+        await trio.lowlevel.checkpoint()
+        if failure is None and message_id not in self.page:
+            failure = SendError(Failure("message_not_found", "needs_operator"), "not_sent")
+        unknown = isinstance(failure, SendError) and failure.phase == "unknown"
+        if failure is None or (unknown and self.unknown_arrives):
+            self.edits.append((trio.current_time(), message_id, part, final))
+            self.page[message_id] = replace(self.page[message_id], part=part)
+        if failure is not None:
+            raise failure
+
+    def read(self, chat_id: str = "1") -> list[str]:
+        """The texts that people see in a chat, in order."""
+        return [sent.part.text for sent in self.page.values() if sent.chat_id == chat_id]
+
+
+class DeletingAdapter(EditingAdapter):
+    """... and can be taken back; ``deletes`` are the names of those that were."""
+
+    def __init__(self, platform: str = "fake", capabilities: Capabilities = EDITABLE) -> None:
+        super().__init__(platform, capabilities)
+        self.deletes: list[str] = []
+
+    async def delete(self, chat_id: str, message_id: str) -> None:
+        """Take it off the page."""
+        await trio.lowlevel.checkpoint()
+        self.deletes.append(message_id)
+        self.page.pop(message_id, None)

@@ -17,7 +17,7 @@ import struct
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any, Literal, assert_never
@@ -29,8 +29,9 @@ KEPT = 100_000
 LINE_BYTES = 1_000_000
 POLL_S = 20.0
 OK = 200
+NOT_FOUND = 404
 
-Kind = Literal["send", "draft", "typing", "poll"]
+Kind = Literal["send", "edit", "delete", "draft", "typing", "poll"]
 
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 """The gateway was killed, or gave up."""
@@ -102,6 +103,10 @@ class FakePlatform:
         self.seen: deque[Seen] = deque(maxlen=KEPT)
         self.polls = 0
         self.most_polls = 0
+        self.connections = 0
+        self.connections_ever = 0
+        self.acknowledged = -1
+        """The last event that a poll said it has."""
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._faults: defaultdict[Kind, deque[Fault]] = defaultdict(deque)
         self._keys: dict[str, str] = {}
@@ -137,6 +142,11 @@ class FakePlatform:
         self._deliver(event)
         return name
 
+    def garble(self) -> None:
+        """Deliver an event that says nothing but its name."""
+        self._written += 1
+        self._deliver({"id": self._written, "event": f"e{self._written}"})
+
     def repeat(self, name: str) -> None:
         """Deliver an event once more, as platforms do after a reconnect."""
         self._deliver(next(event for event in self._events if event["event"] == name))
@@ -158,6 +168,11 @@ class FakePlatform:
         self._faults[kind].extend(faults)
 
     @property
+    def unacknowledged(self) -> int:
+        """Events that no poll has said it has."""
+        return self._delivered - 1 - self.acknowledged
+
+    @property
     def planned(self) -> int:
         """Faults that have not struck yet."""
         return sum(map(len, self._faults.values()))
@@ -172,6 +187,14 @@ class FakePlatform:
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """One connection: one request, one answer."""
+        self.connections += 1
+        self.connections_ever += 1
+        try:
+            await self._serve(stream)
+        finally:
+            self.connections -= 1
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
         try:
             request = await read_line(stream)
             if not request:
@@ -179,7 +202,7 @@ class FakePlatform:
             call = json.loads(request)
             kind: Kind = call["kind"]
             if not self._reachable:
-                _reset(stream)
+                reset(stream)
                 return
             self.calls.append(Call(trio.current_time(), kind, call.get("chat", "")))
             fault = self._faults[kind].popleft() if self._faults[kind] else None
@@ -212,7 +235,7 @@ class FakePlatform:
             case Reset(acted):
                 if acted:
                     await self._act(kind, call)
-                _reset(stream)
+                reset(stream)
             case _:
                 assert_never(fault)
 
@@ -222,6 +245,10 @@ class FakePlatform:
                 return {"status": OK, "message_id": self._show(call)}
             case "poll":
                 return {"status": OK, "events": await self._poll(call["after"], call.get("wait_s", POLL_S))}
+            case "edit":
+                return {"status": OK if self._change(call["message_id"], call["text"]) else NOT_FOUND}
+            case "delete":
+                return {"status": OK if self._change(call["message_id"], None) else NOT_FOUND}
             case "draft" | "typing":
                 return {"status": OK}
             case _:
@@ -239,8 +266,20 @@ class FakePlatform:
         self.seen.append(Seen(call["chat"], call["text"], key, message_id, call["reply_to"]))
         return message_id
 
+    def _change(self, message_id: str, text: str | None) -> bool:
+        """Have a message say ``text`` from now on, or nothing, and be gone; False if there is none."""
+        for place, seen in enumerate(self.seen):
+            if seen.message_id == message_id:
+                if text is None:
+                    del self.seen[place]
+                else:
+                    self.seen[place] = replace(seen, text=text)
+                return True
+        return False
+
     async def _poll(self, after: int, wait_s: float) -> list[dict[str, Any]]:
         """What has come after event ``after``, at once or within ``wait_s``. Two polls at once are two lives of an adapter."""
+        self.acknowledged = max(self.acknowledged, after)
         self.polls += 1
         self.most_polls = max(self.most_polls, self.polls)
         try:
@@ -274,6 +313,7 @@ async def _say(stream: trio.SocketStream, answer: Mapping[str, Any]) -> None:
     await stream.send_all(json.dumps(answer).encode() + b"\n")
 
 
-def _reset(stream: trio.SocketStream) -> None:
+def reset(stream: trio.SocketStream) -> None:
+    """Cut a connection off, as a host does that has gone."""
     stream.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
     stream.socket.close()

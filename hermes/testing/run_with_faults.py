@@ -9,16 +9,15 @@ strikes once, at the ``nth`` time (1 unless said) its point is passed. ``HERMES_
 """
 
 import os
-import runpy
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Literal
 
-from hermes import app
 from hermes.testing import wire
 from hermes.types import faults
 
@@ -66,9 +65,8 @@ def main() -> None:
     except ValueError as error:
         sys.exit(str(error))
     faults.arm(strike(plan))
-    app.MORE_ADAPTERS += wire.from_environment()
-    # As the program it is, not as a library: this module stays beside the command line, not above it.
-    runpy.run_module("hermes.cli", run_name="__main__", alter_sys=True)
+    # By its name, as a program: this module stays beside the command line, not above it.
+    sys.exit(import_module("hermes.cli").main(platforms=wire.from_environment()))
 
 
 def _parse(entry: str) -> Fault:

@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from hermes.registry.entry import PlatformEntry
 from hermes.testing.platform import OK, PLATFORM, POLL_S, read_line
 from hermes.types.content import Capabilities, Draft, Part, SendResult
 from hermes.types.errors import RATE_LIMITED, SEND_UNCONFIRMED, Failure, SendError
@@ -18,7 +19,7 @@ from hermes.types.origin import DEFAULT_ACCOUNT, Origin
 from hermes.types.ports import AdapterIO, Mount, TaskStatus
 
 ADDRESS_VARIABLE = "HERMES_FAKE_PLATFORM"
-"""``PORT[,idempotent]``: where the platform listens on 127.0.0.1."""
+"""``PORT[,idempotent][,edits]``: where the platform listens on 127.0.0.1. ``edits``: it shows answers by edits, not by drafts."""
 
 CALL_DEADLINE_S = 10.0
 TOO_MANY_REQUESTS = 429
@@ -38,13 +39,21 @@ class WireAdapter:
         port: int,
         *,
         idempotent: bool = False,
+        edits: bool = False,
         account: str = DEFAULT_ACCOUNT,
         now: Callable[[], float] = time.time,
+        poll_s: float = POLL_S,
+        call_deadline_s: float = CALL_DEADLINE_S,
     ) -> None:
         self.capabilities = Capabilities(
-            max_length=4096, idempotent_send=idempotent, send_timeout_s=2 * CALL_DEADLINE_S
+            max_length=4096,
+            streaming=("edit",) if edits else ("draft",),
+            idempotent_send=idempotent,
+            send_timeout_s=2 * call_deadline_s,
         )
         self._port = port
+        self._poll_s = poll_s
+        self._call_deadline_s = call_deadline_s
         self._account = account
         self._now = now
 
@@ -57,15 +66,15 @@ class WireAdapter:
         after = -1
         started = False
         while True:
-            request = {"kind": "poll", "after": after, "wait_s": POLL_S if started else 0.0}
-            answer = await self._call(request, POLL_S + CALL_DEADLINE_S)
+            request = {"kind": "poll", "after": after, "wait_s": self._poll_s if started else 0.0}
+            answer = await self._call(request, self._poll_s + self._call_deadline_s)
             io.beat()
             if not started:
                 started = True
                 task_status.started()
             events = answer["events"]
             if events:
-                await io.accept([self._event(event) for event in events])
+                await self._hand_in(io, events)
                 after = events[-1]["n"]
 
     async def disconnect(self) -> None:
@@ -77,16 +86,37 @@ class WireAdapter:
         """One connection for one part."""
         key = f"{part.delivery_id}/{part.index}"
         request = {"kind": "send", "chat": chat_id, "text": part.text, "key": key, "reply_to": reply_to}
-        answer = await self._call(request, CALL_DEADLINE_S)
+        answer = await self._call(request, self._call_deadline_s)
         return SendResult(answer["message_id"])
+
+    async def edit(
+        self, chat_id: str, message_id: str, part: Part, *, metadata: Mapping[str, str], final: bool
+    ) -> None:
+        """See ``ports.Edits``."""
+        request = {"kind": "edit", "chat": chat_id, "message_id": message_id, "text": part.text}
+        await self._call(request, self._call_deadline_s)
+
+    async def delete(self, chat_id: str, message_id: str) -> None:
+        """See ``ports.Deletes``."""
+        await self._call({"kind": "delete", "chat": chat_id, "message_id": message_id}, self._call_deadline_s)
 
     async def draft(self, chat_id: str, draft: Draft) -> None:
         """See ``ports.Drafts``."""
-        await self._call({"kind": "draft", "chat": chat_id, "text": draft.text}, CALL_DEADLINE_S)
+        await self._call({"kind": "draft", "chat": chat_id, "text": draft.text}, self._call_deadline_s)
 
     async def typing(self, chat_id: str, thread_id: str | None, on: bool) -> None:
         """See ``ports.Typing``."""
-        await self._call({"kind": "typing", "chat": chat_id, "on": on}, CALL_DEADLINE_S)
+        await self._call({"kind": "typing", "chat": chat_id, "on": on}, self._call_deadline_s)
+
+    async def _hand_in(self, io: AdapterIO, events: Sequence[Mapping[str, Any]]) -> None:
+        readable = []
+        for event in events:
+            try:
+                readable.append(self._event(event))
+            except KeyError:
+                await io.undecodable(event["event"], json.dumps(event).encode())
+        if readable:
+            await io.accept(readable)
 
     def _event(self, event: Mapping[str, Any]) -> InboundEvent:
         return InboundEvent(
@@ -126,7 +156,20 @@ class WireAdapter:
         return answer
 
 
-def from_environment() -> Sequence[Callable[[], WireAdapter]]:
-    """What makes the adapter that ``ADDRESS_VARIABLE`` asks for, if it is set."""
-    where, _, word = os.environ.get(ADDRESS_VARIABLE, "").partition(",")
-    return (partial(WireAdapter, int(where), idempotent=word == "idempotent"),) if where else ()
+def from_environment() -> Sequence[PlatformEntry]:
+    """The platform that ``ADDRESS_VARIABLE`` asks for, if it is set."""
+    where, *words = os.environ.get(ADDRESS_VARIABLE, "").split(",")
+    return (entry(int(where), idempotent="idempotent" in words, edits="edits" in words),) if where else ()
+
+
+def entry(port: int, *, idempotent: bool = False, edits: bool = False) -> PlatformEntry:
+    """The platform that listens on ``port``."""
+    make = partial(WireAdapter, port, idempotent=idempotent, edits=edits)
+    return PlatformEntry(
+        name=PLATFORM,
+        label="Fake platform",
+        factory=lambda setup: make(account=setup.account, now=setup.clock.wall),
+        capabilities=make().capabilities,
+        plugin_name="hermes.testing",
+        always=True,
+    )

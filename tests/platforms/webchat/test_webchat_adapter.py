@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import trio
@@ -13,7 +15,7 @@ from hermes.net.room import QUEUE_FRAMES
 from hermes.platforms.webchat.adapter import WebChat
 from hermes.testing.fakes import EPOCH_S, FakeIds, TrioClock
 from hermes.types import faults, ports
-from hermes.types.content import Draft, Part
+from hermes.types.content import Draft, Media, MediaKind, Part
 from hermes.types.errors import SEND_UNCONFIRMED, TOO_LARGE, UNREACHABLE, SendError
 from hermes.types.ids import DeliveryId
 from hermes.types.origin import Origin
@@ -30,7 +32,7 @@ class Chat:
 
     def connect(self, chat: str | None = "main") -> FakeTab:
         tab = FakeTab()
-        (route,) = self.adapter.routes()
+        route, _ = self.adapter.routes()
         query = {} if chat is None else {"chat": chat}
         self._nursery.start_soon(route.handler, ports.Request("GET", route.path, query), tab)
         return tab
@@ -75,12 +77,15 @@ def test_it_is_an_adapter_that_shows_drafts() -> None:
 
     assert isinstance(adapter, ports.Drafts)
     assert (adapter.capabilities.authenticated, adapter.capabilities.idempotent_send) == (True, True)
-    assert [(route.path, route.auth) for route in adapter.routes()] == [("/chat/socket", "token")]
+    assert [(route.path, route.auth) for route in adapter.routes()] == [
+        ("/chat/socket", "token"),
+        ("/chat/media/*", "token"),
+    ]
 
 
 async def test_a_tab_before_connect_is_told_to_come_back(autojump_clock: MockClock) -> None:
     tab = FakeTab()
-    (route,) = WebChat(TrioClock(), FakeIds()).routes()
+    route, _ = WebChat(TrioClock(), FakeIds()).routes()
     await route.handler(ports.Request("GET", route.path), tab)
 
     assert tab.closed == (linkchat.TRY_AGAIN_LATER, "starting")
@@ -497,3 +502,130 @@ async def test_drafts_never_crowd_out_the_answer(autojump_clock: MockClock) -> N
         assert tab.closed is None
 
     assert outcome.message_id == "d1"
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
+
+
+def kept(tmp_path: Path, name: str = "0_cat.png", data: bytes = PNG, kind: MediaKind = "image") -> Media:
+    path = tmp_path / name
+    path.write_bytes(data)
+    return Media(kind, str(path), name.partition("_")[2], size_bytes=len(data))
+
+
+async def fetch(chat: Chat, path: str) -> ports.Response:
+    _, route = chat.adapter.routes()
+    return await route.handler(ports.Request("GET", path))
+
+
+async def test_a_message_shows_its_files_with_its_words(tmp_path: Path, autojump_clock: MockClock) -> None:
+    io = FakeIO()
+    media = (kept(tmp_path), Media("image", "https://h.example/x.png", "x.png"))
+    io.files["t:0"] = media
+    async with gateway(io) as chat:
+        tab = await chat.tab()
+        outcome = Outcome()
+        part = Part(DeliveryId("t:0"), 0, 2, "**see**")
+        chat._nursery.start_soon(
+            outcome.of, lambda: chat.adapter.send("main", part, reply_to="m1", metadata={})
+        )
+        shown = (await tab.hear())["item"]
+        tab.say(t="ack", item="t:0")
+        await outcome.known.wait()
+        later = Part(DeliveryId("t:0"), 1, 2, "", media=media)
+        receipt = await chat.adapter.send("main", later, reply_to="m1", metadata={})
+        with trio.move_on_after(1) as nothing_more:
+            await tab.hear()
+
+    assert shown["files"] == [
+        {"name": "cat.png", "kind": "image", "ref": "/chat/media/t%3A0/0", "size_bytes": 16},
+        {"name": "x.png", "kind": "image", "ref": "https://h.example/x.png", "size_bytes": 0},
+    ]
+    assert (outcome.message_id, receipt.message_id) == ("t:0", "t:0")
+    assert nothing_more.cancelled_caught
+
+
+async def test_history_shows_files_and_an_end_without_words(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    io = FakeIO()
+    io.history = [
+        replace(item(1, text=""), files=(kept(tmp_path),)),
+        replace(item(2, text=""), answers=("m2",)),
+    ]
+    async with gateway(io) as chat:
+        tab = chat.connect()
+        tab.say(t="hello", client="test")
+        with_file, silent = (await tab.hear())["items"]
+
+    assert [one["ref"] for one in with_file["files"]] == ["/chat/media/i1/0"]
+    assert (silent["text"], silent["files"], silent["answers"]) == ("", [], ["m2"])
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type", "disposition"),
+    [
+        (PNG, "image/png", "inline"),
+        (b"GIF89a", "image/gif", "inline"),
+        (b"<svg onload='alert(1)'/>", "application/octet-stream", "attachment"),
+        (b"<html><script>alert(1)</script>", "application/octet-stream", "attachment"),
+        (b"%PDF-1.7", "application/octet-stream", "attachment"),
+        (b"", "application/octet-stream", "attachment"),
+    ],
+)
+async def test_S39_a_file_is_shown_only_as_what_can_hold_no_script(
+    tmp_path: Path, data: bytes, media_type: str, disposition: str
+) -> None:
+    io = FakeIO()
+    io.files["t:0"] = (kept(tmp_path, '0_a "ä".png', data),)
+    async with gateway(io) as chat:
+        answer = await fetch(chat, "/chat/media/t:0/0")
+
+    assert (answer.status, answer.body, answer.media_type) == (200, data, media_type)
+    assert answer.headers == {
+        "content-disposition": f"{disposition}; filename*=UTF-8''a%20%22%C3%A4%22.png",
+        "cache-control": "private, no-store",
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "t:0/1",
+        "t:0/2",
+        "t:0/x",
+        "t:0/-1",
+        "t:0/",
+        "t:0",
+        "",
+        "none/0",
+        "../0",
+        "t:0/0000",
+        "t:0/٠",
+        "\ud800/0",
+        "t:0/0/0",
+    ],
+)
+async def test_S39_only_what_a_message_names_is_served(tmp_path: Path, path: str) -> None:
+    """And it alone by its number: no path of the disk is part of the address."""
+    io = FakeIO()
+    io.files["t:0"] = (kept(tmp_path), Media("image", "https://h.example/x.png"))
+    async with gateway(io) as chat:
+        answer = await fetch(chat, f"/chat/media/{path}")
+
+    assert answer.status == 404
+
+
+async def test_a_file_that_is_not_kept_any_more_or_was_replaced_is_not_found(tmp_path: Path) -> None:
+    io = FakeIO()
+    gone, link = kept(tmp_path), kept(tmp_path, "1_b.png")
+    io.files["t:0"] = (gone, link)
+    Path(gone.ref).unlink()
+    Path(link.ref).unlink()
+    Path(link.ref).symlink_to("/etc/passwd")
+    async with gateway(io) as chat:
+        answers = [await fetch(chat, f"/chat/media/t:0/{n}") for n in (0, 1)]
+
+    assert [answer.status for answer in answers] == [404, 404]

@@ -1,6 +1,7 @@
 """The platform that is not real, over real sockets: each fault is what its adapter takes it for."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import trio
@@ -144,3 +145,15 @@ async def test_a_poll_ends_with_whoever_asked(fault: Fault | None, platform: Fak
         await stream.aclose()
         while platform.polls:
             await trio.sleep(0.01)
+
+
+async def test_a_message_can_be_changed_and_taken_back(platform: FakePlatform) -> None:
+    adapter = WireAdapter(platform.port, edits=True)
+    message_id = await send(platform)
+    await adapter.edit("ann", message_id, replace(PART, text="hello again"), metadata={}, final=True)
+    assert platform.read("ann") == ["hello again"]
+    await adapter.delete("ann", message_id)
+    assert platform.read("ann") == []
+    with pytest.raises(SendError) as caught:
+        await adapter.edit("ann", message_id, PART, metadata={}, final=True)
+    assert caught.value.phase == "not_sent"
