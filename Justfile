@@ -40,8 +40,10 @@ bench:
     {{ bin }}python tests/bench/bench_kit.py
     {{ bin }}python tests/bench/bench_sessions.py
     {{ bin }}python tests/bench/bench_delivery.py
+    {{ bin }}python tests/bench/bench_http.py
+    {{ bin }}python tests/bench/bench_render.py
 
-# The long proofs: 5 and 200 kills under load, kills in every busy mode, a kill at every fault point, 1,000 sessions under restarts, a starved machine; delivery under 100 restarts with a failing platform, killed at every point, and unplugged
+# The long proofs: 5 and 200 kills under load, kills in every busy mode, a kill at every fault point, 1,000 sessions under restarts, a starved machine; delivery under 100 restarts with a failing platform, killed at every point, and unplugged; the first two again with streaming
 proof:
     {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 200 --kills 5
     {{ bin }}python tests/e2e/load_kill9.py --clients 20 --messages 800 --kills 200
@@ -54,4 +56,6 @@ proof:
     {{ bin }}python tests/e2e/starved.py
     {{ bin }}python tests/e2e/deliveries.py --restarts 100 --kills 30 --messages 600
     {{ bin }}python tests/e2e/deliveries.py --points
+    {{ bin }}python tests/e2e/deliveries.py --points --streaming
+    {{ bin }}python tests/e2e/deliveries.py --restarts 30 --kills 10 --messages 300 --streaming
     {{ bin }}python tests/e2e/deliveries.py --plug 10

@@ -1,9 +1,10 @@
 """The shell around one adapter: runs ``connect`` in a task of its own, reads the lanes beside it, mounts its routes.
 
-An adapter fails only by leaving ``connect``; what its handlers and sends raise comes here as a ``Fault`` and is raised.
+An adapter fails only by leaving ``connect``; what its handlers and sends raise comes here as a ``Fault`` and is raised. Where
+none can be made, the account is unavailable: one attempt, and no other until somebody resumes it or changes its settings.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
@@ -12,13 +13,24 @@ import trio
 
 from actors.ports.adapters import AdapterPort
 from actors.ports.services import Services
+from hermes.registry.registry import Unavailable
 from hermes.store import queries
+from hermes.types.errors import Failure, GatewayError
 from hermes.types.origin import lane_key
 from hermes.types.ports import Adapter
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
 
 DISCONNECT_DEADLINE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An adapter to run: ``make`` gives a new object for each incarnation, or says why there is none."""
+
+    platform: str
+    name: str
+    make: Callable[[], Awaitable[Adapter | Unavailable]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +43,28 @@ class Fault:
 Message = Fault | Stop | Down
 
 
-async def run(ctx: Context[Message], services: Services, make: Callable[[], Adapter], account: str) -> None:
-    """One incarnation: a new adapter object, connected until it fails or is told to stop; without a connection if paused."""
-    adapter = make()
-    if services.adapters.is_paused(adapter.platform, account):
+async def run(ctx: Context[Message], services: Services, account: Account) -> None:
+    """One incarnation: a new adapter object, connected until it fails or is told to stop; none if paused.
+
+    Raises ``GatewayError`` for an operator where none can be made.
+    """
+    if services.adapters.is_paused(account.platform, account.name):
         ctx.ready()
         await ctx.stopping()
         return
+    adapter = await account.make()
+    services.adapters.examined(account.platform, account.name, usable=not isinstance(adapter, Unavailable))
+    if isinstance(adapter, Unavailable):
+        raise GatewayError(Failure(adapter.code, "needs_operator", "adapter", detail=str(adapter)))
     port = AdapterPort(
         adapter,
-        account=account,
+        account=account.name,
         boot_id=services.boot_id,
         incarnation=ctx.incarnation,
         store=services.store,
         intake=services.intake,
         now=services.clock.wall,
-        identified=partial(services.adapters.identify, adapter.platform, account),
+        identified=partial(services.adapters.identify, account.platform, account.name),
         wake_inbound=services.conversations.wake_inbound,
         wake_lane=services.delivery.wake,
         fault=lambda error: _report(ctx, error),
@@ -56,7 +74,7 @@ async def run(ctx: Context[Message], services: Services, make: Callable[[], Adap
         async with trio.open_nursery() as nursery:
             services.routes.mount(adapter.routes(), port)
             await nursery.start(_connect, adapter, port, nursery.cancel_scope)
-            port.up = True
+            services.adapters.open(port)
             ctx.ready()
             services.channels.changed()
             nursery.start_soon(

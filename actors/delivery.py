@@ -3,24 +3,29 @@
 outbox row ─▶ sending ─▶ adapter port ─▶ receipt per part ─▶ sent
                  └ failed ─▶ prepared (wait for the chat) | retry | unknown | dead        (hermes.delivery.plan)
 
-Drafts and typing are shown in between, at the platform's pace, and not at all while a message waits to be tried again, or
-while the platform wants to be left alone (hermes.delivery.limits).
+Answers that are being written (actors.streaming) and typing are shown in between, at the platform's pace (actors.pace), and not
+at all while a message waits to be tried again, or while the platform wants to be left alone.
 """
 
 import logging
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import assert_never
 
 import trio
 
+from actors.cutting import aside
+from actors.pace import Pace
 from actors.ports.services import Services
 from actors.ports.wire import Wire
-from hermes.delivery import limits, plan
+from actors.streaming import Streaming
+from hermes.delivery import plan
+from hermes.delivery.parts import Parts, cut
 from hermes.store import ops, queries
 from hermes.types import faults
-from hermes.types.content import Capabilities, Outbound, answered
-from hermes.types.errors import Failure, SendError
+from hermes.types.content import Capabilities, Outbound, Part, SendResult, answered
+from hermes.types.errors import SendError
 from hermes.types.origin import LaneKey, lane_key
 from hermes.types.records import OutboxRow
 from supervisors.cell import Down, Stop
@@ -109,9 +114,12 @@ class _Lane:
         self._platform, self._account, self._chat_id = lane.split(":", 2)
         self._flushes: list[Reply[None]] = []
         self._blocked = False
-        self._next_draft_at = -math.inf
         self._typing: frozenset[str | None] = frozenset()
         self._next_typing_at = -math.inf
+        self._pace = Pace(services, lane)
+        self._streaming = Streaming(services, lane, self._pace, lambda: self._wire)
+        self._plain: tuple[int, int] | None = None
+        """The row, and the part of it, whose markup the platform has refused."""
 
     async def run(self) -> None:
         self._ctx.ready()
@@ -125,12 +133,13 @@ class _Lane:
                 self._blocked, stale = False, True
             if stale:
                 row = None if self._blocked else await self._next_row()
+                await self._streaming.look()
                 stale = False
             if row is not None and self._due_at(row) <= self._services.clock.wall():
-                await self._deliver(row)
-                idle_since, stale = trio.current_time(), True
+                row, stale = await self._deliver(row)
+                idle_since = trio.current_time()
                 continue
-            busy = bool(self._typing or self._services.delivery.typing(self._lane))
+            busy = bool(self._typing or self._services.delivery.typing(self._lane)) or self._streaming.is_open
             if row is None and not busy and trio.current_time() >= idle_since + self._patience_s:
                 return  # no checkpoint since the look: a message that came meanwhile starts the next incarnation
             for reply in self._flushes:
@@ -141,7 +150,8 @@ class _Lane:
                 message = await self._ctx.receive()
             match message:
                 case None:
-                    await self._show_draft()
+                    if row is None:
+                        await self._streaming.show()
                     await self._show_typing()
                     stale = True  # whoever should have woken us may have crashed before
                 case Look():
@@ -165,58 +175,20 @@ class _Lane:
             return now + max(0.0, self._due_at(row) - self._services.clock.wall())
         typing = self._services.delivery.typing(self._lane)
         at = self._next_typing_at if typing else idle_since + self._patience_s
-        if self._services.delivery.has_draft(self._lane):
-            at = min(at, self._next_draft_at)
-        return max(now, at)
+        return max(now, min(at, self._streaming.wake_at))
 
     def _due_at(self, row: OutboxRow) -> float:
         """When ``row`` may be tried, in epoch seconds: by its own clock, and by what the platform takes."""
-        return max(row.not_before, self._services.delivery.limiter.ready_at(self._lane, self._capabilities))
-
-    @property
-    def _capabilities(self) -> Capabilities:
-        return self._services.adapters.capabilities(self._platform)
+        return max(row.not_before, self._pace.ready_at)
 
     @property
     def _wire(self) -> Wire | None:
         return self._services.adapters.wire(self._ctx, self._platform, self._account)
 
-    def _may_show(self) -> bool:
-        """There is room for what may be lost, and the messages come first."""
-        now, limiter = self._services.clock.wall(), self._services.delivery.limiter
-        return limiter.may_show(self._lane, self._capabilities, now)
-
-    def _called(self) -> None:
-        limiter = self._services.delivery.limiter
-        limiter.called(self._lane, self._capabilities, self._services.clock.wall())
-
-    def _flood(self, failure: Failure | None) -> ops.Flood | None:
-        """The window that ``failure`` names, in force from now on, and to be kept."""
-        scope = None if failure is None else limits.flooded(self._lane, failure)
-        if failure is None or scope is None:
-            return None
-        until = self._services.clock.wall() + (failure.retry_after or 0.0)
-        self._services.delivery.limiter.leave_alone(scope, until)
-        log.warning(
-            "%s: %s; nothing goes to %s for %g s", self._lane, failure.code, scope, failure.retry_after
-        )
-        return ops.Flood(scope, until)
-
     async def _next_row(self) -> OutboxRow | None:
         return await self._services.store.read(
             queries.next_open_row, self._platform, self._account, self._chat_id
         )
-
-    async def _show_draft(self) -> None:
-        """Hand the newest draft to the platform, no oftener than it likes."""
-        if trio.current_time() < self._next_draft_at:
-            return
-        draft, wire = self._services.delivery.take_draft(self._lane), self._wire
-        if draft is None or wire is None or not self._may_show():
-            return
-        self._next_draft_at = trio.current_time() + self._capabilities.draft_interval_s
-        self._called()
-        self._shown(await wire.draft(self._chat_id, draft))
 
     async def _show_typing(self) -> None:
         """Say that somebody types, or say it again, no oftener than the platform needs."""
@@ -224,76 +196,106 @@ class _Lane:
         if not wanted or trio.current_time() < self._next_typing_at:
             return
         for thread_id in wanted:
-            if wire is not None and self._may_show():
+            if wire is not None and self._pace.may_show:
                 self._typing |= {thread_id}
-                self._called()
-                self._shown(await wire.typing(self._chat_id, thread_id, True))
-        window_s = self._services.delivery.limiter.window(self._lane) - self._services.clock.wall()
-        self._next_typing_at = trio.current_time() + max(self._capabilities.typing_interval_s, window_s)
+                self._pace.called()
+                self._pace.shown(await wire.typing(self._chat_id, thread_id, True))
+        interval_s = max(self._pace.capabilities.typing_interval_s, self._pace.window_s)
+        self._next_typing_at = trio.current_time() + interval_s
 
     async def _end_typing(self) -> None:
         """Take it away where nobody types any more: before the answer, whose place it would seem to take."""
         over = self._typing - self._services.delivery.typing(self._lane)
         self._typing -= over
-        wire, limiter = self._wire, self._services.delivery.limiter
+        wire = self._wire
         for thread_id in over:
             # Whatever the rate: it is over soon anyway, but not the window.
-            if wire is not None and limiter.window(self._lane) <= self._services.clock.wall():
-                self._shown(await wire.typing(self._chat_id, thread_id, False))
+            if wire is not None and self._pace.window_s <= 0:
+                self._pace.shown(await wire.typing(self._chat_id, thread_id, False))
 
-    def _shown(self, failure: Failure | None) -> None:
-        if (flood := self._flood(failure)) is not None:
-            self._services.store.post(flood)
-
-    async def _deliver(self, row: OutboxRow) -> None:
-        """Send the parts of ``row`` that have no receipt, in order; stop at the first that fails."""
+    async def _deliver(self, row: OutboxRow) -> tuple[OutboxRow | None, bool]:
+        """Send the parts of ``row`` that have no receipt, in order; stop at the first that fails. What is next, and whether
+        that has to be looked up first.
+        """
         services, now = self._services, self._services.clock.wall()
         if row.state == "sending":  # also while nobody is up: such a row would never expire
-            await self._unsent(row, plan.on_restart(row, self._capabilities))
-            return
+            await self._unsent(row, plan.on_restart(row, self._pace.capabilities))
+            return None, True
         wire = self._wire
         if wire is None or not wire.up:
             self._blocked = True  # the adapter wakes its lanes when it is up
-            return
+            return None, True
         capabilities = wire.capabilities
-        message = row.message
-        self._called()  # no checkpoint since the limits were asked: other lanes of this bot ask them too
+        self._pace.called()  # no checkpoint since the limits were asked: other lanes of this bot ask them too
         if not await services.store.write(
             ops.Sending(row.row_id, services.boot_id, self._ctx.incarnation, now)
         ):
-            return
+            return None, True
+        following: OutboxRow | None = None
+        message = await self._streaming.settle(row)
+        parts = await self._cut(message, capabilities)
         first = row.parts_sent
-        for part in plan.parts(message, capabilities)[first:]:
+        for index in range(first, parts.total):
+            part = await self._part(row, parts, index)
             # The first one has its place in the rates, but another lane of this bot may have heard of a window meanwhile.
-            limiter = services.delivery.limiter
-            open_at = self._due_at(row) if part.index > first else limiter.window(self._lane)
-            if open_at > services.clock.wall():
+            wait_s = self._due_at(row) - services.clock.wall() if index > first else self._pace.window_s
+            if wait_s > 0:
                 await self._unsent(row, plan.not_now(row))
-                return
-            if part.index > first:
-                self._called()
-            sent = plan.marked(part) if plan.needs_mark(row, part, capabilities) else part
+                return None, True
+            if index > first:
+                self._pace.called()
             faults.point("before_send")
             try:
-                result = await wire.send(
-                    self._chat_id, sent, reply_to=message.reply_to, metadata=plan.metadata(message)
-                )
+                result = await self._put(wire, row, part, len(parts.pieces))
             except SendError as error:
-                await self._failed(row, error, capabilities)
-                return
+                if await self._streaming.gives_up(row, part, len(parts.pieces), error):
+                    await self._unsent(row, plan.not_now(row))
+                    return None, True
+                await self._failed(row, part, error, capabilities)
+                return None, True
             faults.point("after_send_before_receipt")
-            receipt = ops.Receipt(
-                row.row_id, part.index, part.total, result.message_id, services.clock.wall()
-            )
-            if not await services.store.write(receipt):
-                return  # the row has ended meanwhile: its person is forgotten, and the rest of it with them
+            receipt = ops.Receipt(row.row_id, index, parts.total, result.message_id, services.clock.wall())
+            kept, following = await self._streaming.receipt(receipt, row, part, len(parts.pieces))
+            if not kept:
+                return (
+                    None,
+                    True,
+                )  # the row has ended meanwhile: its person is forgotten, and the rest of it with them
             faults.point("after_receipt")
-            row = replace(row, state="prepared", parts_sent=part.index + 1, failure="")
+            row = replace(row, state="prepared", parts_sent=index + 1, failure="")
         await self._arrived(message, wire)
+        return following, False
+
+    async def _put(self, wire: Wire, row: OutboxRow, part: Part, of_text: int) -> SendResult:
+        """Send ``part``, or have the message say it that was streamed in its place."""
+        shown = await self._streaming.put(wire, row, part, of_text)
+        if shown is not None:
+            return shown
+        message = row.message
+        result = await wire.send(
+            self._chat_id, part, reply_to=message.reply_to, metadata=plan.metadata(message)
+        )
+        self._streaming.came_between(message)
+        return result
+
+    async def _cut(self, message: Outbound, capabilities: Capabilities) -> Parts:
+        """Once an attempt. What cannot be cut is found in ``sending`` by the next one, and does not come back for ever."""
+        numbered = self._services.config.delivery.part_numbers
+        return await aside(
+            self._services, message.text, partial(cut, message, capabilities, numbered=numbered)
+        )
+
+    async def _part(self, row: OutboxRow, parts: Parts, index: int) -> Part:
+        """One part as it is to be sent in this attempt."""
+        marked = self._streaming.needs_mark(row, index, len(parts.pieces))
+        plain = self._plain == (row.row_id, index)
+        return await aside(
+            self._services, row.message.text, partial(parts.part, index, marked=marked, plain=plain)
+        )
 
     async def _arrived(self, message: Outbound, wire: Wire) -> None:
         """Do what was to be done then: at most once, for a crash before it loses it, and not for a turn that is over."""
-        key, limiter = message.session_key, self._services.delivery.limiter
+        key = message.session_key
         if not message.effects or key is None:
             return
         record = await self._services.store.read(queries.session, key)
@@ -301,11 +303,16 @@ class _Lane:
             return
         for effect in message.effects:
             for message_id in answered(message.reply_to, message.metadata):
-                if limiter.window(self._lane) <= self._services.clock.wall():
-                    self._called()
-                    self._shown(await wire.react(self._chat_id, message_id, effect.emoji))
+                if self._pace.window_s <= 0:
+                    self._pace.called()
+                    self._pace.shown(await wire.react(self._chat_id, message_id, effect.emoji))
 
-    async def _failed(self, row: OutboxRow, error: SendError, capabilities: Capabilities) -> None:
+    async def _failed(self, row: OutboxRow, part: Part, error: SendError, capabilities: Capabilities) -> None:
+        if plan.goes_plain(part, error):
+            log.warning("%s: %s; it goes without markup", self._lane, error.failure)
+            self._plain = row.row_id, part.index
+            await self._unsent(row, plan.not_now(row), self._pace.flood(error.failure))
+            return
         following = plan.after_failure(
             row,
             error.failure,
@@ -314,17 +321,19 @@ class _Lane:
             capabilities=capabilities,
             rng=self._ctx.system.rng.random,
         )
+        following = plan.of_part(following, part)
         self._blocked = following.state == "prepared" and not following.not_before
         if following.state == "dead":
             log.error(
                 "%s: message %s is given up: %s", self._lane, row.message.delivery_id, following.failure
             )
         dead_chat = following.state == "dead" and plan.is_dead_chat(error.failure)
-        await self._unsent(row, following, self._flood(error.failure), dead_chat=dead_chat)
+        await self._unsent(row, following, self._pace.flood(error.failure), dead_chat=dead_chat)
 
     async def _unsent(
         self, row: OutboxRow, following: plan.Next, flood: ops.Flood | None = None, *, dead_chat: bool = False
     ) -> None:
+        told = plan.of_the_rest(row) if following.state == "dead" and not dead_chat else None
         await self._services.store.write(
             ops.Unsent(
                 row.row_id,
@@ -334,5 +343,6 @@ class _Lane:
                 self._services.clock.wall(),
                 flood,
                 dead_chat,
+                told,
             )
         )

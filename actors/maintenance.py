@@ -1,7 +1,7 @@
 """Background upkeep, one small actor each.
 
 journal   supervision events into the store; the tree onto disk, for `hermes tree` after a crash
-pruner    what has outlived its purpose: dedupe keys, browser sessions
+pruner    what has outlived its purpose: dedupe keys, browser sessions, copies of files that were sent
 """
 
 import json
@@ -95,6 +95,8 @@ async def pruner(ctx: Context[Message], services: Services) -> None:
     while True:
         now = services.clock.wall()
         services.store.post(ops.Prune(now - DEDUPE_KEPT_S, now))
+        platforms = services.adapters.platforms.items()
+        await services.outgoing.sweep(frozenset(name for name, one in platforms if one.history))
         with trio.move_on_after(PRUNE_S):
             await ctx.stopping()
             return

@@ -2,7 +2,7 @@
 
 SIGHUP ─▶ Reload ─▶ read and check ─┬ refused: in words, and nothing has changed
                                     └ in force ─▶ a new spec to every child whose spec is another now; nothing restarts
-                                  the next decision is by the new lists
+                                  the next decision is by the new lists; an adapter that is configured otherwise starts again
 """
 
 import logging
@@ -15,6 +15,7 @@ import trio
 from actors.ports.services import Services
 from hermes.config.load import Settings
 from hermes.config.supervision import Policy, Rule
+from hermes.registry.accounts import Accounts
 from hermes.routing import catalogue
 from hermes.types.errors import GatewayError
 from supervisors.cell import Down, Stop
@@ -43,7 +44,11 @@ Message = Reload | Stop | Down
 
 
 async def run(
-    ctx: Context[Message], services: Services, reread: Reread, reloading: Callable[[bool], None]
+    ctx: Context[Message],
+    services: Services,
+    reread: Reread,
+    reloading: Callable[[bool], None],
+    accounts: Accounts,
 ) -> None:
     """Reload whenever asked; ``reloading`` is told when that begins and when it is over. At its own start it makes sure that
     everybody follows the rules in force: an earlier life may have ended between adopting them and handing them out.
@@ -55,7 +60,7 @@ async def run(
             case Reload():
                 reloading(True)
                 try:
-                    await _reload(ctx.system, services, reread)
+                    await _reload(ctx.system, services, reread, accounts)
                 finally:
                     reloading(False)
             case Down():
@@ -66,7 +71,7 @@ async def run(
                 assert_never(message)
 
 
-async def _reload(system: System, services: Services, reread: Reread) -> None:
+async def _reload(system: System, services: Services, reread: Reread, accounts: Accounts) -> None:
     try:
         with trio.fail_after(READ_DEADLINE_S):
             settings = await reread()
@@ -88,6 +93,9 @@ async def _reload(system: System, services: Services, reread: Reread) -> None:
         news.append("home channels are those of the new settings")
     if services.commands.adopt(commands):
         news.append("the quick commands are the new ones")
+    changes = accounts.adopt(settings)
+    if changes.changed:
+        news.append(f"new settings for {_names_of(changes.changed)}")
     for words in services.policies.unmatched():
         log.warning("%s", words)
     if adjusted := await _hand_out(system, services):
@@ -95,12 +103,20 @@ async def _reload(system: System, services: Services, reread: Reread) -> None:
     elif _meant(before) != _meant(services.policies.rules):
         news.append("the new restart policies change nothing for those who are there now")
     waiting = list(changed_keys(services.config, settings.config))
+    if changes.waiting:
+        waiting.append(_names_of(changes.waiting))
     if not (news or waiting):
         news.append("nothing has changed")
     for one in news:
         log.info("reloaded: %s", one)
     if waiting:
         log.warning("%s changed in the file and will hold after a restart of the gateway", ", ".join(waiting))
+    for platform, account in changes.changed:
+        await services.overview.renew(platform, account)
+
+
+def _names_of(accounts: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(map(":".join, accounts))
 
 
 def _meant(rules: Sequence[Rule]) -> list[tuple[str, Policy]]:

@@ -56,6 +56,12 @@ class Live:
         self.row = row
         del self.seen[len(row.segments) :]
 
+    def end(self) -> None:
+        """Its turn is no more: what is left is tidied up soon."""
+        if self.fate != "over":
+            self.fate, self.strikes = "over", 0
+            self.due_at = max(trio.current_time(), self.shown_at + self.interval_s)
+
 
 class Segments:
     """What can be done to the messages of one lane's streams. Failures cost the stream, and are never raised but where said."""

@@ -85,9 +85,8 @@ class Streaming:
                 live.row, live.seen = row, [None] * len(row.segments)
                 if row.state == "opening" and not self._pace.capabilities.idempotent_send:
                     await self._segments.keep(live, replace(row, state="unknown"))  # whoever began it is gone
-            if fate == "over" and live.fate != "over":
-                live.strikes = 0
-                live.due_at = max(trio.current_time(), live.shown_at + live.interval_s)
+            if fate == "over":
+                live.end()
             live.fate = fate
 
     async def show(self) -> None:
@@ -173,6 +172,8 @@ class Streaming:
             del self._lives[name]
         elif kept and after is not None:
             live.now_is(after)
+            if part.index + 1 == part.total:
+                live.end()  # at once: nobody else wakes the lane for it
         return kept, following
 
     def _next_row(self, reader: Reader, _kept: bool) -> OutboxRow | None:

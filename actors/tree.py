@@ -37,6 +37,7 @@ from actors import (
     turn,
     web,
 )
+from actors.fetching import Fetching
 from actors.policies import Policies
 from actors.ports.access import Access
 from actors.ports.adapters import AdapterTable
@@ -45,11 +46,12 @@ from actors.ports.channels import ChannelDirectory
 from actors.ports.commands import Commands
 from actors.ports.conversations import Conversations
 from actors.ports.delivery import Delivery
-from actors.ports.files import HomeFiles
+from actors.ports.files import HomeFiles, InThread
 from actors.ports.inspection import Inspection
 from actors.ports.intake import Intake
 from actors.ports.internal import InternalEvents
 from actors.ports.notices import Notices
+from actors.ports.outgoing import Outgoing
 from actors.ports.overview import TreeOverview
 from actors.ports.pairing import Pairing
 from actors.ports.people import PeoplePort
@@ -62,8 +64,10 @@ from actors.root import classify
 from hermes.agents.quick import QuickAgent
 from hermes.config.load import Settings
 from hermes.config.restart_notices import RestartNotices
+from hermes.ops.media_files import media_policy
 from hermes.ops.pairing_files import PairingFiles
 from hermes.ops.processes import Processes
+from hermes.registry.accounts import Accounts
 from hermes.routing import catalogue
 from hermes.sessions.keys import KeyRules
 from hermes.store.port import Store
@@ -71,7 +75,7 @@ from hermes.types.agent import Agent
 from hermes.types.hooks import Hooks
 from hermes.types.ids import BootId, Clock, IdSource, SessionKey
 from hermes.types.origin import LaneKey
-from hermes.types.ports import Adapter
+from hermes.types.ports import FetchUrl
 from supervisors.spec import Backoff, ChildSpec, Intensity
 from supervisors.supervisor import supervisor
 from supervisors.system import System
@@ -94,15 +98,6 @@ GATEWAY_ONCE = Intensity(1, per=600.0, on_exceeded="escalate")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """An adapter to run: ``make`` gives a new object for each incarnation."""
-
-    platform: str
-    account: str
-    make: Callable[[], Adapter]
-
-
-@dataclass(frozen=True, slots=True)
 class Parts:
     """What the tree is built from."""
 
@@ -114,7 +109,8 @@ class Parts:
     control_door: control.ControlDoor
     events: maintenance.EventQueue
     crashes: dossiers.CrashQueue
-    accounts: Sequence[Account]
+    accounts: Sequence[adapter.Account]
+    configured: Accounts
     announce: web.Announce
     set_aside: store.SetAside
     reread: reloader.Reread
@@ -140,6 +136,8 @@ def wire(
     adapters: AdapterTable,
     whatsapp_aliases: Mapping[str, str],
     files: HomeFiles,
+    in_thread: InThread,
+    fetch_url: FetchUrl,
 ) -> Services:
     """The ports, joined to the places in this tree where their actors live.
 
@@ -215,6 +213,9 @@ def wire(
         policies=policies,
         turns=trio.CapacityLimiter(config.limits.turns),
         processes=processes,
+        in_thread=in_thread,
+        outgoing=Outgoing(files, media_policy(config.media), store, clock, ids),
+        fetching=Fetching(adapters, files, fetch_url, ids, config.media.max_inbound_bytes),
     )
     return services
 
@@ -254,7 +255,14 @@ def build(parts: Parts) -> ChildSpec:
                             _eventual("dossiers", dossiers.run, parts.crashes),
                             _eventual("dumper", dumper.run, parts.inspection, home / "logs"),
                             _eventual("pruner", maintenance.pruner, services),
-                            _eventual("reloader", reloader.run, services, parts.reread, parts.reloading),
+                            _eventual(
+                                "reloader",
+                                reloader.run,
+                                services,
+                                parts.reread,
+                                parts.reloading,
+                                parts.configured,
+                            ),
                             _eventual("channels", channels.run, services, parts.files),
                             _eventual("notices", notices.run, services, parts.files, parts.restart_notices),
                         ],
@@ -279,11 +287,11 @@ def _eventual(name: str, start: Callable[..., object], *args: object) -> ChildSp
     return replace(_service(name, start, *args), start_mode="eventual")
 
 
-def _adapter(services: Services, account: Account) -> ChildSpec:
+def _adapter(services: Services, account: adapter.Account) -> ChildSpec:
     return ChildSpec(
-        id=f"{account.platform}:{account.account}",
+        id=f"{account.platform}:{account.name}",
         start=adapter.run,
-        args=(services, account.make, account.account),
+        args=(services, account),
         shutdown=10.0,
         backoff=ADAPTER_BACKOFF,
         intensity=Intensity(5, per=300.0, on_exceeded="disable"),

@@ -10,21 +10,21 @@ the same way, with the messages that interrupted it among its events; so no step
 
 import logging
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
 from typing import assert_never
 
 import trio
 
+from actors import answers
 from actors.approving import Approving
 from actors.deadlines import Deadlines
 from actors.lease import Lease
 from actors.ports.services import Services
+from actors.question import question
+from hermes.delivery.endings import End
 from hermes.routing import busy
-from hermes.routing.loops import tagged
-from hermes.sessions.ids import new_session_id
-from hermes.sessions.keys import sender_prefix
-from hermes.sessions.reset import note_to_agent
 from hermes.store import busy_ops, ops, queries
 from hermes.types import faults, texts
 from hermes.types.agent import (
@@ -33,29 +33,26 @@ from hermes.types.agent import (
     ApprovalRequest,
     Decision,
     Delta,
-    Failed,
-    Final,
     Notice,
     Step,
     ToolCall,
     Turn,
-    Usage,
 )
-from hermes.types.content import ANSWERS, REFUSAL, Draft, Outbound
-from hermes.types.errors import APPROVAL_EXPIRED, EMPTY_ANSWER, POISON, TURN_DEADLINE
+from hermes.types.content import Draft
+from hermes.types.errors import APPROVAL_EXPIRED, POISON, TURN_DEADLINE
 from hermes.types.events import InboundEvent
-from hermes.types.ids import DeliveryId, SessionKey, TurnId
-from hermes.types.records import InboxRow, InboxState, SessionRecord, TranscriptLine
+from hermes.types.ids import SessionKey, TurnId
+from hermes.types.records import InboxRow
 from supervisors.context import Context
 
 log = logging.getLogger(__name__)
 
 NAME = "turn"
+HISTORY_LINES = 200
 PLACE_WAIT_S = 30.0
 """How long a new turn waits for a place among those that are worked on at once."""
 
 TOO_MANY_TURNS = "refused:turns"
-HISTORY_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +69,6 @@ class Batch:
         return tuple(row.row_id for row in self.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How a turn ends: the rows' state and rule, what the user is told, what it has cost; ``suspend``: its stretch too."""
-
-    state: InboxState
-    rule: str
-    text: str
-    usage: Usage | None = None
-    suspend: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """What a turn has taken: its session as it was then, and all it answers, in order; steering adds to these.
-
-    ``rows`` were read after the commit, so that an edit that came before it is not missed.
-    """
-
-    record: SessionRecord
-    rows: list[InboxRow]
-
-    @property
-    def last(self) -> InboundEvent:
-        """What the answer answers, as far as a platform can show that."""
-        return self.rows[-1].event
-
-
 async def run(ctx: Context[None], services: Services, batch: Batch, incarnation: int, lease: Lease) -> None:
     """Answer ``batch``; what the agent raises is raised here, and crashes this turn only."""
     ctx.ready()
@@ -111,7 +81,7 @@ async def run(ctx: Context[None], services: Services, batch: Batch, incarnation:
             log.warning(
                 "rows %s of %s are refused: no place to work on them", batch.row_ids, batch.session_key
             )
-            await _end(services, batch, incarnation, _End("refused", TOO_MANY_TURNS, texts.TOO_MANY_TURNS))
+            await _end(services, batch, incarnation, End("refused", TOO_MANY_TURNS, texts.TOO_MANY_TURNS))
             return
         await _answer(services, batch, incarnation, lease)
     finally:
@@ -125,15 +95,15 @@ async def set_aside(services: Services, batch: Batch, incarnation: int, *, suspe
     """
     log.error("rows %s of %s are set aside: they end every turn", batch.row_ids, batch.session_key)
     words = texts.SUSPENDED if suspend else texts.POISONED
-    await _end(services, batch, incarnation, _End("failed", POISON, words, suspend=suspend))
+    await _end(services, batch, incarnation, End("failed", POISON, words, suspend=suspend))
     let_go(services, batch)
 
 
-async def _end(services: Services, batch: Batch, incarnation: int, end: _End) -> None:
+async def _end(services: Services, batch: Batch, incarnation: int, end: End) -> None:
     """End the rows without asking the agent, unless somebody else has ended them."""
-    taken = await _take(services, batch, incarnation)
-    if taken is not None:
-        await _finish(services, batch, taken, end)
+    begun = await _take(services, batch, incarnation)
+    if begun is not None:
+        await answers.finish(services, batch.turn_id, begun.record, begun.rows, end)
 
 
 def let_go(services: Services, batch: Batch) -> None:
@@ -145,143 +115,44 @@ def let_go(services: Services, batch: Batch) -> None:
 
 
 async def _answer(services: Services, batch: Batch, incarnation: int, lease: Lease) -> None:
-    taken = await _take(services, batch, incarnation)
-    if taken is None:
+    begun = await _take(services, batch, incarnation)
+    if begun is None:
         return  # stopped or answered since the session looked
     faults.point("after_take")
-    store = services.store
-    history = await store.read(queries.history, batch.session_key, taken.record.session_id, HISTORY_LINES)
-    steps = await store.read(queries.steps, batch.turn_id)
-    question = Turn(
-        turn_id=batch.turn_id,
-        session_key=batch.session_key,
-        generation=taken.record.generation,
-        events=tuple(row.event for row in taken.rows),
-        history=tuple(history),
-        steps=tuple(steps),
-    )
-    io = _TurnIO(services, question, taken.rows, incarnation, lease)
-    agent = services.quick if busy.is_quick(taken.rows[0]) else services.agent
-    end = await _ask(services, agent, question, io, lease)
+    asked = await question(services, batch.turn_id, begun, lease)
+    rows = list(begun.rows)
+    io = _TurnIO(services, asked, rows, incarnation, lease)
+    agent = services.quick if busy.is_quick(rows[0]) else services.agent
+    end = await _ask(services, agent, asked, io, lease)
     faults.point("before_turn_commit")
-    await _finish(services, batch, taken, end)
+    await answers.finish(services, batch.turn_id, begun.record, rows, end)
 
 
-async def _take(services: Services, batch: Batch, incarnation: int) -> _Taken | None:
+async def _take(services: Services, batch: Batch, incarnation: int) -> queries.Begun | None:
+    """What there is to answer is read with the commit: an edit that came before it is not missed."""
     now = services.clock.wall()
     take = ops.Take(batch.session_key, batch.row_ids, batch.turn_id, services.boot_id, incarnation, now)
-    record = await services.store.write(take)
-    if record is None:
-        return None
-    rows = await services.store.read(queries.turn_rows, batch.session_key, batch.turn_id)
-    return _Taken(record, list(rows)) if rows else None  # without any it has been stopped already
+    look = partial(queries.begun, turn_id=batch.turn_id, lines=HISTORY_LINES)
+    _, begun = await services.store.write(ops.Then(take, look))
+    return begun
 
 
-async def _ask(services: Services, agent: Agent, question: Turn, io: "_TurnIO", lease: Lease) -> _End:
+async def _ask(services: Services, agent: Agent, question: Turn, io: "_TurnIO", lease: Lease) -> End:
     """Run the agent under both deadlines: the whole turn, and the time without a sign of life."""
     limits, origin, deadlines = services.config.agent, question.events[-1].origin, io.deadlines
     with deadlines.whole, deadlines.patience:
         lease.watch(deadlines.whole, deadlines.patience)
         services.delivery.working(origin.lane, question.turn_id, origin.thread_id)
         try:
-            return _end_of(await agent.run(question, io), agent)
+            return answers.end_of(await agent.run(question, io), agent)
         finally:
             lease.watch()
             services.delivery.resting(origin.lane, question.turn_id)
     if deadlines.halted:
         # Nothing has failed: a person has not answered, and silence is a no.
-        return _End("stopped", APPROVAL_EXPIRED, texts.APPROVAL_EXPIRED)
+        return End("stopped", APPROVAL_EXPIRED, texts.APPROVAL_EXPIRED)
     passed = limits.turn_timeout_s if deadlines.whole.cancelled_caught else limits.no_progress_s
-    return _End("failed", TURN_DEADLINE, texts.AGENT_DEADLINE.format(seconds=passed))
-
-
-def _end_of(answer: Final | Failed, agent: Agent) -> _End:
-    match answer:
-        case Final(text, usage) if text.strip():
-            return _End("answered", "answered", text, _counted(usage, agent))
-        case Final(_, usage):
-            return _End("answered", EMPTY_ANSWER, texts.AGENT_EMPTY, _counted(usage, agent))
-        case Failed(failure):
-            # The detail is for the operator: it may name a path, an address, a key.
-            log.warning("agent %s gives up: %s", agent.name, failure)
-            return _End("failed", failure.code, texts.AGENT_CRASHED)
-        case _:
-            # A plug-in's agent is foreign code: what it returns is checked, not believed.
-            raise TypeError(f"agent {agent.name} returned {type(answer).__name__}, not Final or Failed")
-
-
-def _counted(usage: Usage | None, agent: Agent) -> Usage | None:
-    """A bill that cannot be true must not cost the answer."""
-    if usage is None or usage.plausible:
-        return usage
-    log.warning("agent %s reports a usage that cannot be", agent.name)
-    return None
-
-
-async def _finish(services: Services, batch: Batch, taken: _Taken, end: _End) -> None:
-    """The one commit that ends a turn; void if a stop or an interruption was committed first."""
-    now = services.clock.wall()
-    last, record = taken.last, taken.record
-    origin = last.origin
-    reply = Outbound(
-        delivery_id=DeliveryId(f"{batch.turn_id}:0"),
-        platform=origin.platform,
-        account=origin.account,
-        chat_id=origin.chat_id,
-        thread_id=origin.thread_id,
-        text=end.text if end.rule == "answered" else tagged(end.text, origin),
-        reply_to=last.message_id,
-        metadata=_answers(taken.rows) | ({} if end.state == "answered" else {REFUSAL: end.rule}),
-        session_key=batch.session_key,
-        generation=record.generation,
-        trace=last.trace,
-        expires_at=now + services.config.delivery.ttl_s,
-    )
-    said = tuple(
-        TranscriptLine("user", _said(services, row.event), row.event.received_at, batch.turn_id, row.seq)
-        for row in taken.rows
-    )
-    answer = TranscriptLine(
-        "assistant" if end.state == "answered" else "notice", end.text, now, batch.turn_id
-    )
-    finish = ops.FinishTurn(
-        session_key=batch.session_key,
-        session_id=record.session_id,
-        generation=record.generation,
-        turn_id=batch.turn_id,
-        row_ids=tuple(row.row_id for row in taken.rows if row.state == "in_turn"),
-        state=end.state,
-        rule=end.rule,
-        transcript=(*said, answer),
-        outbound=(reply,),
-        at=now,
-        # What an earlier boot has left to do lets no conversation live longer than it would have without (AC-46).
-        active_at=now if last.received_at >= services.booted_at else last.received_at,
-        usage=end.usage,
-        suspend=_suspension(services, last) if end.suspend else None,
-    )
-    committed = await services.store.write(finish)
-    faults.point("after_turn_commit")
-    if committed:
-        services.approvals.quiet(batch.session_key)
-        numbers = ", ".join(str(row.row_id) for row in taken.rows)
-        log.info("%s message %s: %s after %.1f s", origin.lane, numbers, end.rule, now - last.received_at)
-    else:
-        log.info("the answer of turn %s came after its stop and is dropped", batch.turn_id)
-
-
-def _said(services: Services, event: InboundEvent) -> str:
-    return sender_prefix(event.origin, services.key_rules) + event.text
-
-
-def _suspension(services: Services, last: InboundEvent) -> ops.Suspension:
-    return ops.Suspension(new_session_id(last.received_at, services.ids), note_to_agent("suspended"))
-
-
-def _answers(rows: Sequence[InboxRow]) -> dict[str, str]:
-    """Which messages are answered, where that is not said by ``reply_to`` alone."""
-    ids = [row.event.message_id for row in rows if row.event.message_id is not None]
-    return {ANSWERS: " ".join(ids)} if len(ids) > 1 else {}
+    return End("failed", TURN_DEADLINE, texts.AGENT_DEADLINE.format(seconds=passed))
 
 
 class _TurnIO:
@@ -300,6 +171,7 @@ class _TurnIO:
         self.deadlines = Deadlines(lease, limits.turn_timeout_s, limits.no_progress_s)
         self._approving = Approving(services, question, lease, self.deadlines)
         self._text = ""
+        self._began_at = trio.current_time()
         self._steps = len(question.steps)
         self._late = False
 
@@ -315,8 +187,8 @@ class _TurnIO:
             case Delta(text):
                 self._text += text
                 last = self._rows[-1].event
-                draft = Draft(self._question.turn_id, self._text, last.message_id)
-                self._services.delivery.draft(last.origin.lane, draft)
+                draft = Draft(self._question.turn_id, self._text, last.message_id, last.origin.thread_id)
+                self._services.delivery.draft(last.origin.lane, draft, self._began_at)
             case ToolCall() | Notice():
                 pass  # no platform of ours shows progress yet
             case _:
@@ -347,7 +219,9 @@ class _TurnIO:
         open_rows, own = await store.read(queries.open_work, question.session_key, room)
         others = (row for row in open_rows if row.row_id not in self._had)
         display = self._services.config.display
-        joining = busy.joining(last, [row for row in others if busy.mode_of(display, row, own) == "steer"])
+        steering = busy.joining(last, [row for row in others if busy.mode_of(display, row, own) == "steer"])
+        # A file is fetched where a turn begins, so what comes with one waits for the next.
+        joining = tuple(takewhile(lambda row: not row.event.attachments, steering))
         if not joining:
             return ()
         steer = busy_ops.Steer(

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from actors.ports.overview import TreeOverview
 from actors.ports.services import Services
 from actors.ports.web import WebPort
+from hermes.config.exposure import is_local
 from hermes.web import server
 from hermes.web.app import build_app
 from supervisors.cell import Down, Stop
@@ -36,7 +37,12 @@ async def run(
     port: int = sock.getsockname()[1]
     stop = trio.Event()
     app = build_app(
-        routes=services.routes, overview=overview, auth=web.sessions, port=port, hosts=frozenset({host})
+        routes=services.routes,
+        overview=overview,
+        auth=web.sessions,
+        port=port,
+        hosts=frozenset({host}),
+        exposed=not is_local(host),
     )
     try:
         async with trio.open_nursery() as nursery:

@@ -1,7 +1,8 @@
 """Write what can be derived, so that it cannot rot: ``python docs/generate.py`` writes, ``--check`` only compares.
 
 From the configuration model: ``conf/default.yaml``, ``conf/schema.json``, ``docs/configuration.md``. From the commands:
-``docs/cli.md``; from those in chat, the table in ``docs/commands.md``.
+``docs/cli.md``; from those in chat, the table in ``docs/commands.md``; from the platforms that are built in, the one in
+``docs/platforms.md``. From the dialects: ``docs/formats.md``.
 """
 
 import json
@@ -12,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from formats import formats
 from pydantic import TypeAdapter
 
 from hermes.cli.commands import hermes
 from hermes.config import access_keys, quick, roles
 from hermes.config.load import ENVIRONMENT
 from hermes.config.model import Config
+from hermes.config.streaming import TRANSPORTS
 from hermes.config.supervision import KEYS, Policy
+from hermes.plugins.builtin import entries
+from hermes.registry.entry import PlatformEntry
 from hermes.routing.access import FLOOR
 from hermes.routing.commands import COMMANDS, CommandSpec, written
 
@@ -26,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HELP_WIDTH = 100
 EXAMPLE_GLOB = "root/gateway/adapters/*"
 QUICK_EXAMPLE = {"type": "exec", "command": "df -h", "timeout_s": f"{quick.TIMEOUT_S:g}", "role": "admin"}
-COMMANDS_PAGE = "docs/commands.md"
+COMMANDS_PAGE, PLATFORMS_PAGE = "docs/commands.md", "docs/platforms.md"
 BEGIN, END = "<!-- written by docs/generate.py -->", "<!-- until here -->"
 
 Keys = tuple[Field[Any], ...]
@@ -61,6 +66,10 @@ def schema() -> str:
         "required": ["type"],
         "properties": {name: {"description": meaning} for name, meaning in quick.KEYS.items()},
     }
+    # In its place, or as its ``mode``, people also write a switch or a transport.
+    section, short = document["properties"]["streaming"], {"enum": [True, False, *TRANSPORTS]}
+    section["anyOf"] = [{"$ref": section.pop("$ref")}, short]
+    definitions["Streaming"]["properties"]["mode"] = {"description": "The short form of both.", **short}
     return json.dumps(document, indent=2) + "\n"
 
 
@@ -101,8 +110,9 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "Defaults < `config.yaml` in the Hermes home (or `--config FILE`) < environment < flags. Keys that are not",
-        "listed belong to somebody else and are left alone, unless they look like a misspelt one.",
+        "Defaults < `config.yaml` in the Hermes home (or `--config FILE`) < `.env` in the home < environment < flags. Keys that",
+        "are not listed belong to somebody else and are left alone, unless they look like a misspelt one. Those of a platform",
+        "are in [platforms.md](platforms.md).",
         "",
         "| key | default | environment | meaning |",
         "|---|---|---|---|",
@@ -213,7 +223,8 @@ def _meaning(key: Field[Any]) -> str:
 def _default(key: Field[Any]) -> str:
     if key.name in ("supervision", "quick_commands"):
         return "{}"
-    return json.dumps(key.default if key.default_factory is MISSING else key.default_factory())
+    value = key.default if key.default_factory is MISSING else key.default_factory()
+    return json.dumps(value, ensure_ascii=False)
 
 
 def command_line() -> str:
@@ -239,13 +250,38 @@ def _commands(
 
 
 def commands() -> str:
-    """The page about commands in chat, with its table written anew; all else in it is written by hand."""
-    before, begin, rest = (_read(ROOT / COMMANDS_PAGE) or f"{BEGIN}\n{END}").partition(BEGIN)
-    table = [
+    """The page about commands in chat."""
+    head = [
         "| command | also | what it does | least role | while at work |",
         "|---|---|---|---|---|",
-        *map(_command_row, COMMANDS),
     ]
+    return _with_table(COMMANDS_PAGE, [*head, *map(_command_row, COMMANDS)])
+
+
+def platforms() -> str:
+    """The page about platforms."""
+    head = [
+        "| platform | what | needs | may have | longest message | what the agent is told |",
+        "|---|---|---|---|---|---|",
+    ]
+    return _with_table(PLATFORMS_PAGE, [*head, *map(_platform_row, entries())])
+
+
+def _platform_row(entry: PlatformEntry) -> str:
+    needs, may_have = (
+        "<br>".join(f"`{one.name}`: {one.prompt}" for one in variables)
+        for variables in (entry.required_env, entry.optional_env)
+    )
+    able = entry.capabilities
+    return (
+        f"| `{entry.name}` | {entry.emoji} {entry.label} | {needs or 'nothing'} | {may_have} |"
+        f" {able.max_length:,} {able.length_unit} | {able.hint} |"
+    )
+
+
+def _with_table(page: str, table: list[str]) -> str:
+    """The page with its table written anew; all else in it is written by hand."""
+    before, begin, rest = (_read(ROOT / page) or f"{BEGIN}\n{END}").partition(BEGIN)
     return f"{before}{begin}\n" + "\n".join(table) + f"\n{END}{rest.partition(END)[2]}"
 
 
@@ -261,7 +297,9 @@ FILES = {
     "conf/schema.json": schema,
     "docs/configuration.md": configuration,
     "docs/cli.md": command_line,
+    "docs/formats.md": formats,
     COMMANDS_PAGE: commands,
+    PLATFORMS_PAGE: platforms,
 }
 
 

@@ -6,7 +6,8 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import IO
 import trio
 
 from actors import dumper, exits, pulse, reloader, root, tree
+from actors.adapter import Account
 from actors.control import ControlDoor
 from actors.dossiers import WRITE_DEADLINE_S, CrashQueue
 from actors.maintenance import EventQueue
@@ -35,7 +37,10 @@ from actors.ports.web import WebPort
 from actors.pulse import Pulse
 from hermes.agents.builtin import BuiltinAgent
 from hermes.config.load import Settings
+from hermes.config.model import Config
+from hermes.config.provider import is_set, unusable
 from hermes.config.remarks import remarks
+from hermes.net.fetch import fetch
 from hermes.ops import dossiers
 from hermes.ops.clock import SystemClock, SystemIds
 from hermes.ops.lock import HomeLock, prepare_home
@@ -45,11 +50,15 @@ from hermes.ops.redaction import Redaction
 from hermes.ops.stacks import on_signal, stacks_in
 from hermes.ops.systemd import Notifier
 from hermes.ops.whatsapp_aliases import read_aliases
-from hermes.platforms.console.adapter import Console
-from hermes.platforms.webchat.adapter import DEFAULT_CHAT, PLATFORM, WebChat
+from hermes.platforms.webchat.adapter import DEFAULT_CHAT, PLATFORM
+from hermes.plugins.discover import discover
+from hermes.registry.accounts import Accounts, secrets_of
+from hermes.registry.registry import PlatformRegistry, Unavailable
 from hermes.store import ops
 from hermes.types import texts
-from hermes.types.content import Capabilities, Outbound
+from hermes.types.agent import Agent
+from hermes.types.content import Outbound
+from hermes.types.errors import FACTORY_FAILED
 from hermes.types.hooks import NoHooks
 from hermes.types.ids import BootId, DeliveryId
 from hermes.types.origin import DEFAULT_ACCOUNT
@@ -68,17 +77,14 @@ SIGNALS: dict[int, int] = {
     signal.SIGTERM: exits.FAILED,
     signal.SIGUSR1: exits.RESTART,
 }
-MORE_ADAPTERS: list[Callable[[], Adapter]] = []
-"""What runs beside the built-in ones; ``hermes.testing`` puts a platform here before ``run``."""
+MAKE_DEADLINE_S = 10.0
+"""How long an adapter may take to be made; it connects later. The first time an SDK may have to be imported."""
 
 STOP_MARGIN_S = 30.0
 """What the structural stop may take after the drain, before the hard exit."""
 
-
-def platforms() -> Mapping[str, Capabilities]:
-    """The platforms that ``run`` configures, each with one account, for whoever sends while nothing runs."""
-    built_in = {WebChat.platform: WebChat.capabilities, Console.platform: Console.capabilities}
-    return built_in | {one.platform: one.capabilities for one in (make() for make in MORE_ADAPTERS)}
+RENDERERS = 2
+"""Threads that long texts are cut in; more would only take the interpreter from the loop."""
 
 
 def run(
@@ -86,11 +92,13 @@ def run(
     home: Path,
     settings: Settings,
     reread: Callable[[], Settings],
+    registry: PlatformRegistry,
     verbosity: int,
     show: Callable[[str], None] | None = None,
 ) -> int:
     """Run the gateway of ``home`` until it is told to stop; returns the exit code of the process. ``reread`` reads
-    ``settings`` again, in a thread. ``show`` puts a few lines before the operator, from any thread; default: stdout.
+    ``settings`` again, in a thread. ``registry`` holds the platforms; those of plug-ins are added to it. ``show`` puts a few
+    lines before the operator, from any thread; default: stdout.
 
     In the main thread it takes the signals; in another one, whoever has the main thread does.
 
@@ -114,15 +122,26 @@ def run(
         ),
     ):
         log.info("hermes %s on %s", version("hermes-trio"), home)
+        discover(home, registry, config.plugins.disabled)
+        redaction.learn(secrets_of(registry, settings))
 
         def reread_and_hide() -> Settings:
             """What a reading brings in is hidden before anybody can log it."""
             found = reread()
-            redaction.learn(found.secrets)
+            redaction.learn((*found.secrets, *secrets_of(registry, found)))
             return found
 
         outcome = trio.run(
-            partial(_main, home, settings, boot_id, redaction, show or _print, reread=reread_and_hide)
+            partial(
+                _main,
+                home,
+                settings,
+                boot_id,
+                redaction,
+                show or _print,
+                registry=registry,
+                reread=reread_and_hide,
+            )
         )
         if outcome.code in (GIVE_UP, exits.CONFIG):
             path = "/".join(path_of(outcome.reason))
@@ -138,12 +157,37 @@ async def _main(
     redaction: Redaction,
     show: Callable[[str], None],
     *,
+    registry: PlatformRegistry,
     reread: Callable[[], Settings],
 ) -> Outcome:
     with stacks_in(home / "logs") as stacks, Watchdog(lag_limit_s=pulse.LIMIT_S, stacks=stacks) as watchdog:
-        return await _run(
-            home, settings, boot_id, redaction, show, reread=reread, watchdog=watchdog, stacks=stacks
-        )
+        async with _model_agent(settings.config, home, redaction) as agent:
+            return await _run(
+                home,
+                settings,
+                boot_id,
+                redaction,
+                show,
+                registry=registry,
+                reread=reread,
+                agent=agent,
+                watchdog=watchdog,
+                stacks=stacks,
+            )
+
+
+@asynccontextmanager
+async def _model_agent(config: Config, home: Path, redaction: Redaction) -> AsyncIterator[Agent | None]:
+    """The agent of the language model, if one is configured that can be asked. It serves all turns of all incarnations, so its
+    connections are kept above the tree.
+    """
+    if not is_set(config.model) or unusable(config.model):
+        yield None
+        return
+    from hermes.agents.openai.opening import open_agent  # httpx takes its time to load
+
+    async with open_agent(config, home, redaction.redact) as agent:
+        yield agent
 
 
 async def _run(
@@ -153,7 +197,9 @@ async def _run(
     redaction: Redaction,
     show: Callable[[str], None],
     *,
+    registry: PlatformRegistry,
     reread: Callable[[], Settings],
+    agent: Agent | None,
     watchdog: Watchdog,
     stacks: IO[str],
 ) -> Outcome:
@@ -233,17 +279,20 @@ async def _run(
         clock=clock,
         ids=ids,
         store=store,
-        agent=BuiltinAgent(StoreMemory(store, clock), overview.status, clock),
+        agent=agent
+        or BuiltinAgent(StoreMemory(store, clock), overview.status, clock, no_model=unusable(config.model)),
         overview=overview,
         adapters=adapters,
         whatsapp_aliases=aliases,
         files=files,
+        in_thread=partial(
+            trio.to_thread.run_sync, abandon_on_cancel=True, limiter=trio.CapacityLimiter(RENDERERS)
+        ),
+        fetch_url=fetch,
     )
-    makers: list[Callable[[], Adapter]]
-    makers = [lambda: WebChat(clock, ids), lambda: Console(clock, ids), *MORE_ADAPTERS]
-    accounts = [tree.Account(make().platform, DEFAULT_ACCOUNT, make) for make in makers]
-    for make in makers:
-        adapters.configure(make().platform, make().capabilities)
+    accounts = Accounts(registry, settings, home=home, clock=clock, ids=ids)
+    for (platform, account), capabilities in accounts.capabilities.items():
+        adapters.configure(platform, capabilities, account)
     parts = tree.Parts(
         services=services,
         store_port=store,
@@ -269,7 +318,8 @@ async def _run(
         ),
         events=events,
         crashes=crashes,
-        accounts=accounts,
+        accounts=[Account(*key, partial(_make, accounts, *key)) for key in accounts],
+        configured=accounts,
         announce=partial(_announce, show),
         set_aside=set_aside,
         reread=partial(trio.to_thread.run_sync, reread, abandon_on_cancel=True),
@@ -296,7 +346,8 @@ async def _run(
     token = trio.lowlevel.current_trio_token()
     try:
         built = tree.build(parts)
-        for words in (*services.policies.unmatched(), *remarks(settings, os.environ, platforms())):
+        registered = {entry.name: entry.always for entry in registry.all_entries()}
+        for words in (*services.policies.unmatched(), *remarks(settings, registered)):
             log.warning("%s", words)
         with on_signal(signal.SIGUSR2, stacks, lambda: token.run_sync_soon(dump, idempotent=True)):
             return await system.run(built, signals=SIGNALS, calls={signal.SIGHUP: reload})
@@ -305,6 +356,15 @@ async def _run(
         store.close()
         with trio.move_on_after(WRITE_DEADLINE_S, shield=True):
             await crashes.write()  # those that ended the tree, and with it whoever writes them
+
+
+async def _make(accounts: Accounts, platform: str, account: str) -> Adapter | Unavailable:
+    """In a thread: checks and factories may be foreign, and import for seconds."""
+    with trio.move_on_after(MAKE_DEADLINE_S):
+        return await trio.to_thread.run_sync(
+            accounts.create, platform, account, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+        )
+    return Unavailable(FACTORY_FAILED, f"its adapter was not made within {MAKE_DEADLINE_S:g} s")
 
 
 async def _whatsapp_aliases(home: Path) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import trio
 
 from hermes.types import ports
+from hermes.types.content import Media
 from hermes.types.errors import SendError, SocketClosed
 from hermes.types.events import InboundEvent
 from hermes.types.ids import BootId
@@ -25,6 +26,7 @@ class FakeIO:
         self.events: list[InboundEvent] = []
         self.up: list[str] = []
         self.history: list[FeedItem] = []
+        self.files: dict[str, Sequence[Media]] = {}
         self.asked: list[tuple[str, str | None]] = []
         self.open = trio.Event()
         self.open.set()
@@ -47,6 +49,10 @@ class FakeIO:
 
     def chat_up(self, chat_id: str) -> None:
         self.up.append(chat_id)
+
+    async def attachments(self, delivery_id: str) -> Sequence[Media]:
+        await trio.lowlevel.checkpoint()
+        return self.files.get(delivery_id, ())
 
     async def feed(self, chat_id: str, since: str | None, limit: int) -> Sequence[FeedItem]:
         await trio.lowlevel.checkpoint()

@@ -7,11 +7,11 @@ from typing import cast, get_args
 from actors.commands.reply import Ask, Handler, Prompt, Reply, misused
 from actors.ports.services import Services
 from hermes.routing import busy
-from hermes.routing.quoting import one_line
 from hermes.sessions.ids import new_session_id
 from hermes.store import busy_ops, ops, queries
 from hermes.types import texts
 from hermes.types.ids import SessionKey
+from hermes.types.quoting import one_line
 from hermes.types.records import BusyMode
 
 CONFIGURED = "default"

@@ -12,6 +12,7 @@ from hermes.store import command_ops, people_ops, queries
 from hermes.types import texts
 from hermes.types.errors import GatewayError
 from hermes.types.origin import DEFAULT_ACCOUNT
+from hermes.types.quoting import quoted
 
 PLATFORM_DEADLINE_S = 10.0
 """How long the chat waits for an adapter that goes down or comes up; longer, and it is shown as it is then."""
@@ -42,7 +43,10 @@ def _version(ask: Ask) -> Reply:
 
 
 def _model(ask: Ask) -> Reply:
-    return Reply(texts.MODEL.format(agent=ask.services.agent.name))
+    agent = ask.services.agent
+    if agent.model:
+        return Reply(texts.MODEL.format(model=quoted(agent.model)))
+    return Reply(texts.MODEL_NONE.format(agent=agent.name))
 
 
 def _voice(_ask: Ask) -> Reply:

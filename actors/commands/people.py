@@ -10,11 +10,11 @@ from functools import partial
 from actors.commands.reply import Ask, Handler, Reply
 from actors.ports.services import Services
 from hermes.pairing.codes import fresh_code, matches, typed_code
-from hermes.routing.quoting import quoted
 from hermes.store import linking, people
 from hermes.store.people_ops import PutLinkCode, Side, UseLinkCode
 from hermes.types import texts
 from hermes.types.content import Outbound
+from hermes.types.quoting import quoted
 
 CODE_TTL_S = 600.0
 NAME_DIGITS = 12

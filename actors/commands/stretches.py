@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from actors.commands.reply import Ask, Handler, Prompt, Reply, misused
 from hermes.routing import answers
 from hermes.routing.commands import parse_command
-from hermes.routing.quoting import one_line, quoted
 from hermes.sessions.ids import new_session_id
 from hermes.store import command_ops, ops, stretches
 from hermes.store.stretches import Exchange, LastSaid
 from hermes.types import texts
 from hermes.types.ids import SessionId, SessionKey
+from hermes.types.quoting import one_line, quoted
 from hermes.types.records import Stretch
 
 MOST_UNDONE = 100

@@ -8,7 +8,7 @@ and the adapter object can do nothing more.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,22 +17,23 @@ import trio
 from actors.ports.intake import Intake
 from actors.ports.internal import external
 from actors.ports.wire import Borrowed, Wire
-from hermes.store import feed, ops
+from hermes.store import feed, ops, outbox, queries
 from hermes.store.port import Store
 from hermes.types import faults
 from hermes.types.channels import Channel
-from hermes.types.content import Capabilities
-from hermes.types.errors import UNREACHABLE, Failure, SendError
-from hermes.types.events import InboundEvent
+from hermes.types.content import Capabilities, Media
+from hermes.types.errors import RATE_LIMITED, UNREACHABLE, Failure, GatewayError, SendError
+from hermes.types.events import Attachment, InboundEvent
 from hermes.types.ids import BootId
 from hermes.types.origin import DEFAULT_ACCOUNT, LaneKey, lane_key
-from hermes.types.ports import Accepted, Adapter, Channels
+from hermes.types.ports import Accepted, Adapter, Channels, Files, FileSink
 from hermes.types.records import FeedItem
 from supervisors.context import Context
 
 log = logging.getLogger(__name__)
 
 LIST_DEADLINE_S = 10.0
+NOT_FETCHED = "not_fetched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,14 @@ class AdapterPort:
         """See ``ports.AdapterIO``."""
         return await self._store.read(feed.feed, self.platform, self.account, chat_id, since, limit)
 
+    async def unanswered(self, row_ids: Collection[int]) -> Collection[int]:
+        """See ``ports.AdapterIO``."""
+        return await self._store.read(queries.unanswered, self.platform, self.account, list(row_ids))
+
+    async def attachments(self, delivery_id: str) -> Sequence[Media]:
+        """See ``ports.AdapterIO``."""
+        return await self._store.read(outbox.attachments, delivery_id, self.platform, self.account)
+
     # --- the channel directory -----------------------------------------------------------------------------------------
 
     async def channels(self) -> Sequence[Channel] | None:
@@ -150,6 +159,32 @@ class AdapterPort:
         except Exception as error:
             log.warning("%s: its chats were not listed: %s", self.name, error)
         return None
+
+    # --- files that people send ----------------------------------------------------------------------------------------
+
+    async def fetch(self, attachment: Attachment, to: FileSink, deadline_s: float) -> None:
+        """Hand all bytes of ``attachment`` to ``to``, by the platform's own way. Raises ``GatewayError`` and nothing else.
+
+        A failure of the whole adapter is also put before its actor. One that it has no name for is not: the next file may be
+        made to bring it about again, and no file is worth a platform.
+        """
+        if not isinstance(self._adapter, Files):
+            raise GatewayError(Failure(NOT_FETCHED, detail=f"{self.platform} hands out no files"))
+        if self._closed or not self.up:
+            raise GatewayError(Failure(UNREACHABLE, scope="adapter", detail="the adapter is not up"))
+        try:
+            with self.borrowed(deadline_s) as call:
+                await self._adapter.fetch(attachment, to)
+        except GatewayError as error:
+            if error.failure.scope == "adapter" and error.failure.code != RATE_LIMITED:
+                self.report(error)
+            raise
+        except Exception as error:
+            log.exception("%s: a file was not fetched for a reason that has no name", self.name)
+            raise GatewayError(Failure(NOT_FETCHED, detail=type(error).__name__)) from error
+        if call.cut_short:
+            why = f"the adapter went away, or was not done within {deadline_s:g} s"
+            raise GatewayError(Failure(UNREACHABLE, detail=why))
 
     # --- the incarnation -----------------------------------------------------------------------------------------------
 
@@ -201,6 +236,8 @@ class AdapterTable:
         self._accounts: set[tuple[str, str]] = set()
         self._identities: dict[tuple[str, str], Identity] = {}
         self._paused: set[tuple[str, str]] = set()
+        self._unavailable: set[tuple[str, str]] = set()
+        self._opened = trio.Event()
 
     def configure(self, platform: str, capabilities: Capabilities, account: str = DEFAULT_ACCOUNT) -> None:
         """Make an account known before its adapter is up: decisions need the platform's capabilities."""
@@ -246,6 +283,15 @@ class AdapterTable:
         """All accounts that are paused."""
         return frozenset(self._paused)
 
+    def examined(self, platform: str, account: str, *, usable: bool) -> None:
+        """Whether an adapter could be made of this account, the last time."""
+        (self._unavailable.discard if usable else self._unavailable.add)((platform, account))
+
+    @property
+    def unavailable(self) -> frozenset[tuple[str, str]]:
+        """All accounts of which none could be made."""
+        return frozenset(self._unavailable)
+
     def add(self, port: AdapterPort, adapter: Adapter) -> None:
         """This is the live port of its account now; one that is still there belongs to a life that was given up."""
         key = (port.platform, port.account)
@@ -259,6 +305,18 @@ class AdapterTable:
         key = (port.platform, port.account)
         if self._ports.get(key) is port:
             del self._ports[key], self._wires[key]
+
+    def open(self, port: AdapterPort) -> None:
+        """``port`` is connected."""
+        port.up = True
+        self._opened.set()
+        self._opened = trio.Event()
+
+    async def connected(self, platform: str, account: str) -> AdapterPort:
+        """The live port of an account, as soon as it is connected."""
+        while (port := self.find(platform, account)) is None or not port.up:
+            await self._opened.wait()
+        return port
 
     def find(self, platform: str, account: str) -> AdapterPort | None:
         """The live port of an account, if its adapter runs."""

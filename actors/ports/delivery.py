@@ -3,7 +3,8 @@
 A wake-up means "look". It is lost harmlessly: a lane reads its rows when it starts, and a sweep finds forgotten ones.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hermes.delivery.limits import Limiter
@@ -13,6 +14,14 @@ from supervisors.dynamic import SupervisorRef
 from supervisors.ref import ActorRef
 from supervisors.registry import Registry
 from supervisors.spec import ChildSpec, path_segment
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The newest text of an answer that is being written; its turn is at work since ``began_at``, in Trio's time."""
+
+    draft: Draft
+    began_at: float
 
 
 class Delivery:
@@ -30,7 +39,8 @@ class Delivery:
         self._look = look
         self._supervisor = SupervisorRef(registry.ref(lanes))
         self.limiter = Limiter()
-        self._drafts: dict[LaneKey, Draft] = {}
+        self._drafts: dict[LaneKey, dict[str, Writing]] = {}
+        self._news: set[LaneKey] = set()
         self._work: dict[LaneKey, dict[str, str | None]] = {}
         self._looks: set[LaneKey] = set()
 
@@ -63,26 +73,32 @@ class Delivery:
     def _ref(self, lane: LaneKey) -> ActorRef[Any]:
         return self._registry.ref(f"{self._lanes}/{path_segment(lane)}")
 
-    def draft(self, lane: LaneKey, draft: Draft) -> None:
-        """Show ``draft``; only the newest one of a lane is kept."""
-        waiting = lane in self._drafts
-        self._drafts[lane] = draft
-        if not waiting:
+    def draft(self, lane: LaneKey, draft: Draft, began_at: float) -> None:
+        """Show ``draft``; only the newest one of an answer is kept, until ``drop_draft``."""
+        self._drafts.setdefault(lane, {})[draft.draft_id] = Writing(draft, began_at)
+        if lane not in self._news:
+            self._news.add(lane)
             self._nudge(lane)
 
-    def take_draft(self, lane: LaneKey) -> Draft | None:
-        """The newest draft of ``lane``, once."""
-        return self._drafts.pop(lane, None)
+    def drafts(self, lane: LaneKey) -> Mapping[str, Writing]:
+        """What is being written in ``lane``, by the name of the draft; it is news no more."""
+        self._news.discard(lane)
+        return dict(self._drafts.get(lane, {}))
+
+    def has_news(self, lane: LaneKey) -> bool:
+        """True if ``drafts`` would give something new."""
+        return lane in self._news
+
+    def is_written(self, lane: LaneKey, draft_id: str) -> bool:
+        """True as long as there is a draft of that name."""
+        return draft_id in self._drafts.get(lane, {})
 
     def drop_draft(self, lane: LaneKey, draft_id: str) -> None:
         """The answer is complete; its draft must not come after it."""
-        draft = self._drafts.get(lane)
-        if draft is not None and draft.draft_id == draft_id:
+        drafts = self._drafts.get(lane, {})
+        if drafts.pop(draft_id, None) is not None and not drafts:
             del self._drafts[lane]
-
-    def has_draft(self, lane: LaneKey) -> bool:
-        """True if ``take_draft`` would give one."""
-        return lane in self._drafts
+            self._news.discard(lane)
 
     def working(self, lane: LaneKey, name: str, thread_id: str | None) -> None:
         """The answer called ``name`` is being worked on: its chat sees somebody typing until ``resting``."""

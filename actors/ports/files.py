@@ -21,14 +21,19 @@ InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 class HomeFiles:
     """Runs functions that are given the home, each with a deadline."""
 
-    def __init__(self, home: Path, in_thread: InThread) -> None:
+    def __init__(self, home: Path, in_thread: InThread, deadline_s: float = FILES_DEADLINE_S) -> None:
         self._home = home
         self._in_thread = in_thread
+        self._deadline_s = deadline_s
+
+    def within(self, deadline_s: float) -> "HomeFiles":
+        """The same with another deadline, for what takes longer."""
+        return HomeFiles(self._home, self._in_thread, deadline_s)
 
     async def run(self, function: Callable[Concatenate[Path, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What ``function(home, …)`` returns. Raises what it raises, or ``GatewayError`` (``files_slow``) past the deadline."""
-        with trio.move_on_after(FILES_DEADLINE_S):
+        with trio.move_on_after(self._deadline_s):
             found: T = await self._in_thread(lambda: function(self._home, *args, **kwargs))
             return found
-        detail = f"the disk of {self._home} has not answered for {FILES_DEADLINE_S:.0f} s"
+        detail = f"the disk of {self._home} has not answered for {self._deadline_s:.0f} s"
         raise GatewayError(Failure(FILES_SLOW, scope="gateway", detail=detail))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hermes.store import ops, queries
+from hermes.store import keeping_ops, queries
 from hermes.store.port import Store
 from hermes.types.ids import Clock, SessionKey
 from hermes.types.records import Note, SearchHit
@@ -25,8 +25,8 @@ class StoreMemory:
 
     async def add_note(self, key: str, text: str) -> Note:
         """See ``agent.Memory``."""
-        return await self._store.write(ops.AddNote(key, text, self._clock.wall()))
+        return await self._store.write(keeping_ops.AddNote(key, text, self._clock.wall()))
 
     async def drop_note(self, note_id: int) -> bool:
         """See ``agent.Memory``."""
-        return await self._store.write(ops.DropNote(note_id))
+        return await self._store.write(keeping_ops.DropNote(note_id))

@@ -42,7 +42,7 @@ NOT_RESTARTED = "not_restarted"
 PAUSED, DISABLED = "paused", "disabled"
 UNAVAILABLE = "unavailable"
 LASTING = frozenset({PAUSED, DISABLED})
-"""How an adapter stays until somebody resumes it."""
+"""How an adapter stays until somebody resumes it; of one that could not be made it is said with ``disabled``."""
 
 FIGURES_DEADLINE_S = 2.0
 RESTART_DEADLINE_S = 60.0
@@ -119,22 +119,22 @@ class TreeOverview:
         if root is None and path is not None:
             raise no_such_actor(path)
         head = {"as_of": self.clock.wall(), "boot_id": self.boot_id, "live": True}
-        paused = self._paused()
-        return lambda: {**head, "root": None if root is None else self._shown(root, paused)}
+        marks = self._marks()
+        return lambda: {**head, "root": None if root is None else self._shown(root, marks)}
 
     def node(self, node: ActorSnapshot) -> dict[str, Any]:
-        """``node`` and all below it as people may see them: without secrets, and paused where it is."""
-        return self._shown(node, self._paused())
+        """``node`` and all below it as people may see them: without secrets, and an adapter in the state that it has for them."""
+        return self._shown(node, self._marks())
 
-    def _shown(self, node: ActorSnapshot, paused: frozenset[str]) -> dict[str, Any]:
+    def _shown(self, node: ActorSnapshot, marks: Mapping[tuple[str, str], str]) -> dict[str, Any]:
         shown = node.to_json()
         nodes = [shown]
         for one in nodes:
             nodes.extend(one["children"])
             if one["last_error"] is not None:
                 one["last_error"] = self.redact(one["last_error"])
-            if paused and one["path"] in paused and one["state"] == "running":
-                one["state"] = PAUSED
+            if marks:
+                one["state"] = marks.get((one["path"], one["state"]), one["state"])
         return shown
 
     async def trace(self, wanted: str) -> Mapping[str, Any]:
@@ -174,7 +174,7 @@ class TreeOverview:
                 "active": len(sessions),
                 "busy": sum(bool(node.children) for node in sessions),
             },
-            "down": _down(root),
+            "down": self._down(root),
             "store": None if (failure := self._store.degraded) is None else self.redact(str(failure)),
         }
 
@@ -253,10 +253,16 @@ class TreeOverview:
                 await ref.restart_child(":".join(key), RESUME_DEADLINE_S)
         return self._shown_adapter(path)
 
+    async def renew(self, platform: str, account: str) -> None:
+        """Have an adapter begin a new life, because it is configured otherwise now; a paused one stays paused."""
+        ref = SupervisorRef(self._system.registry.ref(ADAPTERS))
+        with suppress(ChildNotUpError, ActorDownError, LookupError, trio.TooSlowError):
+            await ref.restart_child(f"{platform}:{account}", RESUME_DEADLINE_S)
+
     def disabled_adapters(self) -> Iterator[Disabled]:
-        """The adapters that nothing but a person brings back."""
+        """The adapters that nothing but a person brings back; not those that were never there."""
         for node in _children(self._system.snapshot(), ADAPTERS):
-            if node.state == DISABLED:
+            if node.state == DISABLED and (node.path, DISABLED) not in self._marks():
                 failure = self._adapter(node)["failure"]
                 yield Disabled(node.name, node.incarnation, failure["code"] if failure else DISABLED)
 
@@ -269,11 +275,12 @@ class TreeOverview:
         if node is None:
             return Failure(UNAVAILABLE, detail=f"{platform}:{DEFAULT_ACCOUNT} is not up yet")
         seen = self._adapter(node)
-        lasts = seen["state"] in LASTING
+        lasts = seen["state"] in {*LASTING, UNAVAILABLE}
         words = f"{node.name} is {seen['state'] if lasts else 'not up at the moment'}"
         if failure := seen["failure"]:
             words = f"{words}: {failure['code']}: {failure['detail']}"
-        return Failure(seen["state"] if lasts else UNAVAILABLE, detail=words)
+        state = DISABLED if seen["state"] == UNAVAILABLE else seen["state"]
+        return Failure(state if lasts else UNAVAILABLE, detail=words)
 
     def _adapter_at(self, name: str) -> tuple[str, tuple[str, str]]:
         platform, _, account = name.partition(":")
@@ -291,23 +298,33 @@ class TreeOverview:
             raise no_such_actor(path)
         return self._adapter(node)
 
-    def _paused(self) -> frozenset[str]:
-        return frozenset(_adapter_path(*key) for key in self._adapters.paused)
+    def _marks(self) -> Mapping[tuple[str, str], str]:
+        """What people are told in place of a state of the kit's, by path and that state."""
+        marks = {(_adapter_path(*key), "running"): PAUSED for key in self._adapters.paused}
+        return marks | {(_adapter_path(*key), DISABLED): UNAVAILABLE for key in self._adapters.unavailable}
 
     def _state(self) -> str:
         if self._system.stopping is not None:
             return "draining"
         waiting = self.waiting()
-        if "store" in waiting or _down(self._system.snapshot()):
+        if "store" in waiting or self._down(self._system.snapshot()):
             return "degraded"
         return "starting" if waiting else "running"
+
+    def _down(self, root: ActorSnapshot | None) -> list[str]:
+        """Paths of actors that do not come back by themselves; an adapter that was never there is none."""
+        nodes, marks = [] if root is None else root.walk(), self._marks()
+        return [
+            node.path
+            for node in nodes
+            if node.state in {DISABLED, "stuck"} and (node.path, node.state) not in marks
+        ]
 
     def _adapter(self, node: ActorSnapshot) -> Mapping[str, Any]:
         platform, _, account = node.name.partition(":")
         port = self._adapters.find(platform, account)
-        state = "listening" if node.state == "running" else node.state
-        if node.state == "running" and self._adapters.is_paused(platform, account):
-            state = PAUSED
+        state = self._marks().get((node.path, node.state), node.state)
+        state = "listening" if state == "running" else state
         down = node.state in {"backoff", "disabled"} and node.last_error is not None
         code, _, detail = self.redact(node.last_error or "").partition(": ")
         return {
@@ -337,11 +354,6 @@ def no_such_actor(path: str) -> GatewayError:
 
 def _adapter_path(platform: str, account: str) -> str:
     return f"{ADAPTERS}/{path_segment(f'{platform}:{account}')}"
-
-
-def _down(root: ActorSnapshot | None) -> list[str]:
-    """Paths of actors that do not come back by themselves."""
-    return [] if root is None else [node.path for node in root.walk() if node.state in {"disabled", "stuck"}]
 
 
 def _children(root: ActorSnapshot | None, path: str) -> tuple[ActorSnapshot, ...]:

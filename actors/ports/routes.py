@@ -10,10 +10,11 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 from actors.ports.adapters import AdapterPort
 from hermes.types.errors import GatewayError, SocketClosed
+from hermes.types.http import error_body
 from hermes.types.ports import (
     Auth,
     ControlVerb,
@@ -22,9 +23,11 @@ from hermes.types.ports import (
     MountedVerb,
     Request,
     Response,
+    ResponseStream,
     Route,
     Socket,
     SocketRoute,
+    StreamRoute,
 )
 
 log = logging.getLogger(__name__)
@@ -34,17 +37,18 @@ GOING_AWAY = 1001
 INTERNAL_ERROR = 1011
 
 
-def _words(status: int, message: str, retry_after: int | None = None) -> Response:
+A = TypeVar("A")
+
+
+def _words(status: int, code: str, message: str, retry_after: int | None = None) -> Response:
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return Response(
-        status, json.dumps({"ok": False, "error": {"message": message}}).encode(), headers=headers
-    )
+    return Response(status, json.dumps(error_body(status, code, message)).encode(), headers=headers)
 
 
 class Mounted:
     """One entry; implements ``ports.MountedRoute``."""
 
-    def __init__(self, route: Route | SocketRoute) -> None:
+    def __init__(self, route: Route | StreamRoute | SocketRoute) -> None:
         self.route = route
         self.port: AdapterPort | None = None
 
@@ -53,22 +57,47 @@ class Mounted:
         """What the caller has to prove."""
         return self.route.auth
 
+    @property
+    def key(self) -> str:
+        """See ``ports.MountedRoute``."""
+        return self.route.key
+
+    @property
+    def streams(self) -> bool:
+        """See ``ports.MountedRoute``."""
+        return isinstance(self.route, StreamRoute)
+
     async def call(self, request: Request) -> Response:
         """See ``ports.MountedRoute``."""
-        port, route = self.port, self.route
-        if port is None or not port.up or not isinstance(route, Route):
-            return _words(503, "This platform is not up at the moment.", 5)
-        answer = _words(504, "The platform's handler took too long.", 5)
+        route = self.route
+        handler = partial(route.handler, request) if isinstance(route, Route) else None
+        late = _words(504, "handler_timeout", "The platform's handler took too long.", 5)
+        return await self._answer(handler, HANDLER_DEADLINE_S, late)
+
+    async def stream(self, request: Request, out: ResponseStream) -> Response | None:
+        """See ``ports.MountedRoute``."""
+        route = self.route
+        handler = partial(route.handler, request, out) if isinstance(route, StreamRoute) else None
+        cut = _words(503, "platform_away", "The platform went away meanwhile.", 5)
+        return await self._answer(handler, math.inf, cut)
+
+    async def _answer(
+        self, handler: Callable[[], Awaitable[A]] | None, deadline_s: float, cut_short: Response
+    ) -> A | Response:
+        port = self.port
+        if port is None or not port.up or handler is None:
+            return _words(503, "platform_away", "This platform is not up at the moment.", 5)
         try:
-            with port.borrowed(HANDLER_DEADLINE_S):
-                answer = await route.handler(request)
+            with port.borrowed(deadline_s):
+                return await handler()
         except GatewayError as error:
-            return _words(503, str(error.failure), math.ceil(error.failure.retry_after or 5))
+            failure = error.failure
+            return _words(503, failure.code, str(failure), math.ceil(failure.retry_after or 5))
         except Exception as error:
-            log.exception("the handler of %s failed", route.path)
+            log.exception("the handler of %s failed", self.route.path)
             port.report(error)
-            return _words(500, "The platform's handler failed.")
-        return answer
+            return _words(500, "handler_failed", "The platform's handler failed.")
+        return cut_short
 
     async def open(self, request: Request, socket: Socket) -> None:
         """See ``ports.MountedRoute``."""
@@ -124,7 +153,7 @@ class RouteTable:
         """Serve ``mounts`` by ``port``. What another live adapter has claimed raises ``ValueError``."""
         for mount in mounts:
             match mount:
-                case Route():
+                case Route() | StreamRoute():
                     for method in sorted(mount.methods):
                         self._mount_route((method, mount.path), mount, port)
                 case SocketRoute():
@@ -154,7 +183,7 @@ class RouteTable:
         return self._verbs.get(name)
 
     def _mount_route(
-        self, key: tuple[str | None, str], route: Route | SocketRoute, port: AdapterPort
+        self, key: tuple[str | None, str], route: Route | StreamRoute | SocketRoute, port: AdapterPort
     ) -> None:
         entry = self._entries.setdefault(key, Mounted(route))
         _claim(entry.port, port, route.path)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import trio
 
+from actors.fetching import Fetching
 from actors.policies import Policies
 from actors.ports.access import Access
 from actors.ports.adapters import AdapterTable
@@ -12,9 +13,11 @@ from actors.ports.channels import ChannelDirectory
 from actors.ports.commands import Commands
 from actors.ports.conversations import Conversations
 from actors.ports.delivery import Delivery
+from actors.ports.files import InThread
 from actors.ports.intake import Intake
 from actors.ports.internal import InternalEvents
 from actors.ports.notices import Notices
+from actors.ports.outgoing import Outgoing
 from actors.ports.overview import TreeOverview
 from actors.ports.pairing import Pairing
 from actors.ports.people import PeoplePort
@@ -64,3 +67,8 @@ class Services:
     """A place for each answer that is worked on."""
     processes: Processes
     """Whatever starts a program of the operator's starts it here."""
+    in_thread: InThread
+    """Runs what would hold up the loop."""
+    fetching: Fetching
+    outgoing: Outgoing
+    """The files that go with answers."""

@@ -10,16 +10,27 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import trio
 
 from hermes.types.content import Capabilities, Draft, Part, SendResult
-from hermes.types.errors import RATE_LIMITED, SEND_UNCONFIRMED, UNREACHABLE, Failure, GatewayError, SendError
-from hermes.types.ports import Adapter, Drafts, Reactions, Typing
+from hermes.types.errors import (
+    NOT_EDITABLE,
+    RATE_LIMITED,
+    SEND_UNCONFIRMED,
+    UNREACHABLE,
+    Failure,
+    GatewayError,
+    SendError,
+)
+from hermes.types.ports import Adapter, Deletes, Drafts, Edits, Reactions, Typing
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+DELETE_DEADLINE_S = 5.0
 DRAFT_DEADLINE_S = 5.0
 REACTION_DEADLINE_S = 5.0
 TYPING_DEADLINE_S = 2.0
@@ -93,26 +104,49 @@ class Wire:
         A failure of the whole adapter, and whatever it has no name for, is also put before its actor; that the platform
         has had enough for now is no failure of the adapter.
         """
+        send = partial(self._adapter.send, chat_id, part, reply_to=reply_to, metadata=metadata)
+        result = await self._call("send", send)
+        if not isinstance(result, SendResult):  # foreign code: checked, not believed
+            raise self._nameless("send", TypeError(f"send returned {type(result).__name__}, not SendResult"))
+        return result
+
+    async def edit(
+        self, chat_id: str, message_id: str, part: Part, *, metadata: Mapping[str, str], final: bool
+    ) -> None:
+        """Have a message of ours say ``part``, as ``send`` does: its deadline, its failures."""
+        if not isinstance(adapter := self._adapter, Edits):
+            raise SendError(Failure(NOT_EDITABLE), "not_sent")
+        await self._call(
+            "edit", partial(adapter.edit, chat_id, message_id, part, metadata=metadata, final=final)
+        )
+
+    async def _call(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        """What ``call`` returns. Raises ``SendError`` and nothing else."""
         if not self._life.up:
             raise SendError(Failure(UNREACHABLE, scope="adapter", detail="the adapter is not up"), "not_sent")
         deadline_s = self.capabilities.send_timeout_s
         try:
-            with self._life.borrowed(deadline_s) as call:
-                result = await self._adapter.send(chat_id, part, reply_to=reply_to, metadata=metadata)
-                if not isinstance(result, SendResult):  # foreign code: checked, not believed
-                    raise TypeError(f"send returned {type(result).__name__}, not SendResult")
+            with self._life.borrowed(deadline_s):
+                return await call()
         except SendError as error:
             if error.failure.scope == "adapter" and error.failure.code != RATE_LIMITED:
                 self._life.report(error)
             raise
         except Exception as error:
-            log.exception("%s: send failed in a way it has no name for", self._life.name)
-            self._life.report(error)
-            raise SendError(Failure(SEND_UNCONFIRMED, detail=type(error).__name__), "unknown") from error
-        if call.cut_short:
-            why = f"the adapter went away, or gave no answer within {deadline_s:g} s"
-            raise SendError(Failure(SEND_UNCONFIRMED, detail=why), "unknown")
-        return result
+            raise self._nameless(name, error) from error
+        why = f"the adapter went away, or gave no answer within {deadline_s:g} s"
+        raise SendError(Failure(SEND_UNCONFIRMED, detail=why), "unknown")
+
+    def _nameless(self, name: str, error: Exception) -> SendError:
+        log.error("%s: %s failed in a way it has no name for", self._life.name, name, exc_info=error)
+        self._life.report(error)
+        return SendError(Failure(SEND_UNCONFIRMED, detail=type(error).__name__), "unknown")
+
+    async def delete(self, chat_id: str, message_id: str) -> Failure | None:
+        """Take a message of ours back; as ``draft``."""
+        if isinstance(adapter := self._adapter, Deletes):
+            return await self._show(partial(adapter.delete, chat_id, message_id), DELETE_DEADLINE_S)
+        return Failure(NOT_EDITABLE)
 
     async def draft(self, chat_id: str, draft: Draft) -> Failure | None:
         """Show the newest text of an answer where the platform can. Losing it is harmless, so nothing is raised; what the

@@ -45,10 +45,12 @@ class BuiltinAgent:
     """Keeps notes, searches past conversations, tells status and time, and says that it has no model.
 
     ``status`` gives the mapping that ``hermes status --json`` prints. ``pace`` is awaited between two deltas,
-    so that a person sees the answer being written; at most ``MAX_DELTAS`` times in a turn.
+    so that a person sees the answer being written; at most ``MAX_DELTAS`` times in a turn. ``no_model``: why the model that is
+    configured is not asked, if there is one.
     """
 
     name = "builtin"
+    model = ""
 
     def __init__(
         self,
@@ -56,11 +58,13 @@ class BuiltinAgent:
         status: Callable[[], Awaitable[Mapping[str, Any]]],
         clock: Clock,
         pace: Callable[[], Awaitable[None]] = DEFAULT_PACE,
+        no_model: str = "",
     ) -> None:
         self._memory = memory
         self._status = status
         self._clock = clock
         self._pace = pace
+        self._no_model = no_model
 
     async def run(self, turn: Turn, io: AgentIO) -> Final:
         """Answer every event of ``turn``, and what it is steered with, in order, in one text.
@@ -75,8 +79,12 @@ class BuiltinAgent:
         events = list(turn.events)
         while len(sections) < len(events):
             n = len(sections)
-            intent = read_intent(events[n].text)
-            sections.append(await self._answer(intent, f"{turn.turn_id}/{n}", of, done, io))
+            text = events[n].text
+            section = await self._answer(read_intent(text), f"{turn.turn_id}/{n}", of, done, io)
+            if files := [file for file in turn.files if file.event == n]:
+                rest = f"{phrases.CANNOT_LOOK}\n\n{section}" if text.strip() else section
+                section = f"{phrases.received(files)} {rest}"
+            sections.append(section)
             events += await io.steered()
         answer = "\n\n".join(sections)
         for piece in _deltas(answer):
@@ -89,9 +97,9 @@ class BuiltinAgent:
     ) -> str:
         match intent:
             case Greeting():
-                return phrases.GREETING
+                return phrases.greeting(self._no_model)
             case Help():
-                return phrases.HELP
+                return phrases.help_text(self._no_model)
             case AddNote(text):
                 return done.get(key) or await self._add_note(key, text, io)
             case ListNotes():

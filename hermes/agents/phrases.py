@@ -4,11 +4,15 @@ import re
 import time
 from collections.abc import Sequence
 
+from hermes.types.agent import LocalFile
 from hermes.types.records import Note, SearchHit
 
-NO_MODEL = """\
-No language model is configured, so I cannot hold a free conversation. A model is named in `config.yaml` in the \
-gateway's home:
+NO_MODEL = "No language model is configured, so I cannot hold a free conversation."
+UNUSABLE_MODEL = (
+    "The language model that is configured cannot be asked, so I cannot hold a free conversation: {why}."
+)
+MODEL_HOW = """\
+A model is named in `config.yaml` in the gateway's home:
 
 ```yaml
 model:
@@ -18,7 +22,7 @@ model:
   default: name-of-the-model
 ```
 
-This version cannot talk to one yet; the version that can will read just that."""
+It answers once the gateway has been restarted."""
 
 ABILITIES = """\
 What I can do without a model:
@@ -30,8 +34,8 @@ What I can do without a model:
 - `echo hello` says hello back
 - `help` shows this"""
 
-GREETING = f"Hello. I am the gateway's built-in agent. {NO_MODEL}\n\n{ABILITIES}"
-HELP = f"{ABILITIES}\n\n{NO_MODEL}"
+GREETING = "Hello. I am the gateway's built-in agent."
+CANNOT_LOOK = "I cannot look at attachments: no language model is configured."
 HINT = "Say `help` for what I can do now and how to set a model."
 NOTED = "Noted as number {note_id}."
 FORGOTTEN = "Note {note_id} is forgotten."
@@ -46,6 +50,20 @@ TIME = "It is %H:%M:%S on %A, %d %B %Y (%Z)."
 
 _QUOTE_CHARACTERS = 200
 _SPEAKERS = {"user": "you", "assistant": "me"}
+
+
+def greeting(why: str = "") -> str:
+    """Who is there. ``why`` says what is wrong with the model that is configured, if one is."""
+    return f"{GREETING} {_no_model(why)}\n\n{ABILITIES}"
+
+
+def help_text(why: str = "") -> str:
+    """What can be done, and how to have more; ``why`` as above."""
+    return f"{ABILITIES}\n\n{_no_model(why)}"
+
+
+def _no_model(why: str) -> str:
+    return f"{UNUSABLE_MODEL.format(why=why) if why else NO_MODEL} {MODEL_HOW}"
 
 
 def notes(kept: Sequence[Note]) -> str:
@@ -85,8 +103,17 @@ def hits(query: str, found: Sequence[SearchHit]) -> str:
 def no_model(text: str) -> str:
     """The answer to what only a model would understand."""
     if not text:
-        return f"I cannot look at attachments: no language model is configured. {HINT}"
+        return f"{CANNOT_LOOK} {HINT}"
     return f"You wrote {_code(text)}. No language model is configured, so I cannot answer that. {HINT}"
+
+
+def received(files: Sequence[LocalFile]) -> str:
+    """What is said of ``files`` (at least one): which of them came, and why others did not."""
+    problems = [file.problem for file in files if file.problem]
+    got = len(files) - len(problems)
+    words = [f"I have {'your file' if got == 1 else f'your {got} files'}."] if got else []
+    words += [f"A file of yours did not reach me: {problem}." for problem in dict.fromkeys(problems)]
+    return " ".join(words)
 
 
 def _code(text: str) -> str:

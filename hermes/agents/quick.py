@@ -15,10 +15,10 @@ import trio
 from hermes.config.quick import Program
 from hermes.ops.processes import Finished, Processes
 from hermes.routing.commands import parse_command
-from hermes.routing.quoting import code_block
 from hermes.types import texts
 from hermes.types.agent import AgentIO, Final, Step, ToolCall, Turn
 from hermes.types.errors import TOO_MANY_PROCESSES, GatewayError
+from hermes.types.quoting import code_block
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class QuickAgent:
     """
 
     name = "quick"
+    model = ""
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 import click
 
 from hermes.cli.options import home_option, json_option, print_json
+from hermes.cli.text import file_lines
 from hermes.cli.who import PLATFORM, Who, checked
 from hermes.ops.control.client import ControlError
 
@@ -116,7 +117,7 @@ def _one(home: Path, who: Who, message: str, timeout_s: float, as_json: bool) ->
 
     def answered(item: "Item") -> None:
         if not as_json:
-            click.echo(item.text)
+            _print(item)
             return
         document = {
             "ok": True,
@@ -124,6 +125,10 @@ def _one(home: Path, who: Who, message: str, timeout_s: float, as_json: bool) ->
             "session_key": who.session_key,
             "message_id": item.reply_to,
             "reply": item.text,
+            "files": [
+                {"name": one.name, "kind": one.kind, "path": one.ref, "size_bytes": one.size_bytes}
+                for one in item.files
+            ],
             "delivery_id": item.item_id,
             "at": item.at,
             "earlier": [{"reply": one.text, "delivery_id": one.item_id, "at": one.at} for one in earlier],
@@ -138,19 +143,30 @@ def _one(home: Path, who: Who, message: str, timeout_s: float, as_json: bool) ->
 
 def _lines(home: Path, who: Who, timeout_s: float) -> bool:
     """Each line of standard input is a message; False if one was refused."""
-    exchange = Exchange(lambda item: click.echo(item.text), _aside, _say)
+    exchange = Exchange(_print, _aside, _say)
     exchange.run(home, who, (line.rstrip("\n") for line in sys.stdin), timeout_s)
     for refusal in exchange.refusals:
         _say(refusal.failure.detail)
     return not exchange.refusals
 
 
+def _print(item: "Item") -> None:
+    for line in _words(item):
+        click.echo(line)
+
+
 def _aside(item: "Item") -> None:
     """An answer to what was said in another run; a notice, such as a place in line, answers nothing."""
-    if item.answers:
-        click.echo(f"[to an earlier message] {item.text}", err=True)
-    else:
-        _say(item.text)
+    for line in _words(item):
+        if item.answers:
+            click.echo(f"[to an earlier message] {line}", err=True)
+        else:
+            _say(line)
+
+
+def _words(item: "Item") -> list[str]:
+    """What it says, and its files; nothing of one that only says that there is no answer."""
+    return [*([item.text] if item.text else ()), *file_lines(item)]
 
 
 def _say(words: str) -> None:

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from hermes.cli.text import plain_lines
 from hermes.cli.version import line
 from hermes.ops.control.client import ControlError, NotRunning
 from hermes.types.errors import GatewayError
+
+if TYPE_CHECKING:
+    from hermes.registry.entry import PlatformEntry
 
 FAILED, USAGE, NOT_RUNNING = 1, 2, 3
 
@@ -94,14 +98,14 @@ hermes.params.append(
 )
 
 
-def execute(arguments: Sequence[str]) -> int:
+def execute(arguments: Sequence[str], platforms: "Sequence[PlatformEntry]" = ()) -> int:
     """Run the command that ``arguments`` name; errors go to stderr, as JSON where JSON was asked for."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal gets question marks, not a traceback
     try:
         # Commands end with ctx.exit(code) where it is not 0; outside click's standalone mode that comes back as a value.
-        code = hermes.main(list(arguments), prog_name="hermes", standalone_mode=False)
+        code = hermes.main(list(arguments), prog_name="hermes", standalone_mode=False, obj=tuple(platforms))
         return code if isinstance(code, int) else 0
     except click.ClickException as wrong:
         if "--json" in arguments:

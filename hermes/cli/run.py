@@ -82,8 +82,9 @@ def run(
         settings = read()
 
         from hermes.app import run as run_gateway
+        from hermes.cli.platforms import registry_for
 
-        start = partial(run_gateway, home=home, settings=settings, reread=read)
+        start = partial(run_gateway, home=home, settings=settings, reread=read, registry=registry_for(ctx))
         if console:
             ctx.exit(_with_chat(home, lambda show: start(verbosity=-1, show=show)))
         ctx.exit(start(verbosity=-1 if quiet else verbose))

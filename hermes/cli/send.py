@@ -7,14 +7,18 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hermes.cli.offline import ask_or_write
 from hermes.cli.options import home_option, json_option, print_json
+from hermes.cli.platforms import registry_for
 from hermes.cli.text import plain, typed_text
 from hermes.ops.control import client
+
+if TYPE_CHECKING:
+    from hermes.registry.registry import PlatformRegistry
 
 FAILED = 1
 MOST_BYTES = 256 * 1024
@@ -72,7 +76,7 @@ def send(
     def directly(database: Any, args: Mapping[str, Any]) -> Mapping[str, Any]:
         nonlocal offline
         offline = True
-        return _put_by(home, database, args)
+        return _put_by(home, registry_for(ctx), database, args)
 
     results = ask_or_write(home, "send_text", args, directly)["results"]
     pending = [one["result"]["delivery_id"] for one in results if one.get("result", {}).get("delivery_id")]
@@ -136,9 +140,10 @@ def _receipts(home: Path, ids: Sequence[str], deadline: float) -> Sequence[Mappi
 # --- without a gateway ------------------------------------------------------------------------------------------------------
 
 
-def _put_by(home: Path, database: Any, args: Mapping[str, Any]) -> Mapping[str, Any]:
+def _put_by(
+    home: Path, registry: "PlatformRegistry", database: Any, args: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """Put it into the outbox of a gateway that does not run; the caller holds the lock of its home."""
-    from hermes.app import platforms
     from hermes.config.load import load
     from hermes.delivery.results import Prepared, accepted
     from hermes.delivery.router import Known, Order, homes_in_order, plan
@@ -146,21 +151,25 @@ def _put_by(home: Path, database: Any, args: Mapping[str, Any]) -> Mapping[str, 
     from hermes.ops.channel_files import read_channels
     from hermes.ops.clock import SystemIds
     from hermes.ops.outputs import prepare
+    from hermes.plugins.discover import discover
+    from hermes.registry.accounts import enabled_accounts
     from hermes.store import sends
     from hermes.store.direct import write
     from hermes.store.notices import dead_targets
     from hermes.store.send_ops import Mirror, Send
-    from hermes.types.origin import DEFAULT_ACCOUNT
 
-    settings, files, there, now = load(home, os.environ), read_channels(home), platforms(), time.time()
+    settings, files, now = load(home, os.environ), read_channels(home), time.time()
+    discover(home, registry, settings.config.plugins.disabled)
+    accounts = frozenset(enabled_accounts(registry, settings))
+    there = {entry.name: entry.capabilities for entry in registry.all_entries()}
     for words in files.faults:
         click.echo(plain(f"hermes: {words}"), err=True)
     set_in_chat = [
         Place(one.platform, one.account, one.chat_id, one.thread_id) for one in sends.set_homes(database)
     ]
     known = Known(
-        there,
-        frozenset((name, DEFAULT_ACCOUNT) for name in there),
+        {platform: there[platform] for platform, _ in accounts},
+        accounts,
         homes_in_order(set_in_chat, settings.homes),
         files.directory,
         files.aliases or {},

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from hermes.cli import link as links
 from hermes.cli.terminal import Interrupted, Terminal, harmless, markdown
+from hermes.cli.text import file_lines
 from hermes.cli.who import Who, checked
 from hermes.net.clientlink import Item
 from hermes.ops.control.client import ControlError
@@ -119,7 +120,10 @@ class Talk:
         self._begun.set()
 
     def _answer(self, item: Item) -> None:
-        self._terminal.show(markdown(item.text), "")
+        if item.text:
+            self._terminal.show(markdown(item.text), "")
+        for line in file_lines(item):
+            self._note(line)
 
     def _quote(self, item: Item) -> None:
         self._note(f"> {item.text}")

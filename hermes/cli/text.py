@@ -1,6 +1,11 @@
 """Words and figures for a terminal."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hermes.net.clientlink import Item
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
@@ -20,6 +25,11 @@ def plain_lines(text: str) -> str:
 def typed_text(text: str) -> str:
     """What a terminal handed over, made into text that can be looked up: bytes that are none match nothing."""
     return text.encode("utf-8", "replace").decode()
+
+
+def file_lines(item: "Item") -> Sequence[str]:
+    """The files of a message of the agent's, a line each: what it is called, and where it is."""
+    return [f"{plain(one.name)}: {plain(one.ref)}" for one in item.files]
 
 
 def local_time(at: float) -> str:

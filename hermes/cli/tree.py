@@ -59,6 +59,7 @@ STYLES = {
     "paused": "magenta",
     "backoff": "yellow",
     "disabled": "red",
+    "unavailable": "red",
     "stuck": "bold red",
 }
 _PIPE_WIDTH = 10_000

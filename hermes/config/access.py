@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any, cast
 
 from hermes.config.access_keys import BY_NAME, BY_VARIABLE, KEYS
+from hermes.config.blocks import platform_name
+from hermes.config.dotenv import place_of
 from hermes.config.roles import NAME as ROLES
 from hermes.config.roles import Roles, read_roles
 from hermes.config.written import Written
@@ -62,12 +64,12 @@ class AccessSettings:
 
     def of(self, platform: str, account: str = DEFAULT_ACCOUNT) -> Settings:
         """What holds for an account, also of a platform that is named nowhere."""
-        name = _name(platform)
+        name = platform_name(platform)
         return {**self.platforms.get(name, {}), **self.accounts.get((name, account), {})}
 
     def rules(self, platform: str, account: str = DEFAULT_ACCOUNT) -> AccessRules:
         """The same as rules. Ids in canonical form and paired ones are not known here: ``dataclasses.replace`` them."""
-        name = _name(platform)
+        name = platform_name(platform)
         return self.roles.over(_rules(name, self.of(platform, account), self.everywhere), name, account)
 
 
@@ -132,6 +134,8 @@ def _rules(platform: str, own: Settings, everywhere: Settings) -> AccessRules:
         require_mention=value("require_mention", True),
         free_response_channels=value("free_response_channels", nobody),
         allowed_channels=value("allowed_channels", nobody),
+        allowed_topics=value("allowed_topics", nobody),
+        mention_patterns=value("mention_patterns", ()),
     )
 
 
@@ -198,7 +202,7 @@ def read_access(
     for parent in (root["gateway"]["platforms"], root["platforms"], root):
         for block in parent.entries:
             if parent is not root or block.key[-1] not in sections | {"gateway", "platforms", ROLES}:
-                blocks.setdefault(_name(block.key[-1]), []).append(block)
+                blocks.setdefault(platform_name(block.key[-1]), []).append(block)
 
     platforms: dict[str, dict[str, Setting]] = {}
     accounts: dict[tuple[str, str], dict[str, Setting]] = {}
@@ -213,10 +217,10 @@ def read_access(
         if not value.strip():
             continue
         if variable in _GATEWAY_WIDE:
-            _set(everywhere, _GATEWAY_WIDE[variable], [value], f"environment variable {variable}", problems)
+            _set(everywhere, _GATEWAY_WIDE[variable], [value], place_of(environ, variable), problems)
         elif (found := _VARIABLE.fullmatch(variable)) and found[1] != "GATEWAY":
             own = platforms.setdefault(found[1].lower(), {})
-            _set(own, BY_VARIABLE[found[2]], [value], f"environment variable {variable}", problems)
+            _set(own, BY_VARIABLE[found[2]], [value], place_of(environ, variable), problems)
     roles, wrong = read_roles(root[ROLES])
     problems += [Problem(place, text) for place, text in wrong]
     return AccessSettings(
@@ -252,7 +256,3 @@ def _set(
         settings[key] = Setting(KEYS[key].read(texts), place)
     except ValueError as wrong:
         problems.append(Problem(place, str(wrong)))
-
-
-def _name(platform: str) -> str:
-    return platform.lower().replace("-", "_")

@@ -3,6 +3,7 @@
 The names are the original's, and so are the variables; ``allow_all_users`` and ``allow_bots`` are variables only there.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,17 @@ def _ids(texts: Sequence[str]) -> frozenset[str]:
     return ids
 
 
+def _patterns(texts: Sequence[str]) -> tuple[re.Pattern[str], ...]:
+    """In a variable one stands on a line."""
+    found = []
+    for text in filter(None, (line.strip() for part in texts for line in part.splitlines())):
+        try:
+            found.append(re.compile(text, re.IGNORECASE))
+        except (re.error, OverflowError, RecursionError) as wrong:
+            raise ValueError(f"{text!r:.80} is no regular expression: {wrong}") from wrong
+    return tuple(found)
+
+
 def _commands(texts: Sequence[str]) -> frozenset[str]:
     return frozenset(name.removeprefix("/").casefold() for name in _ids(texts))
 
@@ -96,6 +108,16 @@ KEYS: Mapping[str, Key] = {
     ),
     "allowed_channels": Key(
         _ids, "The only groups in which we answer.", "ALLOWED_CHANNELS", ("allowed_chats",)
+    ),
+    "allowed_topics": Key(
+        _ids,
+        "The only topics (threads) of groups in which we answer: `TOPIC` or `CHAT:TOPIC`. 1 is what stands in none.",
+        "ALLOWED_TOPICS",
+    ),
+    "mention_patterns": Key(
+        _patterns,
+        "Regular expressions: a message in which one is found mentions us. Case does not count.",
+        "MENTION_PATTERNS",
     ),
 }
 

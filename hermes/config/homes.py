@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hermes.config.access import Problem
+from hermes.config.blocks import platform_blocks
+from hermes.config.dotenv import place_of
 from hermes.config.written import Written
 from hermes.types.origin import DEFAULT_ACCOUNT
 
@@ -53,16 +55,20 @@ def read_homes(root: Written, environ: Mapping[str, str]) -> tuple[Homes, list[P
         if (chat_id + thread_id).isprintable():
             homes[platform, DEFAULT_ACCOUNT] = HomeChannel(chat_id, thread_id or None, label)
         else:
-            problems.append(Problem(f"environment variable {variable}", "it holds something invisible"))
+            problems.append(Problem(place_of(environ, variable), "it holds something invisible"))
     return homes, problems
 
 
 def accounts_in(root: Written) -> Iterator[tuple[str, str, Written]]:
     """(platform, account, block) of every block that may say something of an account; the last one to say it wins."""
-    for platforms in (root["gateway"]["platforms"], root["platforms"], root):
-        for block in platforms.entries:
-            name = block.key[-1].lower().replace("-", "_")
-            yield from ((name, account, part) for account, part in _accounts(block))
+    for name, block in platform_blocks(root):
+        yield from ((name, account, part) for account, part in _accounts(block))
+
+
+def home_variable(platform: str) -> str:
+    """The variable that names the home channel of ``platform``."""
+    own = {name: variable for variable, name in _OWN_VARIABLES.items()}
+    return own.get(platform, f"{platform.upper()}_HOME_CHANNEL")
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

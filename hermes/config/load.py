@@ -1,6 +1,6 @@
 """Read the configuration. The only importer of yaml; it and pydantic are imported only if there is something to read.
 
-defaults < <home>/config.yaml or --config FILE < environment < flags
+defaults < <home>/config.yaml or --config FILE < <home>/.env < environment of the process < flags
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from hermes.config.access import AccessSettings, open_policies, read_access
+from hermes.config.dotenv import NAME as DOTENV
+from hermes.config.dotenv import Environment, place_of, read_environment
 from hermes.config.homes import Homes, read_homes
 from hermes.config.model import Config
+from hermes.config.original import adopt
 from hermes.config.paths import CONFIG_NAME
+from hermes.config.provider import read_provider
 from hermes.config.quick import read_quick
 from hermes.config.restart_notices import RestartNotices, read_restart_notices
 from hermes.config.roles import NAME as ROLES
 from hermes.config.secrets import secrets_in
+from hermes.config.streaming import read_streaming
 from hermes.config.supervision import Rule, read_section
 from hermes.config.words import complaint, is_number, shown
 from hermes.config.written import Written
@@ -64,6 +69,8 @@ class Settings:
     """Where each platform's notices go."""
     restart_notices: RestartNotices = RestartNotices()  # noqa: RUF009 - frozen
     """Which of them are told that the gateway is back."""
+    environ: Environment = field(default_factory=lambda: Environment({}, {}))
+    """The variables it was made from: those of the process, over those of ``.env``."""
 
 
 def load(
@@ -74,7 +81,8 @@ def load(
     port: int | None = None,
     restart: Sequence[Rule] = (),
 ) -> Settings:
-    """The settings of ``home``. ``file`` stands in for the home's own ``config.yaml``; ``port`` and ``restart`` are flags.
+    """The settings of ``home``. ``file`` stands in for the home's own ``config.yaml``; ``port`` and ``restart`` are flags;
+    ``environ`` is that of the process.
 
     Raises ``GatewayError`` (``config_invalid``, fatal) that names every fault with its file, line and key; a policy that would
     let everybody in without the flag that says so is one.
@@ -83,9 +91,10 @@ def load(
     text = _read(path, must_exist=file is not None)
     root, values = _yaml(path, text) if text.strip() else (None, {})
     written = Written(path, root)
+    environ = environment(home, environ)
     variables = {name: value for name in ENVIRONMENT if (value := environ.get(name))}
     hidden = (*secrets_in(environ), *secrets_in(values))
-    config, faults = _parse(path, root, values, variables) if values or variables else (Config(), [])
+    config, faults = _parse(path, root, values, variables, environ) if values or variables else (Config(), [])
     settings, problems = read_access(written, environ, frozenset(key.name for key in fields(Config)))
     homes, wrong_homes = read_homes(written, environ)
     restart_notices, wrong_notices = read_restart_notices(written)
@@ -94,7 +103,21 @@ def load(
         raise _invalid("\n".join(dict.fromkeys(faults)))
     config = replace(config, supervision=(*config.supervision, *restart))
     config = config if port is None else replace(config, web=replace(config.web, port=port))
-    return Settings(config, settings, hidden, written, homes, restart_notices)
+    # Perhaps the value of a variable whose name does not say that it is secret.
+    hidden = (*hidden, config.model.api_key)
+    return Settings(config, settings, hidden, written, homes, restart_notices, environ)
+
+
+def environment(home: Path, process: Mapping[str, str]) -> Environment:
+    """The variables of the process over those of the home's ``.env``. Raises ``GatewayError`` if that cannot be read."""
+    path = home / DOTENV
+    return read_environment(path, _read(path, must_exist=False), process)
+
+
+def read_yaml(path: Path) -> Written:
+    """What a YAML file of keys and values says. Raises ``GatewayError`` (``config_invalid``) that names the place."""
+    text = _read(path, must_exist=True)
+    return Written(path, _yaml(path, text)[0] if text.strip() else None)
 
 
 def secrets(home: Path, environ: Mapping[str, str], *, file: Path | None = None) -> tuple[str, ...]:
@@ -105,7 +128,7 @@ def secrets(home: Path, environ: Mapping[str, str], *, file: Path | None = None)
     path = file or home / CONFIG_NAME
     text = _read(path, must_exist=file is not None)
     settings = _yaml(path, text)[1] if text.strip() else {}
-    return (*secrets_in(environ), *secrets_in(settings))
+    return (*secrets_in(environment(home, environ)), *secrets_in(settings))
 
 
 def _read(path: Path, *, must_exist: bool) -> str:
@@ -126,7 +149,11 @@ def _read(path: Path, *, must_exist: bool) -> str:
 
 
 def _parse(
-    path: Path, root: "Node | None", settings: dict[str, Any], variables: Mapping[str, str]
+    path: Path,
+    root: "Node | None",
+    settings: dict[str, Any],
+    variables: Mapping[str, str],
+    environ: Mapping[str, str],
 ) -> tuple[Config, list[str]]:
     """The configuration, and what is wrong with it; with faults it is not to be used."""
     from pydantic import TypeAdapter, ValidationError
@@ -137,10 +164,16 @@ def _parse(
     rules, faults = read_section(settings.pop("supervision", {}), partial(place, "supervision"))
     quick, wrong = read_quick(settings.pop("quick_commands", {}), partial(place, "quick_commands"))
     faults += wrong
+    if "model" in settings:
+        settings["model"] = read_provider(settings["model"], environ)
+    if "streaming" in settings:
+        settings["streaming"], wrong = read_streaming(settings["streaming"], partial(place, "streaming"))
+        faults += wrong
     for name, (section, key) in ((name, ENVIRONMENT[name]) for name in variables):
         if isinstance(settings.setdefault(section, {}), dict):
             settings[section] = settings[section] | {key: variables[name]}
-    set_by: dict[Key, str] = {ENVIRONMENT[name]: f"environment variable {name}" for name in variables}
+    set_by: dict[Key, str] = {ENVIRONMENT[name]: place_of(environ, name) for name in variables}
+    set_by |= {ours: f"{path}, line {_line(root, its)}" for ours, its in adopt(settings).items()}
 
     def wrong_at(key: Key, value: object) -> None:
         name = tuple(part for part in key if part != "[key]")

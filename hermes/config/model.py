@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hermes.config.original import NO_LIMIT
 from hermes.config.quick import QuickCommand
 from hermes.config.supervision import Rule
 from hermes.types.origin import ChatType
@@ -16,9 +17,16 @@ from hermes.types.records import BusyMode
 
 DAY_S = 86_400.0
 
+Transport = Literal["auto", "edit", "draft", "off"]
+"""How an answer is shown while it is written."""
+
 
 def _key(default: Any, description: str, **bounds: float | bool | str) -> Any:
     return field(default=default, metadata={"description": description, **bounds})
+
+
+def _secret(description: str) -> Any:
+    return field(default="", repr=False, metadata={"description": description})
 
 
 def _seconds(default: float, description: str, most: float = DAY_S) -> Any:
@@ -47,6 +55,39 @@ class Web:
         "Port to listen on, 0 for any. Unset: 8642, or the next free one; the one taken is printed.",
         ge=0,
         le=65_535,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The language model that answers (docs/models.md). Without one the built-in agent does."""
+
+    provider: str = _key(
+        "",
+        "custom: whatever speaks OpenAI's protocol at base_url; openai and openrouter bring their own base_url.",
+    )
+    base_url: str = _key("", "Where it is asked, mostly ending in /v1. ${NAME} stands for a variable.")
+    api_key: str = _secret(
+        "What it lets us in by; leave it out where none is wanted. ${NAME} stands for a variable of .env. Unset: OPENAI_API_KEY"
+        " for openai.com, OPENROUTER_API_KEY for openrouter.ai.",
+    )
+    default: str = _key("", "The model's name. Leave it out where the server has only one.")
+    context_length: int = _key(
+        32_768,
+        "How much it takes in, its answer included. Of a longer conversation it is shown the end. Tokens.",
+        ge=512,
+        le=100_000_000,
+    )
+    max_tokens: int | None = _key(
+        None, "The longest answer. Unset: as the server has it. Tokens.", ge=1, le=100_000_000
+    )
+    temperature: float | None = _key(
+        None, "How freely it chooses its words. Unset: as the server has it.", ge=0, le=2, allow_inf_nan=False
+    )
+    stream: bool = _key(True, "Have the answer come word by word. false: for servers that cannot.")
+    vision: bool = _key(False, "It can look at pictures, so it is handed those that people send.")
+    request_timeout_s: float = _seconds(
+        240.0, "How long it may be silent. Keep it below agent.no_progress_s. Seconds."
     )
 
 
@@ -82,12 +123,39 @@ class Inbound:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """Files that come with messages, and that go with answers (docs/media.md)."""
+
+    max_inbound_bytes: int = _key(
+        134_217_728,
+        "The largest file that is taken from a person; 0: none is. The original's gateway.max_inbound_media_bytes is read"
+        " where this says nothing; its 0 is no limit. Bytes.",
+        ge=0,
+        le=NO_LIMIT,
+    )
+    allow_dirs: tuple[str, ...] = _key(
+        (),
+        "Directories from which the agent may send files, besides the home's own cache and cron/output. `~` is your home"
+        " directory, a relative path is below the Hermes home. Also read from gateway.media_delivery_allow_dirs.",
+    )
+    trust_recent_files: bool = _key(
+        False,
+        "The agent may send any file that was changed just now, wherever it is, unless it is hidden or denied. Also read from"
+        " gateway.trust_recent_files.",
+    )
+    trust_recent_files_seconds: float = _seconds(
+        600.0, "What just now means. Also read from gateway.trust_recent_files_seconds. Seconds."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
-    """How long a message is worth sending."""
+    """How messages are sent."""
 
     ttl_s: float = _seconds(
         7 * DAY_S, "A message that could not be delivered for this long is given up. Seconds.", 365 * DAY_S
     )
+    part_numbers: bool = _key(True, "A text that is sent in several parts bears their numbers: (1/3).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +185,9 @@ class PlatformDisplay:
     """What is different on one platform."""
 
     busy_input_mode: BusyMode | None = _key(None, "The platform's own busy_input_mode.")  # noqa: RUF009 - a field
+    streaming: bool | None = _key(
+        None, "Show answers there while they are written, whatever streaming.enabled says."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +210,40 @@ class Display:
         le=60,
         allow_inf_nan=False,
     )
-    platforms: Mapping[str, PlatformDisplay] = _by_name("The mode of a platform: telegram, discord, …")
+    platforms: Mapping[str, PlatformDisplay] = _by_name(
+        "What is different on a platform: telegram, discord, …"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """Answers that are shown while they are written (docs/streaming.md)."""
+
+    enabled: bool = _key(
+        False,
+        "Show them. `streaming: true`, `false` or a transport says the same, as does a key `mode` here.",
+    )
+    transport: Transport = _key(  # noqa: RUF009 - a field
+        "auto",
+        "How. draft: by what the platform has for it; edit: a message that is edited; auto: the first of these that it has.",
+    )
+    edit_interval: float = _seconds(0.8, "The least time between two edits of an answer. Seconds.", 3600.0)
+    buffer_threshold: int = _key(
+        24, "Fewer new characters than this wait for a second interval.", ge=1, le=100_000
+    )
+    cursor: str = _key(
+        " ▉",
+        "What stands at the end of an answer that is being written.",
+        max_length=16,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+    )
+    after_s: float = _key(
+        2.0,
+        "auto: an answer is shown once it is worked on for longer than this. Seconds.",
+        ge=0,
+        le=3600,
+        allow_inf_nan=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +292,26 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Plugins:
+    """What plug-ins bring (docs/plugins.md)."""
+
+    disabled: tuple[str, ...] = _key((), "Plug-ins that are left alone, by name.")
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The gateway's settings. Keys we do not know belong to somebody else and are left alone."""
 
     web: Web = _section(Web)
+    model: Model = _section(Model)
     agent: Agent = _section(Agent)
     approvals: Approvals = _section(Approvals)
     inbound: Inbound = _section(Inbound)
     delivery: Delivery = _section(Delivery)
+    media: Media = _section(Media)
     limits: Limits = _section(Limits)
     display: Display = _section(Display)
+    streaming: Streaming = _section(Streaming)
     logging: Logging = _section(Logging)
     drain_timeout_s: float = _seconds(
         15.0, "How long a stop waits for turns and messages under way. Seconds.", 3600.0
@@ -217,6 +331,7 @@ class Config:
     reset_by_platform: Mapping[str, ResetPolicy] = _by_name(
         "The same for a platform: telegram, discord, …; wins over reset_by_type."
     )
+    plugins: Plugins = _section(Plugins)
     quick_commands: tuple[QuickCommand, ...] = _key(
         (),
         "Commands of your own, by name: a program that is run, or another name for a command. See docs/commands.md.",

@@ -4,10 +4,12 @@ Sections that we do not know are kept and passed over without a word: they belon
 """
 
 import ipaddress
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
+from hermes.config.blocks import platform_blocks
+from hermes.config.dotenv import place_of
 from hermes.config.load import Settings
-from hermes.config.written import Written
+from hermes.config.provider import unusable
 
 PLATFORMS: Mapping[str, tuple[str, ...]] = {
     "telegram": ("TELEGRAM_BOT_TOKEN",),
@@ -24,43 +26,37 @@ PLATFORMS: Mapping[str, tuple[str, ...]] = {
 _NO = ("false", "no", "off", "0")
 
 
-def remarks(settings: Settings, environ: Mapping[str, str], adapters: Collection[str]) -> Iterator[str]:
-    """A line each, with its place; ``adapters`` are the platforms that this version has an adapter for."""
-    root = settings.written
-    if root["model"].node is not None:
-        yield f"{root['model'].place}: nobody reads it yet; the built-in agent answers, without a language model"
+def remarks(settings: Settings, registered: Mapping[str, bool]) -> Iterator[str]:
+    """A line each, with its place; ``registered`` are the platforms that there are, and whether they are always on."""
+    root, environ = settings.written, settings.environ
+    yield from environ.faults
+    if why := unusable(settings.config.model):
+        yield f"{root['model'].place}: {why}; the built-in agent answers, without a language model"
     configured = {
-        name: f"environment variable {variable}"
+        name: place_of(environ, variable)
         for name, variables in PLATFORMS.items()
         for variable in variables
         if environ.get(variable, "").strip().casefold() not in ("", *_NO)
     }
-    for name, block in _blocks(root, adapters):
+    for name, block in platform_blocks(root):
+        if name not in PLATFORMS and name not in registered and len(block.key) == 1:
+            continue  # a section at the top that is somebody else's
         enabled = block["enabled"]
         off = enabled.node is not None and str(enabled.node.value).casefold() in _NO
-        if off and name in adapters:
-            yield f"{enabled.place}: nobody reads it yet; {name} is there"
+        if off and registered.get(name):
+            yield f"{enabled.place}: {name} cannot be turned off; it is there"
         elif off:
             configured.pop(name, None)
         else:
             configured[name] = block.place
     for name, place in configured.items():
-        if name not in adapters:
+        if name not in registered:
             yield f"{place}: this version has no adapter for {name}; nobody is reached there"
     if not _is_loopback(host := settings.config.web.host):
         yield (
             f"web.host: {host} is no loopback address: whoever reaches this machine sees the login page, and what is said "
             "there travels in the clear; put a server with TLS in front of it"
         )
-
-
-def _blocks(root: Written, adapters: Collection[str]) -> Iterator[tuple[str, Written]]:
-    """The platforms' sections. At the top only those that we know for one: others are somebody else's."""
-    for parent in (root["gateway"]["platforms"], root["platforms"], root):
-        for block in parent.entries:
-            name = block.key[-1].lower().replace("-", "_")
-            if parent is not root or name in PLATFORMS or name in adapters:
-                yield name, block
 
 
 def _is_loopback(host: str) -> bool:

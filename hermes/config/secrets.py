@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+MOST_NUMBER = 10**30
+"""No password is a larger one; Python refuses to write out the largest that YAML can hold."""
+
 _SECRET_NAME = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?$", re.IGNORECASE)
 
 
@@ -29,5 +32,5 @@ def _walk(part: Any, secret: bool, seen: set[tuple[int, bool]]) -> Iterator[str]
             yield part
             if "," in part:
                 yield from map(str.strip, part.split(","))
-        case int() | float() if secret and not isinstance(part, bool):
+        case int() | float() if secret and not isinstance(part, bool) and abs(part) < MOST_NUMBER:
             yield str(part)  # a password of digits

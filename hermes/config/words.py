@@ -84,6 +84,8 @@ def _expected(kind: Any, bounds: Mapping[str, Any]) -> str:
         return "true or false"
     if kind in (int, float):
         return f"a {'whole ' if kind is int else ''}number{_range(bounds)}"
+    if kind is str and "max_length" in bounds:
+        return f"a text of at most {bounds['max_length']} characters"
     if kind is str:
         return "a name without spaces" if "pattern" in bounds else "a text"
     return "a list of texts" if get_origin(kind) is tuple else "keys and values"

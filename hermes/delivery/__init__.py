@@ -1,1 +1,1 @@
-"""How an outbound message is cut into parts and what follows a failed send; pure."""
+"""Where an outbound message goes, how it is cut into parts, and what follows a failed send; pure."""

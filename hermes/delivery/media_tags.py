@@ -88,6 +88,7 @@ _IMG = re.compile(
 )
 _BARE = re.compile(rf"(?<![^\s(\"'])(?P<ref>~?/[^\s`\"'<>()\[\]]+?\.(?:{_EXTENSION})){_ENDS}", re.IGNORECASE)
 _LEFT_ALONE = re.compile(r"[\s.,;:!?\"'()]*")
+_AROUND = {"*": "*", "_": "_", "(": ")", "[": "]", '"': '"', "'": "'"}
 _FLAG = re.compile(r"\[\[(?P<flag>audio_as_voice|as_document)\]\]")
 _BEGUN = re.compile(
     r"(?<![A-Za-z0-9_])M(?:E(?:D(?:I(?:A(?::[ \t]?[`\"']?(?:~|https:/|https:|https|http|htt|ht|h)?)?)?)?)?)?\Z"
@@ -117,7 +118,7 @@ def extract(text: str, user_home: str, look: Look) -> Extracted:
         if isinstance(verdict, Media) or named.sure:
             verdicts[named.ref] = verdict
             if not found.stays:
-                ranges.append((found.begin, found.end))
+                ranges.append(_with_marks(text, found.begin, found.end))
     media = tuple(one for one in verdicts.values() if isinstance(one, Media))
     refused = tuple(one for one in verdicts.values() if not isinstance(one, Media))
     left = without(text, list(_apart(ranges)))
@@ -139,7 +140,7 @@ def strip_partial(text: str) -> str:
     for tag in outside_code(text, _TAG):
         line_end = text.find("\n", tag.end())
         begin, end, _ = _tagged(text, tag)
-        ranges.append((begin, len(text) if line_end < 0 else end))
+        ranges.append((begin, len(text)) if line_end < 0 else _with_marks(text, begin, end))
     begun = next(outside_code(text, _BEGUN), None)
     if begun is not None:
         ranges.append((begun.start(), len(text)))
@@ -166,6 +167,13 @@ def fitting(kind: MediaKind, capabilities: Capabilities) -> MediaKind | None:
     """As what a platform takes it: as a plain file if need be, a voice message also as any sound; None: not at all."""
     ways: dict[MediaKind, tuple[MediaKind, ...]] = {"voice": ("voice", "audio", "document")}
     return next((way for way in ways.get(kind, (kind, "document")) if way in capabilities.media), None)
+
+
+def _with_marks(text: str, begin: int, end: int) -> Range:
+    """With the marks and brackets that stand around nothing else."""
+    while begin > 0 and end < len(text) and _AROUND.get(text[begin - 1]) == text[end]:
+        begin, end = begin - 1, end + 1
+    return begin, end
 
 
 def _as_told(kind: MediaKind, told: set[str]) -> MediaKind:

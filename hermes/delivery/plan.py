@@ -9,25 +9,35 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hermes.types import texts
+from hermes.types.backoff import Backoff, delay
 from hermes.types.content import Capabilities, Outbound, Part
 from hermes.types.errors import (
     CHAT_NOT_FOUND,
     FORBIDDEN,
+    FORMAT_REFUSED,
     RATE_LIMITED,
     SEND_UNCONFIRMED,
+    STORED,
+    TOO_LONG,
     UNREACHABLE,
     Failure,
+    SendError,
     SendPhase,
 )
+from hermes.types.ids import DeliveryId
 from hermes.types.records import OutboxRow
 
 MAX_ATTEMPTS = 20
 BACKOFF_MIN_S = 1.0
 BACKOFF_MAX_S = 300.0
+_BACKOFF = Backoff(min=BACKOFF_MIN_S, max=BACKOFF_MAX_S)
+
+FOR_GOOD = frozenset({FORMAT_REFUSED, TOO_LONG})
+"""What the same part will be refused for again, whatever the adapter says of its severity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +45,12 @@ class Next:
     """The state a row goes to and why; ``not_before`` is in epoch seconds, 0 for at once.
 
     ``prepared``: that was no attempt, and there is nothing to do until a wake-up says that the chat is up
-    again.
+    again. ``sent``: where people read from our store, nobody has to be told.
     """
 
-    state: Literal["prepared", "retry", "unknown", "dead"]
+    state: Literal["prepared", "retry", "unknown", "sent", "dead"]
     not_before: float
     failure: str
-
-
-def parts(message: Outbound, capabilities: Capabilities) -> tuple[Part, ...]:
-    """Cut ``message`` into one or more parts of at most ``max_length`` characters that join to its text.
-
-    The same message is always cut alike, so that the receipts of an earlier attempt still fit. Cuts prefer
-    the end of a paragraph, of a line, of a word, and stay out of code blocks where they can. Room for the
-    mark of a second copy is kept.
-    """
-    room = capabilities.max_length
-    if not capabilities.idempotent_send:
-        room -= len(texts.RESENT_MARK)
-    pieces = _cut(message.text, max(room, 1))
-    return tuple(Part(message.delivery_id, n, len(pieces), text) for n, text in enumerate(pieces))
 
 
 def metadata(message: Outbound) -> Mapping[str, str]:
@@ -63,16 +59,17 @@ def metadata(message: Outbound) -> Mapping[str, str]:
     return {**thread, **message.metadata}
 
 
-def marked(part: Part) -> Part:
-    """``part`` as a second copy that says that it may be one."""
-    return Part(part.delivery_id, part.index, part.total, texts.RESENT_MARK + part.text)
-
-
-def needs_mark(row: OutboxRow, part: Part, capabilities: Capabilities) -> bool:
+def needs_mark(row: OutboxRow, index: int, capabilities: Capabilities) -> bool:
     """True for the one part that may have arrived already: the next one of a row in ``unknown``. Where the platform drops
     copies itself, there is nothing to mark.
     """
-    return row.state == "unknown" and part.index == row.parts_sent and not capabilities.idempotent_send
+    return row.state == "unknown" and index == row.parts_sent and not capabilities.idempotent_send
+
+
+def goes_plain(part: Part, error: SendError) -> bool:
+    """True if the platform takes no offence but at the markup of ``part``: it is sent once more at once, without."""
+    refused = error.failure.code == FORMAT_REFUSED and error.phase == "not_sent"
+    return refused and bool(part.text) and part.dialect != "plain"
 
 
 def not_now(row: OutboxRow) -> Next:
@@ -100,13 +97,15 @@ def after_failure(
 
     ``now`` is in epoch seconds; ``rng`` gives numbers in [0, 1).
     """
+    if failure.code == STORED and capabilities.history:
+        return Next("sent", 0.0, STORED)
     if phase == "unknown":
         return _perhaps_sent(row, failure, now, capabilities, rng)
-    unreachable = _is_down(failure)
+    unreachable = is_down(failure)
     unconfirmed = row.state == "unknown"
     if unreachable and not unconfirmed:
         return Next("prepared", now + failure.retry_after if failure.retry_after else 0.0, str(failure))
-    if _exhausted(row) or (failure.severity != "transient" and not unreachable):
+    if _exhausted(row) or (_is_final(failure) and not unreachable):
         # The doubt stays in the words: an operator who has it sent again must not send an unmarked copy.
         return Next("dead", 0.0, f"{row.failure}; then {failure}" if unconfirmed else str(failure))
     not_before = now + max(failure.retry_after or 0.0, _backoff(row.attempts, rng))
@@ -114,6 +113,31 @@ def after_failure(
         # This copy never left, but an earlier one may have arrived: the next one must carry the mark as well.
         return Next("unknown", not_before, row.failure)
     return Next("retry", not_before, str(failure))
+
+
+def of_part(following: Next, part: Part) -> Next:
+    """``following``, and if it is the end of a message in several parts, which of them it ended with."""
+    if following.state != "dead" or part.total == 1:
+        return following
+    return replace(following, failure=f"{following.failure} (part {part.index + 1} of {part.total})")
+
+
+def of_the_rest(row: OutboxRow) -> Outbound | None:
+    """What its chat is told of a message that is given up when some of its parts have arrived; None if none has."""
+    if not row.parts_sent:
+        return None
+    message = row.message
+    return Outbound(
+        delivery_id=DeliveryId(f"{message.delivery_id}:rest"),
+        platform=message.platform,
+        account=message.account,
+        chat_id=message.chat_id,
+        text=texts.REST_MISSING,
+        kind="notice",
+        thread_id=message.thread_id,
+        trace=message.trace,
+        expires_at=message.expires_at,
+    )
 
 
 def on_restart(row: OutboxRow, capabilities: Capabilities) -> Next:
@@ -138,18 +162,23 @@ def _perhaps_sent(
     return Next("retry", not_before, str(unconfirmed))
 
 
-def _is_down(failure: Failure) -> bool:
+def is_down(failure: Failure) -> bool:
     """Somebody will say when it is worth trying again. A platform that has had enough and does not say until when will not."""
     if failure.code == RATE_LIMITED and not failure.retry_after:
         return False
     return failure.scope in ("adapter", "gateway") or failure.code == UNREACHABLE
 
 
+def _is_final(failure: Failure) -> bool:
+    return failure.severity != "transient" or failure.code in FOR_GOOD
+
+
 def _second_copy(row: OutboxRow, unconfirmed: Failure) -> Next:
-    return Next("dead" if _was_unconfirmed(row) else "unknown", 0.0, str(unconfirmed))
+    return Next("dead" if was_unconfirmed(row) else "unknown", 0.0, str(unconfirmed))
 
 
-def _was_unconfirmed(row: OutboxRow) -> bool:
+def was_unconfirmed(row: OutboxRow) -> bool:
+    """True if the last attempt at ``row`` may have got through."""
     # A crash leaves ``sending`` in the row, whatever it was before; its last failure still tells.
     return row.state == "unknown" or row.failure.startswith(SEND_UNCONFIRMED)
 
@@ -159,45 +188,4 @@ def _exhausted(row: OutboxRow) -> bool:
 
 
 def _backoff(attempts: int, rng: Callable[[], float]) -> float:
-    """Full jitter: anywhere between the minimum and a ceiling that doubles with each attempt."""
-    ceiling = min(BACKOFF_MAX_S, BACKOFF_MIN_S * 2.0 ** (attempts + 1))
-    return BACKOFF_MIN_S + rng() * (ceiling - BACKOFF_MIN_S)
-
-
-def _cut(text: str, room: int) -> tuple[str, ...]:
-    pieces = []
-    begin, in_fence = 0, False
-    while len(text) - begin > room:
-        window = text[begin : begin + room]
-        piece = window[: _cut_at(window, in_fence)]
-        pieces.append(piece)
-        in_fence ^= _fences(piece)
-        begin += len(piece)
-    return (*pieces, text[begin:])
-
-
-def _cut_at(window: str, in_fence: bool) -> int:
-    """Looks at each line once: it runs on the loop, and a platform of ours takes a million characters."""
-    half = len(window) // 2
-    begin = paragraph = outside = line = 0  # the last end of each in the second half
-    while (newline := window.find("\n", begin)) >= 0:
-        in_fence ^= _is_fence(window[begin:newline])
-        if newline >= half:
-            line = newline + 1
-            if not in_fence:
-                outside = line
-                paragraph = line if begin == newline else paragraph
-        begin = newline + 1
-    if found := paragraph or outside or line:
-        return found
-    words = window.rfind(" ") + 1
-    return words if words > half else len(window)
-
-
-def _fences(text: str) -> bool:
-    """True if an odd number of lines of ``text`` open or close a code block."""
-    return sum(map(_is_fence, text.split("\n"))) % 2 == 1
-
-
-def _is_fence(line: str) -> bool:
-    return line.lstrip().startswith("```")
+    return delay(_BACKOFF, attempts + 1, rng)

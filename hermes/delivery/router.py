@@ -9,7 +9,8 @@ Where home is, the first that says so: /sethome in the chat · ``<P>_HOME_CHANNE
 ``home`` is the one set last by /sethome, else the first by the platform's name. ``all`` is each of them.
 
 A long text is cut into parts by its lane, all of them arrive. Only for a platform that does not split
-(``Capabilities.splits``) it is cut here, at ``CAP`` characters or the platform's own limit, and the whole is kept in a file.
+(``Capabilities.splits``) it is shortened (``hermes.ops.outputs``), to ``CAP`` characters or the platform's own limit, and the
+whole is kept in a file.
 """
 
 import hashlib
@@ -39,7 +40,6 @@ from hermes.delivery.targets import (
     parse,
     pieces,
 )
-from hermes.types import texts
 from hermes.types.content import Capabilities, Outbound
 from hermes.types.ids import DeliveryId, TraceId
 
@@ -193,17 +193,6 @@ def delivery_id(name: str, place: Place) -> DeliveryId:
     """The delivery of order ``name`` at ``place``: the same in every boot."""
     digest = hashlib.sha256(repr(place).encode(errors="surrogatepass")).hexdigest()
     return DeliveryId(f"{name}:{digest[:12]}")
-
-
-def room(capabilities: Capabilities) -> int | None:
-    """How many characters of one message the platform takes; None if a longer one is split on its way."""
-    return None if capabilities.splits else min(CAP, capabilities.max_length)
-
-
-def cut(text: str, most: int, path: str) -> str:
-    """``text`` within ``most`` characters, ending in a notice of where the whole is."""
-    notice = texts.CUT.format(path=path)
-    return (text[: max(0, most - len(notice))] + notice)[:most]
 
 
 def page(order: Order) -> str:

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from hermes.ops.files import open_private
 from hermes.types.errors import HOME_HELD, HOME_UNUSABLE, Failure, GatewayError
@@ -97,11 +97,15 @@ def prepare_home(home: Path) -> None:
         raise _unusable(directory, wrong) from wrong
 
 
-def _information(boot_id: BootId) -> bytes:
+def this_process() -> dict[str, Any]:
+    """Who we are, for people who look at a lock."""
     # Field 22 of stat, counted after the command, which may itself hold spaces and parentheses.
     start_time = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    holder = {"pid": os.getpid(), "boot_id": boot_id, "start_time": start_time, "argv": sys.argv}
-    return json.dumps(holder).encode() + b"\n"
+    return {"pid": os.getpid(), "start_time": start_time, "argv": sys.argv}
+
+
+def _information(boot_id: BootId) -> bytes:
+    return json.dumps({**this_process(), "boot_id": boot_id}).encode() + b"\n"
 
 
 def _held(home: Path, information: bytes) -> str:

@@ -11,8 +11,10 @@ from itertools import count
 from pathlib import Path
 from typing import assert_never
 
+from hermes.delivery.parts import is_one_part, shortened
 from hermes.delivery.results import Prepared, Result, unposted
 from hermes.delivery.router import (
+    CAP,
     MISC,
     File,
     Order,
@@ -20,13 +22,12 @@ from hermes.delivery.router import (
     Refused,
     Skipped,
     Step,
-    cut,
     outbound,
     page,
-    room,
     stamp,
 )
 from hermes.ops.files import open_private
+from hermes.types import texts
 
 OUTPUT = ("cron", "output")
 
@@ -46,13 +47,13 @@ def prepare(home: Path, order: Order, steps: Sequence[Step]) -> list[Prepared | 
 def _prepare(home: Path, order: Order, step: Step) -> Prepared | Result:
     match step:
         case Post(target, place, capabilities):
-            most = room(capabilities)
-            if most is None or len(order.content) <= most:
+            if capabilities.splits or is_one_part(order.content, CAP, capabilities):
                 return Prepared(target, place, outbound(order, place, order.content))
             path = str(
                 _write(_directory(home), f"{order.job_id or MISC}_{stamp(order)}", "txt", order.content)
             )
-            return Prepared(target, place, outbound(order, place, cut(order.content, most, path)), path)
+            text = shortened(order.content, CAP, capabilities, texts.CUT.format(path=path))
+            return Prepared(target, place, outbound(order, place, text), path)
         case File(target):
             directory = _directory(home) / (order.job_id or MISC)
             directory.mkdir(mode=0o700, exist_ok=True)

@@ -8,6 +8,9 @@ from hermes.types.access import AccessRules
 from hermes.types.events import InboundEvent
 from hermes.types.origin import Origin
 
+MOST_SEARCHED = 4_096
+"""Characters of a text in which a mention is looked for: a pattern may be slow."""
+
 Addressed = Literal["direct", "command", "mention", "reply", "free_response", "live_thread"]
 
 
@@ -25,9 +28,11 @@ def addressed(
     places = _places(origin)
     if rules.allowed_channels and not _holds(rules.allowed_channels, places):
         return None
+    if rules.allowed_topics and rules.allowed_topics.isdisjoint(_topics(origin)):
+        return None
     if event.kind == "command" or _names_us(event, bot_name):
         return "command"
-    if event.mentions_bot:
+    if event.mentions_bot or _is_meant(event.text, rules):
         return "mention"
     if event.reply_to_is_own_message and not origin.is_bot:
         return "reply"
@@ -41,6 +46,15 @@ def addressed(
 def _names_us(event: InboundEvent, bot_name: str | None) -> bool:
     typed = None if event.forwarded else parse_command(event.text)
     return bool(typed and typed.bot and bot_name and typed.bot.casefold() == bot_name.casefold())
+
+
+def _is_meant(text: str, rules: AccessRules) -> bool:
+    return any(pattern.search(text[:MOST_SEARCHED]) for pattern in rules.mention_patterns)
+
+
+def _topics(origin: Origin) -> frozenset[str]:
+    topic = origin.thread_id or "1"
+    return frozenset({topic, f"{origin.chat_id}:{topic}", f"{origin.parent_chat_id}:{topic}"})
 
 
 def _places(origin: Origin) -> frozenset[str]:

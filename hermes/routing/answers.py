@@ -5,9 +5,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hermes.routing.quoting import code_block, quoted
 from hermes.types import texts
 from hermes.types.agent import Usage
+from hermes.types.quoting import code_block, quoted
 from hermes.types.records import Stretch
 
 

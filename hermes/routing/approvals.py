@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hermes.routing.quoting import quoted, spelled_out
 from hermes.types import texts
 from hermes.types.access import Role
 from hermes.types.agent import ApprovalRequest
 from hermes.types.approvals import Approval
+from hermes.types.quoting import quoted, spelled_out
 
 Verdict = Literal["approve", "deny"]
 

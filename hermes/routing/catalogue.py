@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from hermes.config.quick import Program, QuickCommand, Shortcut
 from hermes.config.roles import Listed
 from hermes.routing.commands import COMMANDS, PINGS, CommandSpec, Typed, find_command, may_be_given
-from hermes.routing.quoting import quoted
 from hermes.types import texts
 from hermes.types.access import Role
 from hermes.types.errors import CONFIG_INVALID, Failure, GatewayError
+from hermes.types.quoting import quoted
 
 MOST_SHOWN = 60
 """Characters of what a shortcut stands for that help shows."""

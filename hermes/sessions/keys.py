@@ -16,6 +16,7 @@ from hermes.types.ids import SessionKey
 from hermes.types.origin import DEFAULT_ACCOUNT, Origin
 
 _BREAKS_A_PREFIX = re.compile(r"[\[\]\s\x00-\x1f\x7f-\x9f]+")
+_PREFIX = re.compile(r"\[([^\[\]\n]+)\] ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,12 @@ def sender_prefix(origin: Origin, rules: KeyRules = DEFAULT_RULES) -> str:
     """
     name = _BREAKS_A_PREFIX.sub(" ", origin.user_name or "").strip()
     return f"[{name}] " if name and is_shared(origin, rules) else ""
+
+
+def speaker_in(text: str) -> str | None:
+    """The name that ``sender_prefix`` has put before ``text``."""
+    found = _PREFIX.match(text)
+    return found[1] if found else None
 
 
 def _place(origin: Origin, rules: KeyRules) -> tuple[str, ...]:

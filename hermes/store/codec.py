@@ -13,7 +13,7 @@ import cbor2
 
 from hermes.types.agent import Step
 from hermes.types.content import Media, Outbound, React
-from hermes.types.events import Attachment, InboundEvent
+from hermes.types.events import Attachment, Earlier, InboundEvent
 from hermes.types.origin import Origin
 from hermes.types.records import SessionRecord
 
@@ -35,10 +35,11 @@ def _fields(kind: type[Any], *elsewhere: str) -> _Fields:
     )
 
 
-_EVENT = _fields(InboundEvent, "text", "origin", "attachments")
+_EVENT = _fields(InboundEvent, "text", "origin", "attachments", "earlier")
 _ORIGIN = _fields(Origin)
 _ATTACHMENT = _fields(Attachment)
-_QUOTES = ("reply_to_text", "channel_context")
+_EARLIER = _fields(Earlier)
+_QUOTES = ("reply_to_text", "channel_context", "earlier")
 _OUTBOUND = _fields(Outbound, "text", "effects", "attachments")
 _EFFECT = _fields(React)
 _MEDIA = _fields(Media)
@@ -62,6 +63,8 @@ def encode_event(event: InboundEvent) -> bytes:
     payload["origin"] = _map(event.origin, _ORIGIN)
     if event.attachments:
         payload["attachments"] = [_map(attachment, _ATTACHMENT) for attachment in event.attachments]
+    if event.earlier:
+        payload["earlier"] = [_map(line, _EARLIER) for line in event.earlier]
     return cbor2.dumps(payload)
 
 
@@ -70,13 +73,20 @@ def decode_event(payload: bytes, text: str) -> InboundEvent:
     values: dict[str, Any] = cbor2.loads(payload)
     origin = Origin(**values.pop("origin"))
     attachments = tuple(Attachment(**attachment) for attachment in values.pop("attachments", ()))
-    return InboundEvent(origin=origin, attachments=attachments, text=text, **values)
+    earlier = tuple(Earlier(**line) for line in values.pop("earlier", ()))
+    return InboundEvent(origin=origin, attachments=attachments, earlier=earlier, text=text, **values)
 
 
 def without_quotes(payload: bytes) -> bytes:
     """An event's payload without what it quotes of others, for an event whose text is not kept."""
     values: dict[str, Any] = cbor2.loads(payload)
     return cbor2.dumps({name: value for name, value in values.items() if name not in _QUOTES})
+
+
+def without_earlier(payload: bytes) -> bytes:
+    """An event's payload without what was said before it: it may be all of a long conversation, and again with each message."""
+    values: dict[str, Any] = cbor2.loads(payload)
+    return cbor2.dumps({name: value for name, value in values.items() if name != "earlier"})
 
 
 def encode_outbound(message: Outbound) -> bytes:

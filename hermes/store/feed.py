@@ -9,7 +9,7 @@ from typing import Literal
 
 from hermes.store.codec import decode_event, decode_outbound
 from hermes.store.port import Reader
-from hermes.types.content import REFUSAL, answered
+from hermes.types.content import REFUSAL, Media, answered
 from hermes.types.records import FeedItem
 
 _CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
@@ -24,6 +24,7 @@ class _Message:
     reply_to: str | None
     answers: tuple[str, ...] = ()
     refusal: str | None = None
+    files: tuple[Media, ...] = ()
 
 
 def feed(  # noqa: PLR0917 - the cursor and the limit are part of the question
@@ -73,9 +74,17 @@ def _outbox(reader: Reader, chat: tuple[str, str, str], after: int, order: str, 
     messages = []
     for row_id, created_at, payload, text in rows:
         message = decode_outbound(payload, text)
-        answers, refusal = answered(message.reply_to, message.metadata), message.metadata.get(REFUSAL)
         messages.append(
-            _Message(row_id, created_at, message.delivery_id, text, message.reply_to, answers, refusal)
+            _Message(
+                row_id,
+                created_at,
+                message.delivery_id,
+                text,
+                message.reply_to,
+                answered(message.reply_to, message.metadata),
+                message.metadata.get(REFUSAL),
+                message.attachments,
+            )
         )
     return messages
 
@@ -103,4 +112,5 @@ def _item(role: Literal["user", "agent"], message: _Message, cursor: str) -> Fee
         message.reply_to,
         message.answers,
         message.refusal,
+        message.files,
     )

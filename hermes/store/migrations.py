@@ -302,3 +302,21 @@ THIRD = (
         subject TEXT NOT NULL DEFAULT '',
         detail TEXT NOT NULL DEFAULT '')""",
 )
+
+FOURTH = (
+    # Answers that are shown while they are written, beside the row of the whole answer: hermes.delivery.stream.
+    """CREATE TABLE streams (
+        delivery_id TEXT PRIMARY KEY,
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        chat_id TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('opening', 'open', 'closed', 'unknown')),
+        sends INTEGER NOT NULL,
+        above TEXT NOT NULL,
+        kept TEXT NOT NULL,
+        segments TEXT NOT NULL,
+        leftover TEXT NOT NULL,
+        boot_id TEXT NOT NULL,
+        at REAL NOT NULL) WITHOUT ROWID""",
+    "CREATE INDEX streams_chat ON streams (platform, account, chat_id)",
+)

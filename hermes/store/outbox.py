@@ -8,11 +8,14 @@ Answers are plain data, as the command line prints it. Times are epoch seconds. 
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hermes.store.codec import decode_outbound
 from hermes.store.port import Reader
+from hermes.types.content import Media, OutboxState
 from hermes.types.errors import Failure, GatewayError
+from hermes.types.ids import DeliveryId
 from hermes.types.origin import LaneKey, lane_key
 
 NO_SUCH_MESSAGE = "no_such_message"
@@ -67,6 +70,37 @@ def outbox_show(reader: Reader, row_id: int) -> dict[str, Any]:
     return _shown(found[0], whole=True) | {
         "receipts": [{"part": part, "message_id": message_id, "at": at} for part, message_id, at in receipts]
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How far a message is; ``ended_at`` (epoch seconds) is None while it is on its way."""
+
+    platform: str
+    state: OutboxState
+    ended_at: float | None
+
+
+def ends(reader: Reader, delivery_ids: Sequence[DeliveryId]) -> dict[DeliveryId, Ending]:
+    """How far messages are, by their delivery ids; those that nobody knows are left out."""
+    rows = reader.execute(
+        "SELECT delivery_id, platform, state, changed_at FROM outbox"
+        " WHERE delivery_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(delivery_ids),),
+    )
+    return {
+        delivery_id: Ending(platform, state, None if state in OPEN else changed_at)
+        for delivery_id, platform, state, changed_at in rows
+    }
+
+
+def attachments(reader: Reader, delivery_id: str, platform: str, account: str) -> tuple[Media, ...]:
+    """The files of a message that went out by that account; none if it did not, is secret, or has none."""
+    rows = reader.execute(
+        "SELECT message, text FROM outbox WHERE delivery_id = ? AND platform = ? AND account = ? AND NOT secret",
+        (delivery_id, platform, account),
+    ).fetchall()
+    return decode_outbound(*rows[0]).attachments if rows else ()
 
 
 def lane_of(message: dict[str, Any]) -> LaneKey:

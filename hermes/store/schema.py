@@ -2,7 +2,7 @@
 
 A message's way through them:
 
-    dedupe ◀─trigger─ inbox ──▶ sessions, stretches, turn_steps, transcript ──▶ outbox ──▶ receipts
+    dedupe ◀─trigger─ inbox ──▶ sessions, stretches, turn_steps, transcript ──▶ outbox, streams ──▶ receipts
                         └─trigger─▶ counters                  └─▶ approvals
 
 Beside it: persons and their identities (on which platforms they are), homes, notes, audit.
@@ -24,10 +24,10 @@ from urllib.parse import quote
 from hermes.sessions.keys import chat_type_in
 from hermes.store.codec import decode_event
 from hermes.store.errors import failure_of, mapped
-from hermes.store.migrations import INITIAL, SECOND, THIRD
+from hermes.store.migrations import FOURTH, INITIAL, SECOND, THIRD
 from hermes.types.errors import STORE_CORRUPT, STORE_NEWER, Failure, GatewayError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT_S = 5.0
 CHECKPOINT_PAGES = 4_000  # 16 MB of -wal: a page written by many batches is copied back once
 
@@ -153,6 +153,11 @@ def _migrate(connection: sqlite3.Connection) -> None:
             "UPDATE sessions SET user_id = ? WHERE session_key = ?",
             [(decode_event(event, "").origin.user_id, key) for event, key, _ in newest],
         )
+
+    @migrations()
+    def fourth(db: Database) -> None:
+        for statement in FOURTH:
+            db.execute(statement)
 
     migrations.apply(Database(connection))
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

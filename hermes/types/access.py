@@ -1,5 +1,6 @@
 """Who may speak on one account of a platform, as data."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -57,7 +58,9 @@ class AccessRules:
     ``canonical`` gives the one form of an id that has several (WhatsApp, e-mail): total, and asked for both sides of a
     comparison. ``granted``: was this canonical id paired?
     ``free_response_channels`` need no mention; ``allowed_channels``, unless empty, are the only groups we answer in.
-    Both take ids of chats, of parent channels and ``chat:thread``; ``*`` is any.
+    Both take ids of chats, of parent channels and ``chat:thread``; ``*`` is any. ``allowed_topics``, unless empty, are the only
+    threads of groups in which we answer, as ``thread`` or ``chat:thread``; what stands in none is in ``1``, as Telegram's
+    General is. ``mention_patterns``: what mentions us besides our name.
 
     ``owners`` and ``admins`` say in which role somebody speaks, not that they may. ``person_of``: the id of the person that a
     canonical user id belongs to. ``commands``: all that a role may use, besides what everybody may. ``highest`` is the
@@ -76,6 +79,8 @@ class AccessRules:
     require_mention: bool = True
     free_response_channels: frozenset[str] = frozenset()
     allowed_channels: frozenset[str] = frozenset()
+    allowed_topics: frozenset[str] = frozenset()
+    mention_patterns: tuple[re.Pattern[str], ...] = ()
     canonical: Callable[[str], str] = str
     granted: Callable[[str], bool] = _nobody
     owners: Members = Members()

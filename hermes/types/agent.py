@@ -63,7 +63,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """More text of the answer."""
+    """More text of the answer; without any, a sign of life."""
 
     text: str
 
@@ -180,6 +180,8 @@ class Agent(Protocol):
     """Anything that can answer. One instance serves all turns, many at once."""
 
     name: str
+    model: str
+    """The language model that it asks, for people to read; empty where it asks none."""
 
     async def run(self, turn: Turn, io: AgentIO) -> Final | Failed:
         """Answer ``turn``; cancelled at any checkpoint. What it raises is a crash of this turn only."""

@@ -24,7 +24,7 @@ MediaKind = Literal["image", "voice", "audio", "video", "document"]
 class Media:
     """A file that goes out: ``ref`` is an absolute path on this host, or an ``https`` URL that the platform fetches itself.
 
-    ``name`` is what people see; ``caption`` is plain text.
+    ``name`` is what people see; ``caption`` is plain text; ``size_bytes`` is 0 where it is not known.
     """
 
     kind: MediaKind
@@ -32,6 +32,7 @@ class Media:
     name: str = ""
     mime: str | None = None
     caption: str = ""
+    size_bytes: int = 0
 
 
 EntityKind = Literal[
@@ -105,6 +106,12 @@ REFUSAL = "refusal"
 """The key in ``Outbound.metadata`` that says that this is why there is no answer: the rule by which the message ended."""
 
 
+USAGE = "usage"
+"""The key in ``Outbound.metadata`` for what the answer has cost, if its agent has counted: tokens read, written, taken from a
+cache and put into one, with spaces between.
+"""
+
+
 def answered(reply_to: str | None, metadata: Mapping[str, str]) -> tuple[str, ...]:
     """Platform ids of the messages that wait no longer once this is said: several were answered together, a notice
     answers none.
@@ -148,6 +155,7 @@ class Draft:
     draft_id: str
     text: str
     reply_to: str | None = None
+    thread_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,25 @@ EventKind = Literal["message", "edit", "delete", "reaction", "callback", "comman
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A reference to media; nothing is fetched before access is granted."""
+    """A reference to media; nothing is fetched before access is granted.
+
+    ``ref`` is an http(s) URL that needs no leave from anybody, else something that ``ports.Files`` of its platform
+    understands; of a location, the place itself. All else is what its sender says of it.
+    """
 
     kind: Literal["image", "voice", "audio", "video", "document", "sticker", "location"]
     ref: str
     name: str | None = None
     mime: str | None = None
     size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A line of what was said before, as the sender's program keeps it. ``system``: how that wants to be answered."""
+
+    role: Literal["user", "assistant", "system"]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +40,8 @@ class InboundEvent:
     ``message_id`` is the platform's id of the message, for replies. Times are epoch seconds.
     ``reply_to`` is the id of the message that this one answers, and ``reply_to_*`` what the platform tells about it.
     ``channel_context`` is what was said in the channel before, where the platform hands it over with the message.
-    It and ``reply_to_text`` quote other people and are erased together with ``text``.
+    It and ``reply_to_text`` quote other people and are erased together with ``text``, as is ``earlier``: what was said before,
+    where not we but the client keeps it, and hands it over with each message.
     ``mentions_bot``: its text names us; an answer to us alone is no mention, although some platforms ping for it.
     ``forwarded``: the words are somebody else's, so they are text, never a command. A native slash command is of kind
     ``command``; a typed one is a message.
@@ -59,3 +72,4 @@ class InboundEvent:
     reply_to_is_own_message: bool = False
     channel_context: str | None = None
     forwarded: bool = False
+    earlier: tuple[Earlier, ...] = ()

@@ -16,6 +16,16 @@ DeliveryId = NewType("DeliveryId", str)
 TraceId = NewType("TraceId", str)
 
 
+def answer_id(turn_id: TurnId) -> DeliveryId:
+    """The message that ends a turn: the same in every attempt at it."""
+    return DeliveryId(f"{turn_id}:0")
+
+
+def turn_of(answer: DeliveryId) -> TurnId:
+    """The turn that ``answer_id`` has named it for."""
+    return TurnId(answer.rpartition(":")[0])
+
+
 class Clock(Protocol):
     """Time as the gateway sees it; injected, so that a simulation is reproducible."""
 

@@ -3,12 +3,12 @@
 adapter ──io.accept──▶ store        lane ──send──▶ adapter        web ──route──▶ adapter
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from hermes.types.channels import Channel
-from hermes.types.content import Capabilities, Draft, Part, SendResult
+from hermes.types.content import Capabilities, Draft, Media, Part, SendResult
 from hermes.types.events import Attachment, InboundEvent
 from hermes.types.ids import BootId
 from hermes.types.records import FeedItem
@@ -27,7 +27,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that passed the door: size, Host, Origin and ``Route.auth`` are checked. Header names are lower case."""
+    """A request that passed the door: size, Host, Origin and ``Route.auth`` are checked. Header names are lower case; one that
+    came twice is joined by a comma.
+    """
 
     method: str
     path: str
@@ -63,8 +65,26 @@ class Socket(Protocol):
         """Close politely; never raises."""
 
 
+class ResponseStream(Protocol):
+    """The answer to one request while its client waits for it."""
+
+    async def begin(self, response: Response) -> None:
+        """Send status and headers, and ``response.body`` as the beginning of a body that goes on."""
+
+    async def send(self, data: bytes) -> None:
+        """Hand more of the body to the connection. Returning proves nothing about its arrival; once the client is gone, nothing
+        happens.
+        """
+
+    async def gone(self) -> None:
+        """Return once the client has left. For one task at a time."""
+
+
 Auth = Literal["token", "key", "own"]
-"""``token``: a browser session; ``key``: the API key; ``own``: the handler checks a signature itself."""
+"""``token``: a browser session; ``key``: the route's own ``key`` as a bearer token; ``own``: the handler checks a signature.
+
+Without a ``key`` such a route is open to this machine, where the server can be reached from nowhere else, and shut otherwise.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +95,22 @@ class Route:
     auth: Auth
     handler: Callable[[Request], Awaitable[Response]]
     methods: frozenset[str] = frozenset({"GET"})
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRoute:
+    """An HTTP route whose answer may take its time, and be sent piece by piece.
+
+    The handler returns the whole answer, or None once it has begun the stream: that ends there. It owns the request until it
+    returns or its adapter's incarnation ends; nobody ends it when its client leaves, so it has to watch ``gone``.
+    """
+
+    path: str
+    auth: Auth
+    handler: Callable[[Request, ResponseStream], Awaitable[Response | None]]
+    methods: frozenset[str] = frozenset({"POST"})
+    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +120,7 @@ class SocketRoute:
     path: str
     auth: Auth
     handler: Callable[[Request, Socket], Awaitable[None]]
+    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +135,7 @@ class ControlVerb:
     handler: Callable[[Mapping[str, Any], Socket], Awaitable[None]]
 
 
-Mount = Route | SocketRoute | ControlVerb
+Mount = Route | StreamRoute | SocketRoute | ControlVerb
 """What an adapter may mount."""
 
 
@@ -146,6 +183,14 @@ class AdapterIO(Protocol):
 
     async def feed(self, chat_id: str, since: str | None, limit: int) -> Sequence[FeedItem]:
         """The chat's messages after cursor ``since`` (None: the newest ``limit``), oldest first."""
+
+    async def unanswered(self, row_ids: Collection[int]) -> Collection[int]:
+        """Which of these rows of ours have ended so that nobody answers them any more: stopped, dropped, taken away. What is said
+        of that, if anything, may still be on its way.
+        """
+
+    async def attachments(self, delivery_id: str) -> Sequence[Media]:
+        """The files of a message that went out, or goes, by this account; none of any other."""
 
 
 class Adapter(Protocol):
@@ -214,6 +259,15 @@ class FileSink(Protocol):
         """Keep ``data``. Raises ``GatewayError`` (``too_large``) past the most that is taken."""
 
 
+class FetchUrl(Protocol):
+    """Fetches what somebody else has named: from the public internet alone, whatever the URL says."""
+
+    async def __call__(self, url: str, sink: FileSink, *, deadline_s: float, max_bytes: int) -> object:
+        """Hand all bytes behind ``url`` to ``sink``, in order. One attempt. Raises ``GatewayError``, and lets through what
+        ``sink`` raises.
+        """
+
+
 @runtime_checkable
 class Typing(Protocol):
     """Optional: the platform can show that an answer is being worked on."""
@@ -252,8 +306,21 @@ class MountedRoute(Protocol):
     def auth(self) -> Auth:
         """What the caller has to prove."""
 
+    @property
+    def key(self) -> str:
+        """By which key, where that is ``key``; empty: none is set."""
+
+    @property
+    def streams(self) -> bool:
+        """It is to be asked by ``stream``, not by ``call``."""
+
     async def call(self, request: Request) -> Response:
         """The handler's answer; 503 while its adapter is not up, 504 past the deadline, 500 if it raised."""
+
+    async def stream(self, request: Request, out: ResponseStream) -> Response | None:
+        """As ``call``, without a deadline; None once the answer was sent through ``out``. An error that is returned after
+        ``out`` was begun means that the rest is missing.
+        """
 
     async def open(self, request: Request, socket: Socket) -> None:
         """Run a socket handler until it returns, its peer leaves or its adapter's incarnation ends; then close the socket."""

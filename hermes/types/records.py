@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from hermes.types.content import Outbound, OutboxState
+from hermes.types.content import Media, Outbound, OutboxState
 from hermes.types.events import InboundEvent
 from hermes.types.ids import BootId, SessionId, SessionKey, TurnId
 
@@ -109,7 +109,8 @@ class FeedItem:
     """One message of a chat as its page shows it, the user's or ours.
 
     ``item_id`` is the client's message id or the delivery id; ``cursor`` is opaque: hand it back to get what came later.
-    ``answers`` are the messages that wait no longer; ``refusal``: it says why they have no answer, and by which rule.
+    ``answers`` are the messages that wait no longer; ``refusal``: it says why they have no answer, and by which rule. One of ours
+    without words and without ``files`` says only that they wait no longer.
     """
 
     cursor: str
@@ -120,6 +121,7 @@ class FeedItem:
     reply_to: str | None = None
     answers: tuple[str, ...] = ()
     refusal: str | None = None
+    files: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

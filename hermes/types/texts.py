@@ -4,6 +4,31 @@ AGENT_CRASHED = (
     "Something went wrong on my side while I was answering. Your message is safe; please try again."
 )
 AGENT_EMPTY = "I have no answer to that. Please try again, or put it another way."
+MODEL_UNREACHABLE = (
+    "I cannot reach my language model at the moment. Your message is safe; please try again in a few minutes."
+)
+MODEL_REFUSED_KEY = (
+    "My language model does not let me in, so I cannot answer until the operator has looked at its key."
+    " The log says more."
+)
+MODEL_BUSY = "My language model has too much to do just now. Please try again in {wait}."
+MODEL_BUSY_WAIT = "a few minutes"
+MODEL_NOT_FOUND = (
+    "The language model I am set to use does not exist, so I cannot answer until the operator has chosen another. The log says"
+    " more."
+)
+MODEL_FILTERED = "My language model will not answer that. Please put it another way."
+MODEL_ERROR = "My language model failed while it was answering. Please try again; if it happens again, the log says more."
+MODEL_CUT = "(This is as long as an answer of mine may be; ask me to go on.)"
+CONTEXT_TOO_LONG = (
+    "This conversation has become too long for my language model. /new begins another; what was said"
+    " stays searchable."
+)
+FILE_NOT_SENT = "(One file could not be sent.)"
+FILES_NOT_SENT = "({count} files could not be sent.)"
+FILE_TOO_LARGE = "(A file is too large to be sent here: at most {limit_mb:g} MB.)"
+FILES_TOO_LARGE = "({count} files are too large to be sent here: at most {limit_mb:g} MB each.)"
+FILES_UNSUPPORTED = "(Files cannot be sent here.)"
 AGENT_DEADLINE = (
     "I stopped: this took longer than {seconds:.0f} seconds. Please try again, or ask for less at once."
 )
@@ -31,7 +56,11 @@ RESET_SUSPENDED = "I have set the last conversation aside after repeated trouble
 RESET_RESUME_EXPIRED = "I was interrupted, and too much time has passed to take up where we were."
 UNKNOWN_COMMAND = "I know no command {name}. /help lists what I know."
 RESENT_MARK = "(sent again after an interruption; you may have this already)\n\n"
-CUT = "\n\n… (cut here; the whole text is in {path})"
+CUT = "… (cut here; the whole text is in {path})"
+REST_MISSING = "The rest of what I was saying could not be sent. Please ask me for it again."
+STREAM_MOVED = "(This goes on in another message.)"
+STREAM_CUT_OFF = "(I was cut off here.)"
+FILE_NOT_HERE = "{name} cannot be shown here."
 TOO_LONG = "That message is too long for me: at most {limit:,} characters."
 COMMAND_FOR_ADMINS = "/{name} is for admins here. /help and /status are for everybody."
 TOO_FAST = "That is more than I can take in at once, so I have let some of it go. Please send it again a little slower."
@@ -73,7 +102,7 @@ NOTHING_SAID = "Nothing has been said here yet that could be taken back or copie
 UNDONE_ONE = "I have taken back the last exchange, {said}. What was done in it stays done."
 UNDONE = "I have taken back the last {count} exchanges, from {said} on. What was done in them stays done."
 RETRY_COMMAND = "The last one was a command. To have it once more, send {command} again."
-RETRY_ATTACHMENT = "The last message came with a file, and I keep none. Please send it again."
+RETRY_ATTACHMENT = "The last message came with a file, which I cannot take along. Please send it again."
 COPY_OF = "Copy of {title}"
 BRANCHED = "We go on in a copy called {title}. What it was copied from stays as it is: `/resume {number}` goes back there."
 TITLED = "This conversation is called {title} now."
@@ -99,7 +128,8 @@ BUSY_MODES = {
     "collect": "All that comes meanwhile is answered together.",
 }
 SET_HOME = "This is my home on {platform} now: notices, and what is sent to {platform} without naming a chat, come here."
-MODEL = "My answers come from the agent `{agent}`. There is no model to choose in this version."
+MODEL = "My answers come from the language model {model}. The operator chooses it, in config.yaml."
+MODEL_NONE = "My answers come from the agent `{agent}`, without a language model. The operator sets one, in config.yaml."
 VOICE = "I neither listen nor speak in this version: write to me, and I write back."
 PLATFORMS = "Platforms:"
 PLATFORM_OWN = (
@@ -130,6 +160,8 @@ APPROVAL_HOW = (
     "Answer `yes` or `no` within {seconds:.0f} seconds, or `/approve {number}`, or `/deny {number}` with a reason."
     " If I hear nothing, that is a no."
 )
+BUTTON_APPROVE = "✅ Approve"
+BUTTON_DENY = "❌ Deny"
 APPROVED = "Approved."
 APPROVED_ALL = "Approved, all {count} of them."
 DENIED = "Denied."

@@ -2,5 +2,6 @@
 
 server   the socket and anycorn                    door    what every request must pass: Host, Origin, size, time
 app      our routes, and one catch-all             auth    one-time links and browser sessions
-socket   a web socket in our own terms             page    the static page, in memory
+socket   a web socket in our own terms             keys    the routes that want a key
+streams  an answer that comes piece by piece       page    the static page, in memory
 """

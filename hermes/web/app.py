@@ -27,8 +27,10 @@ from hermes.types import ports
 from hermes.types.errors import GatewayError
 from hermes.web.auth import LOGIN_LOCKED, LOGIN_REFUSED, SESSION_TTL_S, BrowserSessions
 from hermes.web.door import REQUEST_DEADLINE_S, SAFE_METHODS, Door, JSONAnswer, refusal, same_origin
+from hermes.web.keys import KeyDoor
 from hermes.web.page import Page
 from hermes.web.socket import AcceptedSocket
+from hermes.web.streams import StreamedAnswer, plain
 
 RESTART_WAIT_S = 0.5
 """Shorter than the server's grace: the actor may be the web server itself, which ends only once it has answered this
@@ -46,14 +48,16 @@ def build_app(
     auth: BrowserSessions,
     port: int,
     hosts: frozenset[str] = frozenset(),
+    exposed: bool = False,
 ) -> ASGIApp:
     """The whole web edge as one ASGI application.
 
     ``port`` is the one it is served on: browsers keep cookies per host, not per port, so two gateways on one machine
     would log each other out under one cookie name. ``hosts`` are names that a Host header may carry
-    besides those of this machine. Starting and stopping it costs nothing; it holds no task.
+    besides those of this machine. ``exposed``: it is served to more than this machine. Starting and stopping it costs nothing; it
+    holds no task.
     """
-    edge = _Edge(routes, overview, auth, f"hermes_session_{port}")
+    edge = _Edge(routes, overview, auth, KeyDoor(exposed=exposed), f"hermes_session_{port}")
     page = Page()
     app = Starlette(
         routes=[
@@ -90,11 +94,17 @@ class _Edge:
     """The endpoints; every dependency is handed in."""
 
     def __init__(
-        self, routes: ports.Routes, overview: ports.Overview, auth: BrowserSessions, cookie: str
+        self,
+        routes: ports.Routes,
+        overview: ports.Overview,
+        auth: BrowserSessions,
+        keys: KeyDoor,
+        cookie: str,
     ) -> None:
         self._routes = routes
         self._overview = overview
         self._auth = auth
+        self._keys = keys
         self._cookie = cookie
         self._sockets: defaultdict[str | None, set[trio.CancelScope]] = defaultdict(set)
         """Open web sockets by the token they came with: a log-out ends them too."""
@@ -177,15 +187,15 @@ class _Edge:
 
     # --- everything else ---
 
-    async def call(self, request: Request) -> Response:
+    async def call(self, request: Request) -> ASGIApp:
         """Whatever an adapter has mounted here."""
         route = self._routes.find(request.method, request.scope["path"])
         if route is None:
             raise HTTPException(404)
-        if refused := await self._denied(request, route.auth):
+        if refused := await self._denied(request, route):
             return refused
-        answer = await route.call(_translated(request, request.method, await request.body()))
-        return Response(answer.body, answer.status, dict(answer.headers), answer.media_type)
+        translated = _translated(request, request.method, await request.body())
+        return StreamedAnswer(route, translated) if route.streams else plain(await route.call(translated))
 
     async def open(self, socket: WebSocket) -> None:
         """Whatever an adapter has mounted here, for a web socket. Refused before the upgrade, or not at all."""
@@ -194,7 +204,7 @@ class _Edge:
             refused = (
                 refusal(404, "not_found", "There is nothing here.")
                 if route is None
-                else await self._denied(socket, route.auth)
+                else await self._denied(socket, route)
             )
         if deadline.cancelled_caught:
             refused = refusal(503, "too_slow", "This took too long; please try again.", retry_after="5")
@@ -240,15 +250,15 @@ class _Edge:
                 if not self._sockets[token]:
                     del self._sockets[token]
 
-    async def _denied(self, connection: HTTPConnection, auth: ports.Auth) -> Response | None:
-        match auth:
+    async def _denied(self, connection: HTTPConnection, route: ports.MountedRoute) -> Response | None:
+        match route.auth:
             case "token":
                 return await self._no_session(connection)
             case "key":
-                return refusal(401, "no_key", "This needs the API key, and none is set.")
+                return self._keys.refused(connection, route.key)
             case "own":
                 return None
-            case _:
+            case auth:
                 assert_never(auth)
 
     async def _no_session(self, connection: HTTPConnection) -> Response | None:
@@ -270,7 +280,8 @@ def _translated(connection: HTTPConnection, method: str, body: bytes) -> ports.R
         method=method,
         path=connection.scope["path"],
         query=dict(connection.query_params),
-        headers=dict(connection.headers),
+        # One that came twice is no longer what it claims to be: a signature, say.
+        headers={name: ", ".join(connection.headers.getlist(name)) for name in connection.headers},
         body=body,
         peer=connection.client.host if connection.client else "",
     )

@@ -10,7 +10,7 @@ import hashlib
 import ipaddress
 from collections import OrderedDict
 
-from hermes.store import ops, queries
+from hermes.store import keeping_ops, queries
 from hermes.store.port import Store
 from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import Clock, IdSource
@@ -44,7 +44,7 @@ class BrowserSessions:
         """A fresh code, good once and for ``CODE_TTL_S``; committed when this returns."""
         code = self._ids.token(CODE_DIGITS)
         now = self._clock.wall()
-        await self._store.write(ops.PutLoginCode(_hash(code), now + CODE_TTL_S, now))
+        await self._store.write(keeping_ops.PutLoginCode(_hash(code), now + CODE_TTL_S, now))
         return code
 
     async def redeem(self, code: str) -> str:
@@ -60,7 +60,7 @@ class BrowserSessions:
         token = self._ids.token(TOKEN_DIGITS)
         now = self._clock.wall()
         if not await self._store.write(
-            ops.RedeemLoginCode(_hash(code), _hash(token), now, now + SESSION_TTL_S)
+            keeping_ops.RedeemLoginCode(_hash(code), _hash(token), now, now + SESSION_TTL_S)
         ):
             self._failures += 1
             if self._failures >= FREE_TRIES:
@@ -89,7 +89,7 @@ class BrowserSessions:
         """End the session of ``token``, wherever else its cookie was copied to."""
         key = _hash(token)
         self._expiry[key] = 0.0
-        await self._store.write(ops.CloseBrowserSession(key))
+        await self._store.write(keeping_ops.CloseBrowserSession(key))
 
 
 def login_url(host: str, port: int, code: str) -> str:

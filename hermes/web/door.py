@@ -2,14 +2,15 @@
 
     Host      a name of this machine that a stranger's DNS cannot borrow (rebinding), else 421
     Origin    if there is one, on everything that changes state and on every web socket: our own, else 403
-    body      at most MAX_BODY_BYTES, else 413            time    REQUEST_DEADLINE_S for a whole request, else 503
+    body      at most MAX_BODY_BYTES, else 413
+    time      REQUEST_DEADLINE_S for a whole request, else 503; the answer of a stream may take longer (``without_deadline``)
 
 No CORS header is ever sent, so a foreign page can neither read an answer nor get a preflight through.
 """
 
-import ipaddress
 import json
 import logging
+import math
 from collections.abc import Mapping
 
 import trio
@@ -19,11 +20,16 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hermes.config.exposure import address, is_local
+from hermes.types.http import error_body
+
 MAX_BODY_BYTES = 1024 * 1024
 MAX_LENGTH_DIGITS = 12
 REQUEST_DEADLINE_S = 30.0
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_DEADLINE = "hermes.deadline"
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; object-src 'none'; "
@@ -48,8 +54,13 @@ class JSONAnswer(Response):
 
 
 def refusal(status: int, code: str, message: str, **headers: str) -> JSONAnswer:
-    """The one shape of an error: a code for programs, a sentence for people."""
-    return JSONAnswer({"error": {"code": code, "message": message}}, status, **headers)
+    """An error in the one shape there is."""
+    return JSONAnswer(error_body(status, code, message), status, **headers)
+
+
+def without_deadline(scope: Scope) -> None:
+    """The request is all there; its answer takes as long as it takes."""
+    scope[_DEADLINE].deadline = math.inf
 
 
 class Door:
@@ -58,6 +69,7 @@ class Door:
     def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
+        self._any_address = any(found.is_unspecified for host in hosts if (found := address(host)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or run one web socket. There is no lifespan: the tree starts and stops us."""
@@ -88,7 +100,7 @@ class Door:
         answer = self._refuse(scope, changes_state=scope["method"] not in SAFE_METHODS)
         if answer is None:
             try:
-                with trio.fail_after(REQUEST_DEADLINE_S):
+                with trio.fail_after(REQUEST_DEADLINE_S) as scope[_DEADLINE]:
                     await self._app(scope, counted, guarded)
             except ClientDisconnect:
                 return
@@ -129,12 +141,10 @@ class Door:
 
     def _is_ours(self, host: str) -> bool:
         name = _name_of(host)
-        if name == "localhost" or name in self._hosts:
+        if is_local(name) or name in self._hosts:
             return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
+        # Where we listen on all addresses any of them will do: what a stranger's DNS can borrow is a name.
+        return self._any_address and address(name) is not None
 
 
 def same_origin(headers: Headers) -> bool:

@@ -6,19 +6,23 @@ from hermes.types.agent import AgentIO, ApprovalRequest, Approved, Decision, Del
 
 
 class Worker:
-    """Does one step for each message and writes its answer in pieces; ``done`` are the steps it really took."""
+    """Does one step for each message and writes its answer in pieces; ``begun`` are the steps it took,
+    ``done`` those it has seen committed.
+    """
 
     name = "worker"
 
     def __init__(self) -> None:
+        self.begun: list[str] = []
         self.done: list[str] = []
 
     async def run(self, turn: Turn, io: AgentIO) -> Final:
         """Go on after the steps of an earlier attempt."""
         text = turn.events[-1].text
         if not turn.steps:
-            self.done.append(text)
+            self.begun.append(text)
             await io.step(Step("result", "look", text))
+            self.done.append(text)
         for _ in range(3):
             await io.emit(Delta("."))
             await trio.sleep(0.1)

@@ -415,7 +415,7 @@ async def test_an_edit_between_the_look_and_the_taking_is_not_missed(open_world,
     write = world.services.store.write
 
     async def late(op):
-        if isinstance(op, ops.Take):
+        if isinstance(op, ops.Then) and isinstance(op.op, ops.Take):
             await revise(world, "edit", "e1", "rather this")
         return await write(op)
 

@@ -6,7 +6,6 @@ import pytest
 import trio
 from world import World
 
-from hermes.routing.quoting import quoted
 from hermes.store import queries, sessions
 from hermes.testing.fakes import EPOCH_S, FakeAdapter, FakeAgent, Hang, Reply
 from hermes.types import texts
@@ -15,6 +14,7 @@ from hermes.types.content import Capabilities
 from hermes.types.events import Attachment, InboundEvent
 from hermes.types.ids import TraceId
 from hermes.types.origin import Origin
+from hermes.types.quoting import quoted
 
 
 async def talk(world: World, *said: str) -> None:

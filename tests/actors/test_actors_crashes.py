@@ -73,7 +73,7 @@ async def test_AC_05_a_crash_costs_one_incarnation_and_no_message(
     await converse(world)
 
     assert_each_answered_once(world, marked_at_most=1)
-    assert max(Counter(worker.done).values()) == 1
+    assert max(Counter(worker.begun).values()) == 1
     match FAILS[point]:
         case "adapter":
             assert lived_twice(world) == {ADAPTER}

@@ -83,7 +83,7 @@ async def test_AC21_what_may_be_tried_again_is_tried_by_the_clock_without_any_re
 @pytest.mark.parametrize("ambiguous", [False, True])
 async def test_AC22_a_part_that_fails_is_where_it_goes_on(k, ambiguous, open_world, autojump_clock):
     capabilities = Capabilities(authenticated=True, max_length=10 + len(texts.RESENT_MARK))
-    text = "".join(f"part {n:04} " for n in range(PARTS))
+    text = " ".join(f"part {n:04}" for n in range(PARTS))
     world = await open_world(FakeAgent(Reply(lambda _turn: text)), capabilities=capabilities)
     failure = SendError(Failure("timeout"), "unknown" if ambiguous else "not_sent")
     world.platform.failures = [None] * k + [failure]
@@ -99,14 +99,14 @@ async def test_AC22_a_part_that_fails_is_where_it_goes_on(k, ambiguous, open_wor
     else:
         assert indices == list(range(PARTS))
         assert not any(marked)
-    assert "".join(dict.fromkeys(plain(world.heard()))) == text
+    assert " ".join(dict.fromkeys(plain(world.heard()))).split() == text.split()
     assert len(world.rows("outbox_row_id * 100 + part AS row_id", "receipts")) == PARTS
 
 
 @pytest.mark.parametrize("k", range(1, PARTS + 1))
 async def test_AC22_a_kill_between_parts_resends_none_that_has_its_receipt(k, open_world, autojump_clock):
     capabilities = Capabilities(authenticated=True, max_length=10 + len(texts.RESENT_MARK))
-    text = "".join(f"part {n:04} " for n in range(PARTS))
+    text = " ".join(f"part {n:04}" for n in range(PARTS))
     world = await open_world(FakeAgent(Reply(lambda _turn: text)), capabilities=capabilities)
     world.kill_at("after_receipt", k)
     await world.say("hello")
@@ -115,7 +115,7 @@ async def test_AC22_a_kill_between_parts_resends_none_that_has_its_receipt(k, op
     await world.settle()
 
     assert [sent.part.index for sent in world.platform.sent] == list(range(PARTS))
-    assert "".join(plain(world.heard())) == text
+    assert " ".join(plain(world.heard())).split() == text.split()
 
 
 @pytest.mark.parametrize("end", [LINE_DOWN, REVOKED], ids=["backoff", "disabled"])
@@ -296,7 +296,7 @@ async def test_a_message_that_is_forgotten_while_it_leaves_is_sent_no_further(op
     world = await open_world(platform=platform)
     await world.services.router.deliver("one  two  three", "fake:1")
     await world.settle()
-    assert platform.texts == ["one  "]
+    assert [text.strip() for text in platform.texts] == ["one"]
 
 
 async def test_a_draft_that_fails_before_it_is_awaited_costs_no_message(open_world, autojump_clock):

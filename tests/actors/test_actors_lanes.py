@@ -1,5 +1,6 @@
 """Lanes: order, patience, backoff, second copies, drafts, expiry."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,10 +11,12 @@ from world import IDEMPOTENT, PLAIN
 
 from hermes.config import model
 from hermes.store import queries
+from hermes.store.ops import Enqueue
 from hermes.testing.fakes import FakeAdapter, FakeAgent, Reply
 from hermes.types import texts
-from hermes.types.content import Capabilities
-from hermes.types.errors import UNREACHABLE, Failure, SendError
+from hermes.types.content import Capabilities, Media, Outbound, Rate
+from hermes.types.errors import FORBIDDEN, FORMAT_REFUSED, TOO_LONG, UNREACHABLE, Failure, SendError
+from hermes.types.ids import DeliveryId
 
 
 class Phones(FakeAdapter):
@@ -150,9 +153,11 @@ async def test_a_long_message_goes_on_at_the_part_without_a_receipt(open_world, 
     await world.say("hello")
     await world.settle()
 
-    assert len(world.platform.sent) > 3
-    assert "".join(sent.part.text for sent in world.platform.sent) == text
-    assert [sent.part.index for sent in world.platform.sent] == list(range(len(world.platform.sent)))
+    count = len(world.platform.sent)
+    assert count > 3
+    unnumbered = [one.removesuffix(f"({n}/{count})") for n, one in enumerate(world.heard(), 1)]
+    assert " ".join(unnumbered).split() == text.split()
+    assert [sent.part.index for sent in world.platform.sent] == list(range(count))
 
 
 async def test_each_part_has_its_own_second_copy(open_world, autojump_clock):
@@ -167,7 +172,7 @@ async def test_each_part_has_its_own_second_copy(open_world, autojump_clock):
     await world.say("hello")
     await world.settle()
 
-    first, second = text[:36], text[36:]
+    first, second = "word0 word1 word2 word3 word4 (1/2)", "word5 word6 word7 word8 word9 (2/2)"
     mark = texts.RESENT_MARK
     assert world.heard() == [first, mark + first, second, mark + second]
     assert world.rows("state", "outbox") == ["sent"]
@@ -265,3 +270,184 @@ async def test_no_lane_is_awake_for_an_adapter_that_is_paused(open_world, autoju
     await world.services.overview.resume("fake")
     await world.settle(within_s=5)
     assert world.heard() == ["hello"]
+
+
+MARKED_UP = Capabilities(authenticated=True, dialect="discord")
+
+
+def refused(code=FORMAT_REFUSED):
+    return SendError(Failure(code, detail="can't parse"), "not_sent")
+
+
+class Numbered(FakeAdapter):
+    """Notes the index and the dialect of every part that it is handed, taken or not."""
+
+    def __init__(self, capabilities=MARKED_UP):
+        super().__init__(capabilities=capabilities)
+        self.tried = []
+
+    async def send(self, chat_id, part, *, reply_to, metadata):
+        self.tried.append((part.index, part.dialect))
+        return await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+
+
+async def test_AC23_a_part_whose_markup_is_refused_goes_once_more_at_once_without(open_world, autojump_clock):
+    platform = Numbered()
+    world = await open_world(FakeAgent(Reply(lambda _: "**hello** you")), platform=platform)
+    platform.failures = [refused()]
+    began = trio.current_time()
+    await world.say("hello")
+    await world.settle(within_s=1)
+
+    assert platform.tried == [(0, "discord"), (0, "plain")]
+    assert world.heard() == ["hello you"]
+    assert world.rows("state, attempts, failure", "outbox") == [("sent", 1, "")]
+    assert trio.current_time() - began < 1
+
+
+async def test_AC23_a_plain_part_that_is_refused_too_is_given_up_in_words(open_world, autojump_clock):
+    platform = Numbered()
+    world = await open_world(platform=platform)
+    platform.failures = [refused(), refused()]
+    for text in ("one", "two"):
+        await world.say(text)
+    await world.settle(within_s=2)
+
+    assert platform.tried == [(0, "discord"), (0, "plain"), (0, "discord")]
+    assert world.heard() == ["two"]
+    assert world.rows("state, failure", "outbox")[0] == ("dead", "format_refused: can't parse")
+
+
+async def test_AC23_only_the_refused_part_goes_plain(open_world, autojump_clock):
+    platform = Numbered(replace(MARKED_UP, max_length=150))
+    answer = " ".join(f"**word{n}**" for n in range(20))
+    world = await open_world(FakeAgent(Reply(lambda _: answer)), platform=platform)
+    platform.failures = [None, refused(), None]
+    await world.say("hello")
+    await world.settle(within_s=2)
+
+    assert platform.tried[:4] == [(0, "discord"), (1, "discord"), (1, "plain"), (2, "discord")]
+    assert ["**" in text for text in world.heard()][:3] == [True, False, True]
+    assert len(world.rows("part AS row_id", "receipts")) == len(world.heard())
+
+
+async def test_AC23_the_plain_retry_keeps_to_the_rate_and_to_what_it_knows(open_world, autojump_clock):
+    """Else a platform that takes one call a second would be asked for ever if it takes markup now."""
+    platform = Numbered(replace(MARKED_UP, chat_rate=Rate(1, 10.0)))
+    world = await open_world(platform=platform)
+    platform.failures = [refused()]
+    await world.say("hello")
+    await trio.sleep(5)
+    assert platform.tried == [(0, "discord")]
+    await world.settle(within_s=6)
+    assert platform.tried == [(0, "discord"), (0, "plain")]
+
+
+async def test_AC27_a_marked_copy_that_goes_plain_keeps_its_mark(open_world, autojump_clock):
+    platform = Numbered()
+    world = await open_world(FakeAgent(Reply(lambda _: "**hello**")), platform=platform)
+    platform.failures = [SendError(Failure("timeout"), "unknown"), refused()]
+    await world.say("hello")
+    await world.settle(within_s=2)
+
+    assert world.heard() == ["**hello**", texts.RESENT_MARK + "hello"]
+    assert platform.tried == [(0, "discord"), (0, "discord"), (0, "plain")]
+
+
+async def test_AC27_a_kill_between_the_refused_and_the_plain_part_makes_one_marked_copy_at_most(
+    open_world, autojump_clock
+):
+    platform = Numbered()
+    world = await open_world(FakeAgent(Reply(lambda _: "**hello**")), platform=platform)
+    platform.failures = [refused()]
+    world.kill_at("before_send", 2)
+    await world.say("hello")
+    await world.until(lambda: len(world.boots) == 2)
+    await world.up()
+    await world.settle()
+
+    assert world.heard() == [texts.RESENT_MARK + "**hello**"]
+    assert platform.tried == [(0, "discord"), (0, "discord")]
+
+
+@pytest.mark.parametrize("code", [TOO_LONG, FORMAT_REFUSED])
+async def test_AC22_a_message_that_ends_halfway_says_so_to_its_chat_and_to_the_operator(
+    code, open_world, autojump_clock
+):
+    capabilities = Capabilities(authenticated=True, idempotent_send=True, dialect="plain", max_length=40)
+    world = await open_world(FakeAgent(Reply(lambda _: "word " * 20)), capabilities=capabilities)
+    world.platform.failures = [None, refused(code)]
+    await world.say("hello")
+    await world.settle(within_s=2)
+
+    ended, told = world.rows("state, failure", "outbox")
+    assert ended == ("dead", f"{code}: can't parse (part 2 of 3)")
+    assert told == ("sent", "")
+    first, *rest = world.heard()
+    assert first.endswith("(1/3)")
+    assert " ".join(one.rsplit(" ", 1)[0] for one in rest) == texts.REST_MISSING
+
+
+async def test_a_chat_that_shuts_us_out_halfway_is_told_nothing(open_world, autojump_clock):
+    capabilities = Capabilities(authenticated=True, idempotent_send=True, dialect="plain", max_length=40)
+    world = await open_world(FakeAgent(Reply(lambda _: "word " * 20)), capabilities=capabilities)
+    world.platform.failures = [None, again(FORBIDDEN, severity="needs_operator", scope="chat")]
+    await world.say("hello")
+    await world.settle(within_s=2)
+
+    assert world.rows("state", "outbox") == ["dead"]
+
+
+async def test_a_text_is_cut_beside_the_loop_once_if_it_is_long(open_world, autojump_clock):
+    calls = []
+
+    async def in_thread(call):
+        calls.append(call)
+        await trio.lowlevel.checkpoint()
+        return call()
+
+    capabilities = Capabilities(authenticated=True, dialect="discord", max_length=2000)
+    answers = FakeAgent(Reply(lambda _: "word " * 700), Reply(lambda _: "word " * 1000))
+    world = await open_world(answers, capabilities=capabilities)
+    object.__setattr__(world.services, "in_thread", in_thread)
+    await world.say("short")
+    await world.settle()
+    assert (calls, len(world.heard())) == ([], 2)
+    await world.say("long")
+    await world.settle()
+    assert len(calls) == 1 + 3
+
+
+async def test_numbers_can_be_switched_off(open_world, autojump_clock):
+    capabilities = Capabilities(authenticated=True, idempotent_send=True, max_length=60)
+    settings = model.Config(delivery=model.Delivery(part_numbers=False))
+    world = await open_world(
+        FakeAgent(Reply(lambda _: "word " * 20)), capabilities=capabilities, config=settings
+    )
+    await world.say("hello")
+    await world.settle()
+    assert len(world.heard()) == 2
+    assert " ".join(world.heard()).split() == ["word"] * 20
+
+
+async def test_files_leave_after_the_text_each_with_its_receipt(open_world, autojump_clock):
+    capabilities = Capabilities(authenticated=True, dialect="plain", media=frozenset({"image"}), album=2)
+    world = await open_world(capabilities=capabilities)
+    pictures = tuple(Media("image", f"/tmp/{name}.png") for name in "abc")
+    files = (*pictures, Media("voice", "/tmp/voice.ogg"))
+    message = Outbound(DeliveryId("d"), "fake", "default", "1", "look", attachments=files)
+    world.platform.failures = [None, None, SendError(Failure("timeout"), "unknown")]
+    await world.services.store.write(Enqueue(message, 0.0))
+    world.services.delivery.wake(message.lane)
+    await world.settle()
+
+    sent = [sent.part for sent in world.platform.sent]
+    assert [part.text for part in sent] == [
+        f"look\n\n{texts.FILE_NOT_HERE.format(name='voice.ogg')}",
+        "",
+        "",
+        "",
+    ]
+    assert [part.media for part in sent[:3]] == [(), pictures[:2], pictures[2:]]
+    assert sent[3].media[0].caption == texts.RESENT_MARK.strip()
+    assert len(world.rows("part AS row_id", "receipts")) == 3

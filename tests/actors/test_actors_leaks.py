@@ -119,7 +119,7 @@ async def test_entries_belong_to_the_actor_whose_code_logs(open_world, autojump_
     finally:
         logging.getLogger().removeHandler(inlet)
 
-    assert ((f"{world.session()}/turn", 1), "actors.turn") in written
+    assert ((f"{world.session()}/turn", 1), "actors.answers") in written
     assert any(
         name == "actors.inbound" and who[0].startswith("root/gateway/inbound/")
         for who, name in written

@@ -160,6 +160,7 @@ async def test_AC22_AC56_whichever_edit_of_forty_fails_one_complete_answer_remai
     assert platform.script.failed == set(chats)
     for chat in chats:
         is_one_answer(platform, ANSWER, chat)
+        print(f"edit {chat} fails ({kind}): {len(platform.read(chat)[0])} characters, one complete answer")
     assert len(platform.deletes) == (0 if kind == "flood" else 40)
 
 
@@ -455,6 +456,16 @@ async def test_the_words_that_no_more_comes_are_a_message_of_their_own(open_worl
     assert begun.strip() == "0 1 2 3 4 5 6 7"[: len(begun.strip())]
     assert words == texts.POISONED
     assert CURSOR not in begun
+
+
+async def test_the_cursor_goes_as_soon_as_such_words_have_arrived(open_world, autojump_clock):
+    platform = EditingAdapter()
+    world = await open_world(typist(8, end=RuntimeError("boom")), platform=platform, config=ON)
+    await world.say("hello")
+    await world.until(lambda: texts.POISONED in platform.read(), 600.0)
+    await trio.sleep(2 * ON.streaming.edit_interval)
+
+    assert CURSOR not in platform.read()[0]
 
 
 async def test_a_stop_whose_process_dies_takes_the_cursor_away_all_the_same(open_world, autojump_clock):

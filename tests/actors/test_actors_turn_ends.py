@@ -141,6 +141,27 @@ async def test_AC19_a_session_that_crashes_with_a_deaf_turn_gives_its_place_back
     deaf.released.set()
 
 
+class Thinker:
+    """Thinks for longer than silence may last, and shows that it is there."""
+
+    name = "thinker"
+
+    async def run(self, turn: Any, io: Any) -> Final:
+        """Say something at last."""
+        for text in ("well", "", "", ""):
+            await io.emit(Delta(text))
+            await trio.sleep(4.0)
+        return Final("well")
+
+
+async def test_AC19_thinking_is_a_sign_of_life_and_shows_nothing_new(open_world, autojump_clock):
+    world = await open_world(Thinker(), config=IMPATIENT)
+    await world.say("hard question")
+    await world.until(lambda: world.heard() == ["well"], 20.0)
+
+    assert [draft.text for _, draft in world.platform.drafts] == ["well"]
+
+
 # --- AC-37: /stop, /new and an interruption end a turn in every state --------------------------------------------------------
 
 
@@ -232,7 +253,7 @@ def _slow(world: World, kind: type, seconds: float) -> None:
     write, left = world.services.store.write, [kind]
 
     async def late(op: Any) -> Any:
-        if left and isinstance(op, left[0]):
+        if left and isinstance(op.op if isinstance(op, ops.Then) else op, left[0]):
             if kind is not ops.Op:
                 left.clear()
             await trio.sleep(seconds)

@@ -138,7 +138,7 @@ async def test_steps_of_a_turn_that_dies_are_not_taken_again(open_world, autojum
     world.crash_at("after_step")
 
     assert await answers(world, "hello") == ["re: hello"]
-    assert worker.done == ["hello"]
+    assert worker.begun == ["hello"]
     assert world.rows("crashes") == [1]
 
 

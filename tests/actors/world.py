@@ -17,6 +17,7 @@ import trio
 import trio.testing
 
 from actors import reloader, root, tree
+from actors.adapter import Account
 from actors.ports.access import canonical_form
 from actors.ports.adapters import AdapterTable
 from actors.ports.files import HomeFiles
@@ -31,6 +32,8 @@ from hermes.config.model import Config, Display
 from hermes.config.restart_notices import RestartNotices
 from hermes.ops.pairing_files import PairingFiles
 from hermes.ops.redaction import Redaction
+from hermes.registry.accounts import Accounts
+from hermes.registry.registry import PlatformRegistry, Unavailable
 from hermes.sessions.keys import build_session_key
 from hermes.store import queries
 from hermes.store.memory import MemoryStore
@@ -43,6 +46,7 @@ from hermes.types.errors import Failure, GatewayError
 from hermes.types.hooks import Hooks, NoHooks
 from hermes.types.ids import BootId, SessionKey
 from hermes.types.origin import DEFAULT_ACCOUNT, Origin, lane_key
+from hermes.types.ports import Adapter, FileSink
 from hermes.types.records import Counts, TranscriptLine
 from supervisors.spec import ChildSpec, path_segment
 from supervisors.spec_tree import family
@@ -66,8 +70,9 @@ ADAPTER = "root/gateway/adapters/fake:default"
 QUEUE = Display(busy_input_mode="queue", busy_ack=False)
 """Each message has an answer of its own, and nobody says anything else: what most tests are told in."""
 
-IDEMPOTENT = Capabilities(authenticated=True, idempotent_send=True)
-PLAIN = Capabilities(authenticated=True)
+IDEMPOTENT = Capabilities(authenticated=True, idempotent_send=True, streaming=("draft",), own_page=True)
+PLAIN = Capabilities(authenticated=True, streaming=("draft",), own_page=True)
+"""Both show drafts, as a page of our own does."""
 
 
 class Killed(BaseException):
@@ -116,7 +121,9 @@ class World:
         hooks: Hooks | None = None,
         home: Path = Path("/nonexistent/home"),
         homes: Homes | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
+        """``accounts`` make the adapters, if they are given; they are then those of ``platform`` and ``others``."""
         self.agent = agent if agent is not None else FakeAgent()
         self.platform = platform if platform is not None else FakeAdapter(capabilities=capabilities)
         self.config = config if config is not None else Config(display=QUEUE)
@@ -135,6 +142,7 @@ class World:
         self.restart_notices: dict[tuple[str, str], bool] = {}
         self._again = False
         self.away_s = REBOOT_S
+        self._accounts = accounts
 
     # --- the process ---------------------------------------------------------------------------------------------------
 
@@ -203,6 +211,10 @@ class World:
         await self.boot.ended.wait()
         assert self.boot.outcome is not None
         return self.boot.outcome
+
+    async def fetch_url(self, url: str, sink: FileSink, *, deadline_s: float, max_bytes: int) -> None:
+        """The internet, which is not there. Tests put something in its place."""
+        raise GatewayError(Failure("dns"))
 
     async def in_pairing_thread(self, call: Callable[[], Any]) -> Any:
         """What blocks on the pairing files; a thread would let virtual time run away. Tests put something slow here."""
@@ -349,13 +361,15 @@ class World:
             adapters=adapters,
             whatsapp_aliases=self.whatsapp_aliases,
             files=self.files,
+            in_thread=_inline,
+            fetch_url=self.fetch_url,
         )
         return Boot(store, system, services, figures)
 
     def _tree(self, boot: Boot) -> ChildSpec:
         edge = cast("Any", None)
         accounts = [
-            tree.Account(platform.platform, platform.account, lambda platform=platform: platform)
+            Account(platform.platform, platform.account, partial(self.make, platform))
             for platform in self._platforms
         ]
         parts = tree.Parts(
@@ -368,6 +382,7 @@ class World:
             events=edge,
             crashes=edge,
             accounts=accounts,
+            configured=self._accounts or _no_accounts(self.home),
             announce=edge,
             set_aside=edge,
             reread=lambda: self.reread(),
@@ -380,6 +395,11 @@ class World:
         )
         without = EDGES if self.home.exists() else EDGES | NEEDS_A_HOME
         return _without_edges(tree.build(parts), without)
+
+    async def make(self, platform: FakeAdapter) -> Adapter | Unavailable:
+        """The one adapter there is, for each incarnation."""
+        await trio.lowlevel.checkpoint()
+        return self._accounts.create(platform.platform, platform.account) if self._accounts else platform
 
     # --- making it fail --------------------------------------------------------------------------------------------------
 
@@ -410,6 +430,10 @@ class World:
     def _kill(self) -> None:
         self.boot.kill()
         raise Killed
+
+
+def _no_accounts(home: Path) -> Accounts:
+    return Accounts(PlatformRegistry(), Settings(Config()), home=home, clock=TrioClock(), ids=FakeIds())
 
 
 def _late(read: Callable[..., Any]) -> Callable[..., Any]:

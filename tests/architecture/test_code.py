@@ -163,10 +163,10 @@ def retry_loops(tree: ast.AST) -> Iterator[ast.AST]:
                 yield loop
 
 
-def test_no_platform_retries_by_itself():
-    platforms = modules("hermes.platforms").values()
+def test_AC51_neither_a_platform_nor_the_network_below_it_retries_by_itself():
+    paths = modules("hermes.platforms", "hermes.net").values()
 
-    assert [place(path, node) for path in platforms for node in retry_loops(syntax(path))] == []
+    assert [place(path, node) for path in paths for node in retry_loops(syntax(path))] == []
 
 
 def test_a_retry_loop_is_seen():

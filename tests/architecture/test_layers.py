@@ -9,11 +9,13 @@ from source_tree import ROOT, imports, modules, syntax
 
 DOORS = {
     "httpx": ("hermes.net.http",),
+    "h11": ("hermes.net", "hermes.testing"),
     "trio_websocket": ("hermes.net.ws",),
     "sqlite3": ("hermes.store",),
     "sqlite_utils": ("hermes.store",),
     "anycorn": ("hermes.web.server",),
     "yaml": ("hermes.config",),
+    "dotenv": ("hermes.config.dotenv",),
 }
 """A third party's module → the only modules of ours, with all below them, that may import it."""
 
@@ -82,8 +84,25 @@ def test_help_loads_nothing_heavy():
     loaded = loaded_by("from hermes.cli import main; main(['--help'])")
 
     assert loaded.isdisjoint(
-        {"trio", "pydantic", "rich", "yaml", "httpx", "starlette", "anycorn", "sqlite3", "sqlite_utils"}
+        {
+            "trio",
+            "pydantic",
+            "rich",
+            "yaml",
+            "httpx",
+            "starlette",
+            "anycorn",
+            "sqlite3",
+            "sqlite_utils",
+            "dotenv",
+        }
     )
+
+
+def test_what_is_known_of_the_platforms_costs_neither_trio_nor_an_adapter():
+    loaded = loaded_by("from hermes.plugins.builtin import entries; assert list(entries())")
+
+    assert loaded.isdisjoint({"trio", "httpx", "yaml", "pydantic"})
 
 
 def test_a_configuration_of_defaults_needs_neither_yaml_nor_pydantic(tmp_path):

@@ -24,6 +24,9 @@ from hermes import app
 from hermes.config.load import Settings
 from hermes.config.model import Config, Display
 from hermes.ops.lock import prepare_home
+from hermes.plugins.builtin import entries
+from hermes.registry.entry import PlatformEntry
+from hermes.registry.registry import PlatformRegistry
 from hermes.types import faults
 from hermes.types.agent import Final, Turn
 from hermes.types.content import Capabilities, Part, SendResult
@@ -152,14 +155,29 @@ def main() -> int:
     options = parser.parse_args()
     rounds = [int(number) for number in options.chats.split(",")]
     config = Config(display=Display(busy_input_mode="queue", busy_ack=False))
-    app.BuiltinAgent = lambda *_: Terse()  # type: ignore[assignment, misc]
-    app.MORE_ADAPTERS.append(partial(Instant, rounds, options.seconds, profile=options.profile))
+    app.BuiltinAgent = lambda *_, **__: Terse()  # type: ignore[assignment, misc]
+    registry = PlatformRegistry(entries())
+    make = partial(Instant, rounds, options.seconds, profile=options.profile)
+    registry.register(
+        PlatformEntry(
+            Instant.platform,
+            "Bench",
+            lambda _setup: make(),
+            Instant.capabilities,
+            always=True,
+        )
+    )
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as directory:
         home = Path(directory) / "home"
         prepare_home(home)
         settings = Settings(config)
         return app.run(
-            home=home, settings=settings, reread=lambda: settings, verbosity=-1, show=lambda _words: None
+            home=home,
+            settings=settings,
+            reread=lambda: settings,
+            registry=registry,
+            verbosity=-1,
+            show=lambda _words: None,
         )
 
 

@@ -5,6 +5,7 @@ platform fails in every way it knows. It is a process of its own (this one), so 
 must be answered visibly: once, or with every further copy marked as one, and in the order of its chat. What nobody confirmed
 twice is given up, as it should be: a dead letter that the operator is told of. Those are counted.
 
+    --streaming   with answers that are shown by edits while they are written; one whose first send is in doubt leaves a piece
     --points      instead: kill -9 once at every point between "the answer is committed" and "its receipt is committed"
     --plug S      instead: pull the platform's plug for S seconds while web chat flows
 """
@@ -36,6 +37,9 @@ from hermes.types import texts
 
 CHATS = 10
 AHEAD = 3
+WORDS = 20
+CURSOR = "▉"
+STREAMING = "streaming: {enabled: true, transport: edit, edit_interval: 0.05, buffer_threshold: 1}\n"
 DEADLINE_S = 60.0
 POINTS = (
     "before_turn_commit",
@@ -66,6 +70,8 @@ class Report:
     messages: int = 0
     seen: int = 0
     marked: int = 0
+    pieces: int = 0
+    edits: int = 0
     restarts: int = 0
     kills: int = 0
     faults: int = 0
@@ -79,6 +85,7 @@ class Report:
         )
         return (
             f"{self.messages} messages, {self.seen} answers seen, {self.marked} of them marked as second copies,"
+            f" {self.pieces} pieces of answers that were in doubt, {self.edits} edits,"
             f" {self.dead} dead letters; {self.restarts} restarts, {self.kills} of them kill -9, {self.faults} faults,"
             f" {self.took_s:.1f} s\n{verdict}"
         )
@@ -89,19 +96,49 @@ def chats(count: int) -> list[str]:
     return [f"c{number}" for number in range(count)]
 
 
+def home_of(home: Path, streaming: bool) -> Path:
+    """A home whose answers are shown while they are written, if ``streaming``."""
+    if streaming:
+        home.mkdir(mode=0o700)
+        (home / "config.yaml").write_text(STREAMING)
+    return home
+
+
+def number(text: str) -> str:
+    """Which message an answer answers: it says nothing but its number, once or, so that it can be streamed, ``WORDS`` times."""
+    words = text.split()
+    return words[0] if words and words in ([words[0]], [words[0]] * WORDS) else text
+
+
+def read(platform: FakePlatform, chat: str) -> list[str]:
+    """The answers that the people of ``chat`` see, as numbers, perhaps marked, without pieces of what is being written."""
+    mark = texts.RESENT_MARK
+    whole = [text for text in platform.read(chat) if CURSOR not in text]
+    return [mark * text.startswith(mark) + number(text.removeprefix(mark)) for text in whole]
+
+
 def check(platform: FakePlatform, expected: dict[str, int], report: Report, home: Path) -> None:
     """Compare what the people of each chat see with what they wrote: message n of a chat is answered with n."""
     mark, dead = texts.RESENT_MARK, dead_letters(home)
     report.dead += len(dead)
+    report.edits += sum(call.kind == "edit" for call in platform.calls)
     for chat, count in expected.items():
-        read = platform.read(chat)
-        report.seen += len(read)
-        marked = [text for text in read if text.startswith(mark)]
+        seen = read(platform, chat)
+        report.seen += len(seen)
+        pieces = [text.removesuffix(CURSOR).split() for text in platform.read(chat) if CURSOR in text]
+        report.pieces += len(pieces)
+        if platform.idempotent and pieces:
+            report.violations.append(f"{chat}: {len(pieces)} pieces of answers are left")
+        marked = [text for text in seen if text.startswith(mark)]
         report.marked += len(marked)
-        plain = [text.removeprefix(mark) for text in read]
+        if len(pieces) > len(marked) + len(dead):
+            report.violations.append(
+                f"{chat}: {len(pieces)} pieces of answers, but {len(marked)} marked answers"
+            )
+        plain = [text.removeprefix(mark) for text in seen]
         for n in range(count):
             copies = plain.count(str(n))
-            unmarked = read.count(str(n))
+            unmarked = seen.count(str(n))
             if not copies and (chat, str(n)) not in dead:
                 report.violations.append(f"{chat}: message {n} was never answered")
             if unmarked > 1:
@@ -118,22 +155,26 @@ def dead_letters(home: Path) -> set[tuple[str, str]]:
     """Chat and text of the answers that were given up because two sends of them in a row were not confirmed."""
     query = "SELECT chat_id, text FROM outbox WHERE state = 'dead' AND failure LIKE 'send_unconfirmed%'"
     with closing(sqlite3.connect(f"file:{home / 'gateway.db'}?mode=ro", uri=True)) as database:
-        return set(database.execute(query))
+        return {(chat, number(text)) for chat, text in database.execute(query)}
 
 
-async def _write(platform: FakePlatform, chat: str, count: int) -> None:
+async def _write(platform: FakePlatform, chat: str, count: int, streaming: bool) -> None:
     """Write ``count`` messages, up to ``AHEAD`` ahead of their answers."""
     for n in range(count):
-        while len(set(platform.read(chat))) < n - AHEAD:
+        while len(set(read(platform, chat))) < n - AHEAD:
             await trio.sleep(0.01)
-        platform.write(chat, f"echo {n}")
+        platform.write(chat, f"echo{f' {n}' * (WORDS if streaming else 1)}")
         await trio.sleep(0.02)
+
+
+def _whole(platform: FakePlatform, expected: dict[str, int]) -> int:
+    return sum(len(read(platform, chat)) for chat in expected)
 
 
 async def _answered(platform: FakePlatform, expected: dict[str, int], gateway: Gateway) -> None:
     def missing() -> int:
         mark = texts.RESENT_MARK
-        seen = {(chat, text.removeprefix(mark)) for chat in expected for text in platform.read(chat)}
+        seen = {(chat, text.removeprefix(mark)) for chat in expected for text in read(platform, chat)}
         return sum(expected.values()) - len(seen | dead_letters(gateway.home))
 
     with trio.move_on_after(DEADLINE_S):
@@ -143,25 +184,29 @@ async def _answered(platform: FakePlatform, expected: dict[str, int], gateway: G
     raise gateway.failed(f"left {missing()} messages without an answer: {left(gateway.home)}")
 
 
-async def restarts(home: Path, *, count: int, kills: int, messages: int, seed: int) -> Report:
+async def restarts(
+    home: Path, *, count: int, kills: int, messages: int, seed: int, streaming: bool = False
+) -> Report:
     """Restart under load, with faults."""
     rng, report, began = random.Random(seed), Report(), trio.current_time()
     expected = dict.fromkeys(chats(CHATS), messages // CHATS)
     killed = set(rng.sample(range(count), kills))
     async with FakePlatform().listening() as platform, trio.open_nursery() as nursery:
-        gateway = Gateway(home, platform=str(platform.port))
+        address = f"{platform.port}{',edits' if streaming else ''}"
+        gateway = Gateway(home_of(home, streaming), platform=address)
         try:
             await gateway.start()
-            for chat, number in expected.items():
-                nursery.start_soon(_write, platform, chat, number)
+            for chat, number_of in expected.items():
+                nursery.start_soon(_write, platform, chat, number_of, streaming)
             for restart in range(count):
                 fault = rng.choice(FAULTS)
-                platform.plan("send", fault)
+                platform.plan("edit" if streaming and rng.random() < 0.5 else "send", fault)
                 if rng.random() < 0.3:
                     platform.plan("poll", rng.choice(POLL_FAULTS))
-                before = len(platform.seen)
-                with trio.move_on_after(rng.uniform(0.05, 1.0)):
-                    while len(platform.seen) < before + messages // (count + 1):
+                before = _whole(platform, expected)
+                # What takes longer to write than a life lasts would be set aside.
+                with trio.move_on_after(rng.uniform(0.05, 1.0) + streaming):
+                    while _whole(platform, expected) < before + messages // (count + 1):
                         await trio.sleep(0.005)
                 if restart in killed:
                     await gateway.kill9()
@@ -185,21 +230,26 @@ async def restarts(home: Path, *, count: int, kills: int, messages: int, seed: i
 
 
 async def points(
-    home: Path, *, where: Sequence[str] = POINTS, kinds: Sequence[bool] = (False, True)
+    home: Path,
+    *,
+    where: Sequence[str] = POINTS,
+    kinds: Sequence[bool] = (False, True),
+    streaming: bool = False,
 ) -> Report:
     """Kill -9 once at each point of an answer's way out: never zero copies. ``kinds``: whether the platform drops copies."""
     report, began = Report(), trio.current_time()
     for idempotent in kinds:
         for point in where:
             async with FakePlatform(idempotent=idempotent).listening() as platform:
-                address = f"{platform.port}{',idempotent' if idempotent else ''}"
-                gateway = Gateway(home.with_name(f"{home.name}-{point}-{idempotent}"), platform=address)
+                words = ",idempotent" * idempotent + ",edits" * streaming
+                one = home_of(home.with_name(f"{home.name}-{point}-{idempotent}"), streaming)
+                gateway = Gateway(one, platform=f"{platform.port}{words}")
                 expected = dict.fromkeys(chats(2), 4)
                 try:
                     await gateway.start(f"{point}:kill9:3")
                     async with trio.open_nursery() as nursery:
-                        for chat, number in expected.items():
-                            nursery.start_soon(_write, platform, chat, number)
+                        for chat, count in expected.items():
+                            nursery.start_soon(_write, platform, chat, count, streaming)
                         await gateway.ended(30.0)
                         await gateway.start()
                         await _answered(platform, expected, gateway)
@@ -269,6 +319,7 @@ def main() -> None:
     parser.add_argument("--restarts", type=int, default=100)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--messages", type=int, default=600)
+    parser.add_argument("--streaming", action="store_true")
     parser.add_argument("--points", action="store_true")
     parser.add_argument("--plug", type=float, metavar="S")
     parser.add_argument("--seed", type=int, default=1)
@@ -278,7 +329,7 @@ def main() -> None:
     ) as directory:
         home = Path(directory) / "home"
         if options.points:
-            report = trio.run(points, home)
+            report = trio.run(lambda: points(home, streaming=options.streaming))
         elif options.plug is not None:
             report = trio.run(lambda: plug(home, seconds=options.plug))
         else:
@@ -289,6 +340,7 @@ def main() -> None:
                     kills=options.kills,
                     messages=options.messages,
                     seed=options.seed,
+                    streaming=options.streaming,
                 )
             )
     print(report)

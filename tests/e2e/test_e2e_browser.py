@@ -1,5 +1,7 @@
 """The page in a real browser: what a person sees, over reloads, tabs and a killed gateway."""
 
+import base64
+
 import pytest
 from harness import Gateway
 from harness_browser import ANSWERS, CHROMIUM, Page, another_tab, browser, converse
@@ -19,6 +21,10 @@ PASTE = """text => {
   if (document.getElementById('text').dispatchEvent(paste)) document.getElementById('text').value = text;
 }"""
 PHONE = (390, 844)
+DOT = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A picture of one pixel."""
 
 
 async def test_a_conversation_streams_and_is_there_after_a_reload_in_every_tab_and_on_a_phone(
@@ -53,6 +59,15 @@ async def test_a_conversation_streams_and_is_there_after_a_reload_in_every_tab_a
         await page.say(f"echo {'x' * 300} `{'y' * 300}`")
         await page.until(f"({ANSWERS}).length === 5")
         assert await page.script(OVERFLOW_PX) == 0
+        picture = gateway.home / "cache" / "dot.png"
+        picture.parent.mkdir(exist_ok=True)
+        picture.write_bytes(DOT)
+        await page.say(f"echo a picture\nMEDIA:{picture}")
+        await page.until("document.querySelector('#log .file img')?.naturalWidth === 1")
+        await page.say("echo NO_REPLY")
+        await page.until(f"({STATES}).at(-1) === 'answered'")
+        assert (await page.script(LOG))[-2:] == ["a picture", "echo NO_REPLY"]
+
         await page.script("document.getElementById('actors-toggle').click()")
         assert await page.script(OVERFLOW_PX) == 0
 

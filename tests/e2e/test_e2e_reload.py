@@ -156,8 +156,8 @@ async def test_what_nobody_reads_yet_is_said_once_at_the_start(gateway: Gateway)
     await gateway.until(read_again)
     said = [line for line in logged(gateway).splitlines() if " WARNING " in line]
     assert [line.partition(f"{gateway.home}/config.yaml, ")[2] for line in said] == [
-        "line 1: model: nobody reads it yet; the built-in agent answers, without a language model",
-        "line 4: platforms.webchat.enabled: nobody reads it yet; webchat is there",
+        "line 1: model: base_url is missing: where the model's server is; the built-in agent answers, without a language model",
+        "line 4: platforms.webchat.enabled: webchat cannot be turned off; it is there",
         "line 3: platforms.telegram: this version has no adapter for telegram; nobody is reached there",
     ]
     assert await gateway.stop() == 0

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hermes.net.linkchat import POLICY_VIOLATION, LinkChat
-from hermes.types.content import Capabilities
+from hermes.platforms.console.entry import ENTRY
 from hermes.types.ports import ControlVerb, Mount, Socket
 
-PLATFORM = "console"
+PLATFORM = ENTRY.name
 
 _NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 
@@ -21,7 +21,7 @@ class Console(LinkChat):
     """Implements ``ports.Adapter``. Terminals render Markdown themselves, so nothing is rendered here."""
 
     platform = PLATFORM
-    capabilities = Capabilities(max_length=1_000_000, authenticated=True, idempotent_send=True, history=True)
+    capabilities = ENTRY.capabilities
     history_items = 20
 
     def routes(self) -> Sequence[Mount]:

@@ -77,6 +77,10 @@ def forget(connection: sqlite3.Connection, op: Forget) -> Erased:
     run("DELETE FROM persons WHERE person_id NOT IN (SELECT person_id FROM identities)")
     for table in ("link_codes", "link_attempts"):
         run(f"DELETE FROM {table} WHERE (platform, account, user_id) IN {_USERS}")
+    run(
+        f"DELETE FROM streams WHERE (platform, account, chat_id) IN {_CHATS}"
+        f" OR substr(delivery_id, 1, instr(delivery_id, ':') - 1) IN {_TURNS}"
+    )
     for table in ("homes", "dead_targets"):
         run(f"DELETE FROM {table} WHERE (platform, account, chat_id) IN {_CHATS}")
     erased = replace(erased, messages=_empty_inbox(run), answers=_empty_outbox(run))

@@ -4,16 +4,8 @@ import sqlite3
 
 import cbor2
 
-from hermes.store.ops import (
-    AddNote,
-    CloseBrowserSession,
-    DropNote,
-    LogEvents,
-    Probe,
-    Prune,
-    PutLoginCode,
-    RedeemLoginCode,
-)
+from hermes.store.keeping_ops import AddNote, CloseBrowserSession, DropNote, PutLoginCode, RedeemLoginCode
+from hermes.store.ops import LogEvents, Probe, Prune
 from hermes.types.records import Note
 
 

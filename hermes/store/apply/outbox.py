@@ -88,6 +88,8 @@ def unsent(connection: sqlite3.Connection, op: Unsent) -> bool:
         " attempts = attempts - (?2 = 'prepared') WHERE row_id = ?1 AND state = 'sending'",
         (op.row_id, op.state, op.not_before, op.failure, op.at),
     )
+    if moved.rowcount and op.told is not None:
+        put(connection, [op.told], op.at)
     if moved.rowcount and op.dead_chat:
         connection.execute(
             "INSERT INTO dead_targets (platform, account, chat_id, failure, at)"

@@ -85,11 +85,49 @@ function showItem(item) {
     return;
   }
   shown.add(item.item_id);
-  const { row, body } = bubble("agent", item.at);
-  body.innerHTML = item.html; // made safe by the gateway; the page's policy runs no inline script either
-  $("log").append(row);
+  if (item.text || item.files.length) {
+    const { row, body } = bubble("agent", item.at);
+    body.innerHTML = item.html; // made safe by the gateway; the page's policy runs no inline script either
+    body.append(...item.files.map(fileOf));
+    $("log").append(row);
+  }
   item.answers.forEach(markAnswered);
   clearDrafts(); // one conversation, one answer at a time: a draft still alive is redrawn by its next word
+}
+
+/** A picture of ours as such, anything else as a link. */
+function fileOf(file) {
+  const link = document.createElement("a");
+  link.className = "file";
+  link.href = file.ref;
+  link.target = "_blank";
+  link.rel = "noopener noreferrer";
+  link.textContent = file.name || file.ref;
+  if (file.size_bytes) link.append(element("small", sizeOf(file.size_bytes)));
+  if (file.kind !== "image" || !file.ref.startsWith("/")) return link;
+  const picture = document.createElement("img");
+  picture.src = file.ref;
+  picture.alt = file.name;
+  picture.addEventListener("load", () => settle($("jump").hidden));
+  picture.addEventListener("error", () => {
+    link.classList.remove("picture");
+    link.replaceChildren(file.name, element("small", "not kept any more"));
+  });
+  link.classList.add("picture");
+  link.replaceChildren(picture);
+  return link;
+}
+
+function element(name, words) {
+  const made = document.createElement(name);
+  made.textContent = words;
+  return made;
+}
+
+function sizeOf(bytes) {
+  const units = ["bytes", "kB", "MB", "GB"];
+  const step = Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1);
+  return `${(bytes / 1000 ** step).toLocaleString([], { maximumFractionDigits: step && 1 })} ${units[step]}`;
 }
 
 function accepted(id) {

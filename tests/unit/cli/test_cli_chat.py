@@ -115,11 +115,14 @@ def speaks(*said: clientlink.ServerFrame) -> bytes:
 
 class Room:
     """The gateway's end of a chat. ``refusal``: why a message has no answer, None to answer it; ``kept``: it is never taken;
-    ``said`` comes before the answer.
+    ``said`` comes before the answer, which is ``words`` and ``files``.
     """
 
-    def __init__(self, refusal=None, *, kept=False, before_it_is_taken=lambda: None, said=()):
+    def __init__(
+        self, refusal=None, *, kept=False, before_it_is_taken=lambda: None, said=(), words="words", files=()
+    ):
         self._refusal, self._kept, self._before, self._said = refusal, kept, before_it_is_taken, said
+        self._words, self._files = words, files
         self.verbs = {"console": {"ok": True}, "texts": self.hear, "status": WELL}
 
     def hear(self, text):
@@ -128,7 +131,9 @@ class Room:
                 return speaks(clientlink.Welcome("boot", None, ()))
             case clientlink.Send(id) if not self._kept:
                 self._before()
-                item = clientlink.Item("d1", "agent", "words", 1.5, None, id, None, (id,), self._refusal)
+                item = clientlink.Item(
+                    "d1", "agent", self._words, 1.5, None, id, None, (id,), self._refusal, self._files
+                )
                 return speaks(
                     clientlink.Accepted(id), *map(clientlink.Message, self._said), clientlink.Message(item)
                 )
@@ -144,6 +149,27 @@ def test_a_refusal_in_words_is_no_answer(tmp_path, capsys):
     assert plain == (1, "", "hermes: words\n")
     assert (code, out) == (1, "")
     assert json.loads(err)["error"] == {"type": "refused:turns", "message": "words", "hint": ""}
+
+
+def test_files_are_named_with_their_places(tmp_path, capsys):
+    files = (clientlink.File("cat\x1b.png", "image", "/home/cat.png", 4),)
+    with gateway_on(tmp_path, Room(files=files).verbs):
+        plain = run(capsys, *ASKED, "--home", str(tmp_path))
+        _, out, _ = run(capsys, *ASKED, "--json", "--home", str(tmp_path))
+
+    assert plain == (0, "words\ncat\ufffd.png: /home/cat.png\n", "")
+    assert json.loads(out)["files"] == [
+        {"name": "cat\x1b.png", "kind": "image", "path": "/home/cat.png", "size_bytes": 4}
+    ]
+
+
+def test_AC56_an_answer_of_silence_is_the_end_and_prints_nothing(tmp_path, capsys):
+    with gateway_on(tmp_path, Room(words="").verbs):
+        plain = run(capsys, *ASKED, "--home", str(tmp_path))
+        code, out, _ = run(capsys, *ASKED, "--json", "--home", str(tmp_path))
+
+    assert plain == (0, "", "")
+    assert (code, json.loads(out)["reply"], json.loads(out)["files"]) == (0, "", [])
 
 
 def test_a_notice_is_no_answer_to_an_earlier_message(tmp_path, capsys):

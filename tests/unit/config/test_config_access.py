@@ -1,5 +1,6 @@
 """Who may speak: what the environment and the file say, who wins, and what is refused."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -121,6 +122,8 @@ platforms:
     require_mention: off
     free_response_channels: [c]
     allowed_channels: [c, d]
+    allowed_topics: [17, "c:1"]
+    mention_patterns: ["^hermes,", bot$]
 roles:
   owner: [telegram:1]
   admin: [telegram:2]
@@ -139,6 +142,8 @@ EVERY_RULE = AccessRules(
     require_mention=False,
     free_response_channels=frozenset({"c"}),
     allowed_channels=frozenset({"c", "d"}),
+    allowed_topics=frozenset({"17", "c:1"}),
+    mention_patterns=(re.compile("^hermes,", re.IGNORECASE), re.compile("bot$", re.IGNORECASE)),
     owners=Members(frozenset({"1"})),
     admins=Members(frozenset({"2"})),
     commands={"user": frozenset({"new"})},
@@ -188,6 +193,8 @@ def test_every_variable(tmp_path):
         group=Scope("disabled"),
         free_response_channels=frozenset({"<free_response_channels>"}),
         allowed_channels=frozenset({"<allowed_channels>"}),
+        allowed_topics=frozenset({"<allowed_topics>"}),
+        mention_patterns=(re.compile("<mention_patterns>", re.IGNORECASE),),
     )
     assert rules(tmp_path, {"TELEGRAM_FREE_RESPONSE_CHATS": "c"}).free_response_channels == {"c"}
 
@@ -269,7 +276,7 @@ def test_every_fault_is_named(tmp_path, file):
     "text",
     [
         "discord: {ignored_channels: [1], no_thread_channels: [2], auto_thread: true, token: t}",
-        "telegram: {allowed_topics: [1], mention_patterns: [x], group_rules: {a: b}, reactions: false}",
+        "telegram: {group_rules: {a: b}, reactions: false}",
         "display: {platforms: {telegram: {streaming: true}}}\napprovals: {deny: []}",
         "telegram: just a text",
         "telegram: {allow_from: null, dm_policy: ~, allow_admin_from: ''}",
@@ -458,3 +465,19 @@ def test_the_word_at_the_top_wins_over_the_same_below_gateway(tmp_path, file):
 
     file.write_text("gateway: {unauthorized_dm_behavior: ignore}\nunauthorized_dm_behavior: pair\n")
     assert rules(tmp_path).unauthorized_dm == "pair"
+
+
+@pytest.mark.parametrize("pattern", ["(", "[", "*x", "(?P<a>"])
+def test_a_pattern_that_is_none_is_refused_with_its_place(tmp_path, file, pattern):
+    file.write_text(f"telegram:\n  mention_patterns:\n    - fine\n    - '{pattern}'\n")
+
+    with pytest.raises(GatewayError) as caught:
+        rules(tmp_path)
+    assert "mention_patterns" in caught.value.failure.detail or "line" in caught.value.failure.detail
+    assert "regular expression" in caught.value.failure.detail
+
+
+def test_patterns_of_a_variable_stand_on_lines(tmp_path):
+    found = rules(tmp_path, {"TELEGRAM_MENTION_PATTERNS": "^hermes,\nbot$"})
+
+    assert [pattern.pattern for pattern in found.mention_patterns] == ["^hermes,", "bot$"]

@@ -29,7 +29,7 @@ def test_the_original_s_keys_mean_what_they_meant_and_the_others_are_left_alone(
 
     assert load(tmp_path, {}).display == Display(
         busy_input_mode="queue",
-        platforms={"telegram": PlatformDisplay("steer"), "discord": PlatformDisplay()},
+        platforms={"telegram": PlatformDisplay("steer", True), "discord": PlatformDisplay(None, False)},
     )
 
 

@@ -84,7 +84,7 @@ def test_a_file_that_was_named_must_be_there(tmp_path):
 
 def test_sections_of_an_original_home_are_left_alone(tmp_path, file):
     file.write_text(
-        "_config_version: 33\nmodel: {default: x, api_key: y}\nsecurity: {redact_secrets: true}\n"
+        "_config_version: 33\nsecurity: {redact_secrets: true}\n"
         "agent: {max_turns: 90, gateway_timeout: 1800}\nsession_reset: {bg_process_max_age_hours: 24}\n"
         "logging: {level: INFO, 2: two}\nweb: {backend: z}\n1: one\n"
     )

@@ -5,7 +5,7 @@ import pytest
 from hermes.config.load import load
 from hermes.config.remarks import remarks
 
-ADAPTERS = ("webchat", "console")
+ADAPTERS = {"webchat": True, "console": True}
 
 
 @pytest.fixture
@@ -13,10 +13,10 @@ def said(tmp_path):
     """What is said of a file and an environment, without the name of the file."""
 
     def said(
-        text: str = "", environ: dict[str, str] | None = None, adapters: tuple[str, ...] = ADAPTERS
+        text: str = "", environ: dict[str, str] | None = None, adapters: dict[str, bool] = ADAPTERS
     ) -> list[str]:
         (tmp_path / "config.yaml").write_text(text)
-        found = remarks(load(tmp_path, environ or {}), environ or {}, adapters)
+        found = remarks(load(tmp_path, environ or {}), adapters)
         return [words.removeprefix(f"{tmp_path}/config.yaml, ") for words in found]
 
     return said
@@ -43,11 +43,14 @@ def test_other_people_s_sections_are_passed_over_without_a_word(said):
     )
 
 
-def test_a_model_is_read_by_nobody(said):
+def test_a_model_that_cannot_be_asked_is_said_to_be_none(said):
     (words,) = said("\nmodel:\n  default: x\n  api_key: y\n")
 
-    assert words.startswith("line 2: model: nobody reads it yet; the built-in agent answers")
+    assert words == (
+        "line 2: model: base_url is missing: where the model's server is; the built-in agent answers, without a language model"
+    )
     assert said("model: gpt") == [words.replace("line 2", "line 1")]
+    assert said("model: {base_url: http://x/v1}") == []
 
 
 @pytest.mark.parametrize(
@@ -63,8 +66,8 @@ def test_a_platform_without_an_adapter_is_said_to_have_none(said, text, place):
 
     assert said(text) == [words]
     assert said(text, {"TELEGRAM_BOT_TOKEN": "t"}) == [words], "once"
-    assert said(text, adapters=("telegram",)) == []
-    assert said(text + "\n# ", {"TELEGRAM_BOT_TOKEN": "t"}, ("telegram",)) == []
+    assert said(text, adapters={"telegram": False}) == []
+    assert said(text + "\n# ", {"TELEGRAM_BOT_TOKEN": "t"}, {"telegram": False}) == []
 
 
 def test_a_token_in_the_environment_is_a_platform_too(said):
@@ -80,10 +83,10 @@ def test_a_platform_that_is_turned_off_is_passed_over(said):
 
 
 @pytest.mark.parametrize("text", ["platforms: {webchat: {enabled: false}}", "webchat: {enabled: off}"])
-def test_what_cannot_be_turned_off_yet_is_said_to_be_there(said, text):
+def test_what_cannot_be_turned_off_is_said_to_be_there(said, text):
     (words,) = said(text)
 
-    assert words.endswith("webchat.enabled: nobody reads it yet; webchat is there")
+    assert words.endswith("webchat.enabled: webchat cannot be turned off; it is there")
     assert said(text.replace("false", "true").replace("off", "on")) == []
 
 
@@ -104,7 +107,23 @@ def test_any_other_address_is_a_door_and_said_to_be_one(said, host):
 
 @pytest.mark.parametrize(
     "text",
-    ["platforms: [1]", "platforms: {telegram: [1]}", "model: [1]", "telegram: 5", "webchat: {enabled: [no]}"],
+    ["platforms: [1]", "platforms: {telegram: [1]}", "telegram: 5", "webchat: {enabled: [no]}"],
 )
 def test_shapes_that_nobody_expected_do_no_harm(said, text):
     said(text)
+
+
+def test_what_is_wrong_with_the_env_file_is_said(said, tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("TELEGRAM_BOT_TOKEN=t\n= nobody\n")
+    file.chmod(0o640)
+
+    bad, exposed, telegram = said()
+
+    assert bad == f"{file}, line 2: not understood, and passed over; write NAME=value"
+    assert exposed == f"{file}: other users of this machine may read your tokens; `chmod 600 {file}`"
+    assert telegram.startswith(
+        f"{file}, line 1: TELEGRAM_BOT_TOKEN: this version has no adapter for telegram"
+    )
+    file.chmod(0o600)
+    assert len(said()) == 2

@@ -61,13 +61,19 @@ def right(kind: Any, key: str, text: str) -> bool:
     match key.rpartition(".")[2], text:
         case "host", _:
             return text in ("two", "x" * 100_000)
-        case (("busy_ack" | "notify" | "group_sessions_per_user" | "thread_sessions_per_user"), "yes"):
+        case ("cursor", "two" | "''") | ("streaming", "yes") | ("api_key", "-1"):
+            return True
+        case (("model" | "provider" | "base_url" | "api_key" | "default"), "two" | "''" | '"\\0"'):
+            return True
+        case (("model" | "provider" | "base_url" | "api_key" | "default"), _) if len(text) == 100_000:
             return True
         case (("busy_collect_s" | "max_size_mb"), "1.5"):
             return True
-        case "notify_exclude_platforms", "[a]" | "!!set {a}":
+        case (("notify_exclude_platforms" | "disabled" | "allow_dirs"), "[a]" | "!!set {a}"):
             return True
-    if kind is float:
+    if bool in (kind, *get_args(kind)) and text == "yes":
+        return True
+    if float in (kind, *get_args(kind)):
         return text == "1.5"
     return text == "{1: a}" and (is_dataclass(kind) or get_origin(kind) is Mapping)  # 1 is no key of ours
 
@@ -102,15 +108,17 @@ def test_a_wrong_value_is_refused_in_our_own_words(tmp_path, key, text):
 
     element = (
         f"{key}.0"
-        if text == "[[a]]" and key.endswith("platforms") and get_origin(KEYS[key]) is tuple
+        if text == "[[a]]"
+        and key.endswith(("platforms", "disabled", "allow_dirs"))
+        and get_origin(KEYS[key]) is tuple
         else key
     )
     assert fault.startswith(f"{file}, line {line}: {element}: expected ")
     words = fault.partition(": expected ")[2]
     assert f", not {WRONG[text]}" in words
     assert re.match(
-        r"true or false|one of \w+, |a text,|a name without spaces,|a list of texts,|keys and values,"
-        r"|a (whole )?number (from [\d,]+ to|above 0 and up to) [\d,]+, not ",
+        r"true or false|one of \w+, |a text( of at most \d+ characters)?,|a name without spaces,|a list of texts,"
+        r"|keys and values,|a (whole )?number (from [\d,]+ to|above 0 and up to) [\d,]+, not ",
         words,
     )
     assert len(fault) < 400

@@ -37,6 +37,7 @@ async def get(url, *, deadline_s=PATIENT_S, max_bytes=MOST, dial=open_dial, **op
 async def failure(url, **options):
     with pytest.raises(NetError) as caught:
         await get(url, **options)
+    print(" →", ascii(str(caught.value)), end=" ")  # with -s: the table that docs/contributing.md speaks of
     return caught.value
 
 
@@ -74,6 +75,7 @@ async def test_S36_a_host_of_our_own_network_is_refused_by_default(host):
         with pytest.raises(NetError) as caught:
             await fetch(f"http://{host}:{server.port}/", Sink(), deadline_s=PATIENT_S, max_bytes=MOST)
 
+    print(" →", caught.value, end=" ")
     assert caught.value.code == URL_REFUSED
     assert server.connections == 0
 

@@ -106,6 +106,7 @@ async def resolving():
 async def refusal(host, **options):
     with pytest.raises(NetError) as caught:
         await guarded_dial(host, 80, **options)
+    print(" →", caught.value, end=" ")
     return caught.value
 
 

@@ -139,6 +139,7 @@ def test_S39_what_may_not_go_does_not(home: Path, name: str, allow: tuple[str, .
 
     found = send(home, there, policy(home, *allow))
 
+    print(" →", *(found.refused or ["stays a text"]), end=" ")
     assert found.media == ()
     assert not (home / "cache" / "outbound" / COPIES).exists()
     if name.endswith(".png") and name.startswith("{home}"):

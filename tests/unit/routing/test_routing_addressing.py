@@ -1,5 +1,6 @@
 """What is meant for us."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,14 @@ def rule(
 
 def free(*channels: str) -> AccessRules:
     return AccessRules(free_response_channels=frozenset(channels))
+
+
+def topics(*topics: str) -> AccessRules:
+    return AccessRules(allowed_topics=frozenset(topics))
+
+
+def meant(*patterns: str) -> AccessRules:
+    return AccessRules(mention_patterns=tuple(re.compile(one, re.IGNORECASE) for one in patterns))
 
 
 def only(*channels: str) -> AccessRules:
@@ -56,6 +65,16 @@ def only(*channels: str) -> AccessRules:
         (GROUP, only("c"), {}, None),
         (THREAD, only("c"), {"mentions_bot": True}, "mention"),
         (TOPIC, only("x"), {"live": True}, None),
+        (TOPIC, topics("17"), {"mentions_bot": True}, "mention"),
+        (TOPIC, topics("c:17"), {"mentions_bot": True}, "mention"),
+        (TOPIC, topics("x:17", "1"), {"mentions_bot": True}, None),
+        (TOPIC, topics("1"), {"live": True}, None),
+        (GROUP, topics("1"), {"mentions_bot": True}, "mention"),
+        (GROUP, topics("17"), {"mentions_bot": True}, None),
+        (DM, topics("17"), {}, "direct"),
+        (GROUP, meant("^hermes,"), {"text": "Hermes, hello"}, "mention"),
+        (GROUP, meant("^hermes,", "bot"), {"text": "dear BOT"}, "mention"),
+        (GROUP, meant("^hermes,"), {"text": "hello, hermes"}, None),
         (GROUP, CLOSED, {"kind": "command"}, "command"),
         (GROUP, CLOSED, {"text": "/stop"}, None),
         (GROUP, CLOSED, {"text": "/stop@hermes_BOT"}, "command"),

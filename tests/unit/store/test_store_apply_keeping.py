@@ -8,16 +8,8 @@ from store_kit import do
 from hermes import store
 from hermes.store import ops, queries
 from hermes.store.apply import _RUNS
-from hermes.store.ops import (
-    AddNote,
-    CloseBrowserSession,
-    DropNote,
-    LogEvents,
-    Probe,
-    Prune,
-    PutLoginCode,
-    RedeemLoginCode,
-)
+from hermes.store.keeping_ops import AddNote, CloseBrowserSession, DropNote, PutLoginCode, RedeemLoginCode
+from hermes.store.ops import LogEvents, Probe, Prune
 from hermes.types.records import Note
 
 

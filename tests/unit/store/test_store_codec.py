@@ -9,7 +9,7 @@ from store_kit import event, outbound
 from hermes.store import codec
 from hermes.types.agent import Step
 from hermes.types.content import Outbound
-from hermes.types.events import Attachment, InboundEvent
+from hermes.types.events import Attachment, Earlier, InboundEvent
 from hermes.types.ids import SessionKey, TraceId
 from hermes.types.origin import Origin
 
@@ -49,6 +49,7 @@ NEWER = replace(
     reply_to_author_name="Bob",
     reply_to_is_own_message=True,
     channel_context="said around it",
+    earlier=(Earlier("system", "be brief"), Earlier("user", "said to another")),
 )
 """``FULL`` with the fields that came later."""
 
@@ -99,7 +100,16 @@ def test_any_event_comes_back_whole_and_hides_nothing_in_its_row(whole: InboundE
 def test_only_quotes_are_forgotten(whole: InboundEvent) -> None:
     kept = codec.without_quotes(codec.encode_event(whole))
 
-    assert codec.decode_event(kept, whole.text) == replace(whole, reply_to_text=None, channel_context=None)
+    assert codec.decode_event(kept, whole.text) == replace(
+        whole, reply_to_text=None, channel_context=None, earlier=()
+    )
+
+
+@given(EVENTS)
+def test_what_was_said_earlier_is_forgotten_alone(whole: InboundEvent) -> None:
+    kept = codec.without_earlier(codec.encode_event(whole))
+
+    assert codec.decode_event(kept, whole.text) == replace(whole, earlier=())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from store_kit import accept, do, event, finish, route, take
 
 from hermes.store import direct, people, personal, queries
-from hermes.store.ops import AddNote, AddStep, Enqueue, Undecodable
+from hermes.store.keeping_ops import AddNote
+from hermes.store.ops import AddStep, Enqueue, Undecodable
 from hermes.store.people_ops import Audit, Erased, Forget, Link, PutLinkCode, Side, Unlink, UseLinkCode
 from hermes.store.schema import open_writer
 from hermes.store.scrub import is_due
