@@ -8,7 +8,7 @@ import trio
 from harness import Gateway
 
 from hermes.testing.telegram import TOKEN, FakeTelegram, Seen
-from hermes.testing.telegram.fake import Place
+from hermes.testing.telegram.people import Place
 
 WITHIN_S = 20.0
 SECRET = "0123456789abcdef"
