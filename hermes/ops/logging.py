@@ -34,7 +34,7 @@ LINE_CHARS = 100_000
 FLUSH_S = 2.0
 
 OURS = ("hermes", "actors", "supervisors")
-AGENTS = ("actors.session", "actors.turn", "hermes.agents")
+AGENTS = ("actors.session", "actors.turn", "actors.answers", "actors.fetching", "hermes.agents")
 """The loggers, with all below them, of what goes into ``agent.log``."""
 
 SILENT = logging.CRITICAL + 1

@@ -144,7 +144,7 @@ async def test_S47_a_secret_that_a_reload_brings_in_is_hidden_from_then_on(gatew
 async def test_what_nobody_reads_yet_is_said_once_at_the_start(gateway: Gateway) -> None:
     write(
         gateway,
-        "model: {default: x}\nplatforms:\n  telegram: {token: a-secret-token}\n  webchat: {enabled: false}\n"
+        "model: {default: x}\nplatforms:\n  discord: {token: a-secret-token}\n  webchat: {enabled: false}\n"
         "security: {redact_secrets: true}\n",
     )
     await gateway.start()
@@ -158,6 +158,6 @@ async def test_what_nobody_reads_yet_is_said_once_at_the_start(gateway: Gateway)
     assert [line.partition(f"{gateway.home}/config.yaml, ")[2] for line in said] == [
         "line 1: model: base_url is missing: where the model's server is; the built-in agent answers, without a language model",
         "line 4: platforms.webchat.enabled: webchat cannot be turned off; it is there",
-        "line 3: platforms.telegram: this version has no adapter for telegram; nobody is reached there",
+        "line 3: platforms.discord: this version has no adapter for discord; nobody is reached there",
     ]
     assert await gateway.stop() == 0
