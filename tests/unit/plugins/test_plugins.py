@@ -214,7 +214,7 @@ def test_one_that_cannot_be_used_takes_no_platform_from_anybody(tmp_path, instal
 @pytest.mark.parametrize(
     ("manifest", "words", "platform"),
     [
-        ("kind: tool", "kind is 'tool'; only plug-ins of kind platform are read", False),
+        ("kind: tool", "kind is 'tool'; only plug-ins of kind platform and hooks are read", False),
         ("name: irc", "it has no kind; only", False),
         ("", "it has no kind; only", False),
         ("name: ../x\nkind: platform", "'../x' is no name", True),
