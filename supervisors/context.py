@@ -12,7 +12,7 @@ from supervisors.asking import ask
 from supervisors.cell import Cell, Down, Life, Stop, Watch
 from supervisors.introspect import Question
 from supervisors.mailbox import Envelope
-from supervisors.reasons import ExitReason, Normal, Shutdown
+from supervisors.reasons import ExitReason, Normal, Shutdown, reason_for
 from supervisors.records import record_end
 from supervisors.ref import ActorRef
 from supervisors.reply import ActorDownError, Reply
@@ -66,6 +66,14 @@ class Context(Generic[M]):
     def beat(self) -> None:
         """Show progress, from any task of this actor; one with ``stall_s`` in its spec owes it."""
         self._life.beat_at = trio.current_time()
+
+    def fail(self, error: BaseException) -> None:
+        """End this life for ``error``, from any task of it: cancelled now, and given up after its grace if it is deaf to that.
+
+        Where raising it would have to wait for tasks beside the actor's own, which may never end.
+        """
+        self._life.check_fence()
+        self._life.fail(reason_for(error, self._cell.spec.classify))
 
     def remind(self, message: M) -> None:
         """Put ``message`` into this life's own control lane; a later life never sees it."""

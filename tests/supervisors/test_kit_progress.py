@@ -135,3 +135,29 @@ async def test_a_new_spec_starts_the_time_anew(autojump_clock: MockClock) -> Non
         await trio.sleep(2.0)
         await wait_all_tasks_blocked()
         assert it.exits("root/poller")[0][0] == "TimeoutError: no progress within 10 s"
+
+
+async def test_law_K1_who_ends_itself_is_not_held_up_by_a_task_that_is_deaf(
+    autojump_clock: MockClock,
+) -> None:
+    async def deaf() -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(3_600.0)
+
+    async def found_out(ctx: Context[Any]) -> None:
+        await trio.sleep(1.0)
+        ctx.fail(ValueError("the line is dead"))
+
+    async def actor(ctx: Context[Any]) -> None:
+        ctx.ready()
+        async with trio.open_nursery() as nursery:
+            if ctx.incarnation == 1:
+                nursery.start_soon(deaf)
+                nursery.start_soon(found_out, ctx)
+            await ctx.stopping()
+
+    async with house(ChildSpec("actor", actor, grace=2.0, backoff=AT_ONCE)) as it:
+        await trio.sleep(5.0)
+        assert it.ref("root/actor").incarnation == 2
+        assert "stuck" in it.kinds("root/actor")
+        assert it.exits("root/actor") == [("ValueError: the line is dead", "restart")]
