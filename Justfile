@@ -42,8 +42,9 @@ bench:
     {{ bin }}python tests/bench/bench_delivery.py
     {{ bin }}python tests/bench/bench_http.py
     {{ bin }}python tests/bench/bench_render.py
+    {{ bin }}python tests/e2e/telegram_load.py
 
-# The long proofs: 5 and 200 kills under load, kills in every busy mode, a kill at every fault point, 1,000 sessions under restarts, a starved machine; delivery under 100 restarts with a failing platform, killed at every point, and unplugged; the first two again with streaming
+# The long proofs: 5 and 200 kills under load, kills in every busy mode, a kill at every fault point, 1,000 sessions under restarts, a starved machine; delivery under 100 restarts with a failing platform, killed at every point, and unplugged; the first two again with streaming; a month of jobs in virtual time with both nights, and five real kills among jobs; Telegram with all its faults, stopped and killed
 proof:
     {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 200 --kills 5
     {{ bin }}python tests/e2e/load_kill9.py --clients 20 --messages 800 --kills 200
@@ -59,3 +60,7 @@ proof:
     {{ bin }}python tests/e2e/deliveries.py --points --streaming
     {{ bin }}python tests/e2e/deliveries.py --restarts 30 --kills 10 --messages 300 --streaming
     {{ bin }}python tests/e2e/deliveries.py --plug 10
+    {{ bin }}python tests/actors/soak_cron.py
+    {{ bin }}python tests/e2e/cron_kills.py --kills 5
+    {{ bin }}python tests/e2e/telegram_faults.py --conflict 260 --mute 40
+    {{ bin }}python tests/e2e/telegram_kills.py

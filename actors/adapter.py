@@ -12,6 +12,7 @@ from typing import assert_never
 import trio
 
 from actors.ports.adapters import AdapterPort
+from actors.ports.receiving import PATIENCE
 from actors.ports.services import Services
 from hermes.registry.registry import Unavailable
 from hermes.store import queries
@@ -22,6 +23,7 @@ from supervisors.cell import Down, Stop
 from supervisors.context import Context
 
 DISCONNECT_DEADLINE_S = 5.0
+SILENT = "silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ async def run(ctx: Context[Message], services: Services, account: Account) -> No
             nursery.start_soon(
                 _wake_lanes, services, port
             )  # beside: the store may be away, and a fault must be read
+            nursery.start_soon(mind_silence, port)
             await _serve(ctx)
             with trio.move_on_after(DISCONNECT_DEADLINE_S):
                 await adapter.disconnect()
@@ -96,6 +99,17 @@ async def _wake_lanes(services: Services, port: AdapterPort) -> None:
             services.delivery.wake(lane_key(*chat))
 
 
+async def mind_silence(port: AdapterPort) -> None:
+    """Report a silence that is none of a sound connection's (AC-01): whatever the adapter waits for, it waits for nothing."""
+    receiving = port.receiving
+    if receiving.deadline_s is None:
+        return
+    while (left_s := PATIENCE * receiving.deadline_s - receiving.silent_s) > 0:  # noqa: ASYNC110 - a beat moves the deadline
+        await trio.sleep(left_s)
+    detail = f"nothing has come for {receiving.silent_s:.0f} s, not even a sign of life"
+    port.report(GatewayError(Failure(SILENT, "transient", "adapter", detail=detail)))
+
+
 def _report(ctx: Context[Message], error: BaseException) -> None:
     ctx.remind(Fault(error))
 
@@ -109,11 +123,11 @@ async def _connect(
 
 
 async def _serve(ctx: Context[Message]) -> None:
-    """Read the lanes until told to stop."""
+    """Read the lanes until told to stop, or cancelled for a fault: one that was raised would wait for ``connect`` to end."""
     while True:
         match message := await ctx.receive():
             case Fault(error):
-                raise error
+                ctx.fail(error)
             case Down():
                 pass  # an adapter watches nobody
             case Stop():

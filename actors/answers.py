@@ -6,7 +6,9 @@ Final | Failed ─ endings.of ─▶ End ─ its files are copied ─▶ finish:
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
+from actors.cutting import aside
 from actors.ports.services import Services
 from hermes.delivery import endings, media_tags
 from hermes.delivery.endings import End
@@ -20,18 +22,19 @@ from hermes.types.agent import Agent, Failed, Final, Usage
 from hermes.types.content import ANSWERS, REFUSAL, USAGE, Outbound
 from hermes.types.events import InboundEvent
 from hermes.types.ids import TurnId, answer_id
+from hermes.types.origin import ITSELF
 from hermes.types.records import InboxRow, SessionRecord, TranscriptLine
 
 log = logging.getLogger(__name__)
 
 
-def end_of(answer: Final | Failed, agent: Agent) -> End:
+async def end_of(services: Services, answer: Final | Failed, agent: Agent) -> End:
     """How the turn ends. A plug-in's agent is foreign code: what it returns is checked, not believed, and ``TypeError`` raised
     for what is neither.
     """
     match answer:
-        case Final(usage=usage):
-            return endings.of(_counted(answer, usage, agent))
+        case Final(text, usage):
+            return await aside(services, text, partial(endings.of, _counted(answer, usage, agent)))
         case Failed(failure):
             # The detail is for the operator: it may name a path, an address, a key.
             log.warning("agent %s gives up: %s", agent.name, failure)
@@ -50,8 +53,8 @@ def _counted(answer: Final, usage: Usage | None, agent: Agent) -> Final:
 
 async def finish(
     services: Services, turn_id: TurnId, record: SessionRecord, rows: Sequence[InboxRow], end: End
-) -> None:
-    """The one commit that ends a turn on ``rows``; void if a stop or an interruption was committed first."""
+) -> bool:
+    """The one commit that ends a turn on ``rows``; void, and False, if a stop or an interruption was committed first."""
     last, rules = rows[-1].event, services.key_rules
     outbound = await _outbound(services, turn_id, record, rows, end)
     now = services.clock.wall()
@@ -86,6 +89,7 @@ async def finish(
         log.info("%s message %s: %s after %.1f s", last.origin.lane, numbers, end.rule, waited_s)
     else:
         log.info("the answer of turn %s came after its stop and is dropped", turn_id)
+    return committed
 
 
 async def _outbound(
@@ -93,13 +97,15 @@ async def _outbound(
 ) -> tuple[Outbound, ...]:
     """What is sent. Of silence nothing, but to clients that wait for the end of what they have said: a message without words."""
     last = rows[-1].event
+    if last.origin.platform == ITSELF:
+        return ()
     origin, capabilities = last.origin, services.adapters.capabilities(last.origin.platform)
     text, media = end.text if end.is_agents else tagged(end.text, origin), end.media
     if end.is_silent:
         if not capabilities.history:
             return ()
         text = ""
-    elif end.is_agents and (media or media_tags.names_files(text)):
+    elif end.is_agents and (media or await aside(services, text, partial(media_tags.names_files, text))):
         found = await services.outgoing.gather(answer_id(turn_id), text, media, capabilities)
         media = found.media
         text = endings.with_refusals(found.text, found.refused, capabilities.max_media_bytes)

@@ -1,12 +1,12 @@
-"""Cutting and rendering messages without holding up the loop."""
+"""Reading, cutting and rendering messages without holding up the loop."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 from actors.ports.services import Services
 
-INLINE_CHARS = 4_000
-"""A longer text is cut in a thread: some milliseconds for each thousand characters."""
+INLINE_CHARS = 1_000
+"""A longer text is read and cut in a thread: some milliseconds for each thousand characters, and more where it is made to."""
 
 T = TypeVar("T")
 

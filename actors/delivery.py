@@ -22,6 +22,7 @@ from actors.ports.wire import Wire
 from actors.streaming import Streaming
 from hermes.delivery import plan
 from hermes.delivery.parts import Parts, cut
+from hermes.hooks import events, payloads
 from hermes.store import ops, queries
 from hermes.types import faults
 from hermes.types.content import Capabilities, Outbound, Part, SendResult, answered
@@ -140,7 +141,9 @@ class _Lane:
                 idle_since = trio.current_time()
                 continue
             busy = bool(self._typing or self._services.delivery.typing(self._lane)) or self._streaming.is_open
-            if row is None and not busy and trio.current_time() >= idle_since + self._patience_s:
+            if busy:
+                idle_since = trio.current_time()
+            elif row is None and trio.current_time() >= idle_since + self._patience_s:
                 return  # no checkpoint since the look: a message that came meanwhile starts the next incarnation
             for reply in self._flushes:
                 reply.send(None)
@@ -217,7 +220,6 @@ class _Lane:
         """Send the parts of ``row`` that have no receipt, in order; stop at the first that fails. What is next, and whether
         that has to be looked up first.
         """
-        services, now = self._services, self._services.clock.wall()
         if row.state == "sending":  # also while nobody is up: such a row would never expire
             await self._unsent(row, plan.on_restart(row, self._pace.capabilities))
             return None, True
@@ -225,6 +227,14 @@ class _Lane:
         if wire is None or not wire.up:
             self._blocked = True  # the adapter wakes its lanes when it is up
             return None, True
+        async with wire.place:
+            return await self._send(row, wire)
+
+    async def _send(self, row: OutboxRow, wire: Wire) -> tuple[OutboxRow | None, bool]:
+        """As ``_deliver``, by ``wire``, once there is a place for it."""
+        services, now = self._services, self._services.clock.wall()
+        if not wire.up or self._due_at(row) > now:
+            return row, False  # since it began to wait for its place
         capabilities = wire.capabilities
         self._pace.called()  # no checkpoint since the limits were asked: other lanes of this bot ask them too
         if not await services.store.write(
@@ -234,7 +244,7 @@ class _Lane:
         following: OutboxRow | None = None
         message = await self._streaming.settle(row)
         parts = await self._cut(message, capabilities)
-        first = row.parts_sent
+        first, message_ids = row.parts_sent, []
         for index in range(first, parts.total):
             part = await self._part(row, parts, index)
             # The first one has its place in the rates, but another lane of this bot may have heard of a window meanwhile.
@@ -262,7 +272,9 @@ class _Lane:
                     True,
                 )  # the row has ended meanwhile: its person is forgotten, and the rest of it with them
             faults.point("after_receipt")
+            message_ids.append(result.message_id)
             row = replace(row, state="prepared", parts_sent=index + 1, failure="")
+        services.hooks.happened(events.DELIVERY_SENT, payloads.delivery(message, message_ids))
         await self._arrived(message, wire)
         return following, False
 
@@ -346,3 +358,6 @@ class _Lane:
                 told,
             )
         )
+        if following.state == "dead":
+            dead = payloads.delivery(row.message, (), following.failure)
+            self._services.hooks.happened(events.DELIVERY_DEAD, dead)

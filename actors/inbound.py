@@ -18,6 +18,7 @@ from actors.commands.table import carry_out
 from actors.judge import Judge
 from actors.ports.services import Services
 from actors.strangers import meet
+from hermes.hooks import events, payloads
 from hermes.routing import missed, pipeline
 from hermes.routing.access import PAIR
 from hermes.routing.loops import tagged
@@ -176,9 +177,9 @@ async def _decide(services: Services, judge: Judge, row: InboxRow, *, again: boo
     judged = await judge.decide(row.event)
     decision = judged.decision
     now = services.clock.wall()
-    level = (
-        logging.DEBUG if isinstance(decision, pipeline.ToSession) else logging.INFO
-    )  # its turn says how it ended
+    stranger = decision.rule == PAIR and not again
+    # how it ended is said by its turn, or once the stranger is met
+    level = logging.DEBUG if stranger or isinstance(decision, pipeline.ToSession) else logging.INFO
     log.log(level, "%s message %d: %s", origin.lane, row.row_id, decision.rule)
     match decision:
         case pipeline.ToSession(key, rule):
@@ -188,7 +189,7 @@ async def _decide(services: Services, judge: Judge, row: InboxRow, *, again: boo
         case pipeline.Revise(key, message_id, text):
             await services.store.write(busy_ops.Revise(row.row_id, key, origin, message_id, text))
             faults.point("after_decision")
-        case pipeline.Drop(rule=rule) if rule == PAIR and not again:
+        case pipeline.Drop() if stranger:
             await _meet(services, judge, row)
         case pipeline.Drop(state, rule, keep_text, reply):
             outbound = () if reply is None else _reply(services, row, reply)
@@ -205,6 +206,7 @@ async def _meet(services: Services, judge: Judge, row: InboxRow) -> None:
     if words is None:
         await _decide(services, judge, row, again=True)
         return
+    log.info("%s message %d: %s", row.event.origin.lane, row.row_id, words.rule)
     now = services.clock.wall()
     outbound: tuple[Outbound, ...] = ()
     if words.text is not None:
@@ -293,6 +295,9 @@ async def _route(services: Services, row: InboxRow, key: SessionKey, prompt: Pro
     if renewal is not None:
         log.info("%s begins anew: %s", key, renewal.reason)
         services.delivery.wake(origin.lane)
+        services.hooks.happened(events.SESSION_END, payloads.session(origin, key))
+    if isinstance(routed, int) and (standing is None or renewal is not None):
+        services.hooks.happened(events.SESSION_START, payloads.session(origin, key, session_id))
     return routed
 
 

@@ -1,11 +1,12 @@
 """What inbound asks before it acts: the one decision on an event, with everything it depends on besides the event.
 
-rules · who we are · live thread ─▶ screen ─▶ hooks, ≤ 1 s ─▶ admit ─▶ throttle ─▶ decision
+rules · who we are · live thread ─▶ screen ─▶ hooks, ≤ 1 s ─▶ admit ─▶ a command: hooks, ≤ 1 s ─▶ throttle ─▶ decision
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -17,7 +18,7 @@ from hermes.routing.rate import UNUSED, Bucket
 from hermes.routing.throttle import Traffic, throttle
 from hermes.store import queries
 from hermes.types.events import InboundEvent
-from hermes.types.hooks import Allow, Rewrite, Skip, Verdict
+from hermes.types.hooks import Allow, CommandVerdict, Deny, Handled, Rephrase, Rewrite, Skip, Verdict
 from hermes.types.origin import LaneKey
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ HOOKS_DEADLINE_S = 1.0
 
 _Key = TypeVar("_Key")
 _Kept = TypeVar("_Kept")
+_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +90,35 @@ class Judge:
             case pipeline.Drop() as dropped:
                 return Judged(dropped)
             case heeded:
+                decision = pipeline.admit(heeded, context)
+                if isinstance(decision, pipeline.Command) and not (event.internal or decision.otherwise):
+                    decision = await self._ask_about(heeded, decision, context)
                 text = None if heeded.text == event.text else heeded.text
-                return Judged(pipeline.admit(heeded, context), text)
+                return Judged(decision, text)
 
     async def _ask_hooks(self, event: InboundEvent) -> Verdict:
+        return await self._asked(event, self._services.hooks.before_dispatch, _checked)
+
+    async def _ask_about(
+        self, event: InboundEvent, command: pipeline.Command, context: pipeline.Context
+    ) -> pipeline.Decision:
+        """What becomes of a command by the hooks' leave. One that they put in its place is admitted as if it had been typed, and
+        they are not asked again.
+        """
+        ask = partial(self._services.hooks.before_command, name=command.name, args=command.args)
+        verdict: CommandVerdict = await self._asked(event, ask, _checked_command)
+        if isinstance(verdict, Rephrase):
+            return pipeline.admit(replace(event, text=f"/{verdict.name} {verdict.args}".rstrip()), context)
+        return pipeline.heed_command(command, verdict)
+
+    async def _asked(
+        self, event: InboundEvent, ask: Callable[[InboundEvent], Awaitable[_V]], checked: Callable[[_V], _V]
+    ) -> _V | Allow:
         """What the hooks say. Foreign code: it has a deadline, and what goes wrong in it changes nothing."""
         shown = replace(event, extra=dict(event.extra))  # all else of an event is frozen
         try:
             with trio.move_on_after(HOOKS_DEADLINE_S):
-                return _checked(await self._services.hooks.before_dispatch(shown))
+                return checked(await ask(shown))
             why = f"no answer within {HOOKS_DEADLINE_S:g} s"
         except Exception as error:
             log.debug("the hooks' failure", exc_info=True)
@@ -122,6 +144,14 @@ class Judge:
 def _checked(verdict: Verdict) -> Verdict:
     match verdict:
         case Allow() | Skip() | Rewrite(str()):
+            return verdict
+        case _:
+            raise TypeError(f"{verdict!r:.100} is no verdict")
+
+
+def _checked_command(verdict: CommandVerdict) -> CommandVerdict:
+    match verdict:
+        case Allow() | Deny(str()) | Handled(str()) | Rephrase(str(), str()):
             return verdict
         case _:
             raise TypeError(f"{verdict!r:.100} is no verdict")

@@ -79,6 +79,7 @@ class _Herald:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._disabled: dict[str, int] = {}
+        self._repeating: dict[str, str] = {}
         self._told: dict[tuple[str, str], Told] = {}
 
     async def look(self) -> None:
@@ -87,7 +88,7 @@ class _Herald:
         await self._look_at_the_outbox()
 
     async def _look_at_adapters(self) -> None:
-        """Each is told of once for each time it was disabled."""
+        """Each is told of once for each time it was disabled, and once for what it fails of again and again."""
         disabled = {one.name: one for one in self._services.overview.disabled_adapters()}
         self._disabled = {name: told for name, told in self._disabled.items() if name in disabled}
         for name, one in disabled.items():
@@ -96,6 +97,15 @@ class _Herald:
             self._disabled[name] = one.incarnation
             text = texts.ADAPTER_DISABLED.format(name=name, code=one.code)
             await self._services.notices.tell_elsewhere(name.partition(":")[0], f"disabled:{name}", text)
+
+        repeating = {one.name: one for one in self._services.overview.repeating_adapters()}
+        told, self._repeating = self._repeating, {name: one.code for name, one in repeating.items()}
+        for name, again in repeating.items():
+            if told.get(name) == again.code:
+                continue
+            log.warning("%s has failed %d times in a row: %s", name, again.times, again.code)
+            text = texts.ADAPTER_REPEATS.format(name=name, times=again.times, code=again.code)
+            await self._services.notices.tell_elsewhere(name.partition(":")[0], f"repeats:{name}", text)
 
     async def _look_at_the_outbox(self) -> None:
         services, now = self._services, self._services.clock.wall()

@@ -1,7 +1,7 @@
 """Reads the configuration again when it is told to, and has the living follow the new restart policies and access lists.
 
 SIGHUP ─▶ Reload ─▶ read and check ─┬ refused: in words, and nothing has changed
-                                    └ in force ─▶ a new spec to every child whose spec is another now; nothing restarts
+resume ──────┘                      └ in force ─▶ a new spec to every child whose spec is another now; nothing restarts
                                   the next decision is by the new lists; an adapter that is configured otherwise starts again
 """
 
@@ -21,7 +21,7 @@ from hermes.types.errors import GatewayError
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
 from supervisors.dynamic import SupervisorRef
-from supervisors.reply import ActorDownError
+from supervisors.reply import ActorDownError, Reply
 from supervisors.spec import ChildSpec, path_segment
 from supervisors.spec_tree import walk
 from supervisors.system import System
@@ -37,7 +37,9 @@ Reread = Callable[[], Awaitable[Settings]]
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """The configuration may have changed."""
+    """The configuration may have changed; ``reply`` hears once it is read and in force, or refused."""
+
+    reply: Reply[None] | None = None
 
 
 Message = Reload | Stop | Down
@@ -57,12 +59,14 @@ async def run(
     await _hand_out(ctx.system, services)
     while True:
         match message := await ctx.receive():
-            case Reload():
+            case Reload(reply):
                 reloading(True)
                 try:
                     await _reload(ctx.system, services, reread, accounts)
                 finally:
                     reloading(False)
+                if reply is not None:
+                    reply.send(None)
             case Down():
                 pass  # it watches nobody
             case Stop():

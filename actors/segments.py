@@ -84,6 +84,10 @@ class Segments:
         live.due_at = trio.current_time() + max(live.interval_s, self._pace.window_s)
         return False
 
+    async def shown(self, draft: Draft) -> str:
+        """What people see of ``draft``."""
+        return await aside(self._services, draft.text, partial(stream.shown, draft.text))
+
     async def pieces(self, live: Live, text: str, cursor: str = "") -> tuple[Part, ...]:
         """``text`` as the segments show it."""
         call = partial(stream.pieces, self._message(live, text), self._pace.capabilities, cursor)
@@ -111,7 +115,7 @@ class Segments:
         store, now = self._services.store, self._services.clock.wall()
         chat = (self._platform, self._account, self._chat_id)
         if not await store.write(OpenStream(opening, *chat, self._services.boot_id, now)):
-            live.row = live.draft = None
+            live.draft = None  # its turn is over; what was shown of it is its answer's
             return False
         live.row = opening
         if self._pace.window_s > 0 or not self.is_written(live):
@@ -148,7 +152,7 @@ class Segments:
             return
         message_id, *others = row.leftover
         failure = await wire.delete(self._chat_id, message_id)
-        if failure is not None and not stream.is_flood(failure):
+        if failure is not None and not stream.may_pass(failure):
             (note,) = await self.pieces(live, texts.STREAM_MOVED)
             metadata = plan.metadata(self._message(live, ""))
             self._pace.called()
@@ -160,7 +164,7 @@ class Segments:
         self._pace.shown(failure)
         self._shown(live)
         live.due_at = live.shown_at + max(live.interval_s, self._pace.window_s)
-        if failure is not None and stream.is_flood(failure) and live.strikes < stream.MOST_STRIKES:
+        if failure is not None and stream.may_pass(failure) and live.strikes < stream.MOST_STRIKES:
             live.strikes += 1
             others.insert(0, message_id)
         row = replace(row, leftover=tuple(others))

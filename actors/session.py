@@ -206,7 +206,7 @@ class _Session:
             await turn.set_aside(self._services, batch, self._ctx.incarnation, suspend=verdict == "suspend")
             return
         lease = Lease(self._services.turns, lambda: self._ctx.remind(Due()))
-        self._quiet = len(rows) == len(batch.rows)
+        self._quiet = len(rows) == len(batch.rows) < busy.MOST_TOGETHER  # what was read up to there may go on
         self._turn = _Running(batch, lease, look_again=not self._quiet)
         args = (self._services, batch, self._ctx.incarnation, lease)
         self._ctx.spawn_child(ChildSpec(turn.NAME, turn.run, args, restart="temporary"))

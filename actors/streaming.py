@@ -221,8 +221,10 @@ class Streaming:
                 await self._write(live, live.draft, wire)
 
     async def _draft(self, live: Live, draft: Draft, wire: Wire) -> None:
-        text = stream.shown(draft.text)
-        if text == live.text or may_become_silence(text) or not self._segments.may_call(live):
+        text = await self._segments.shown(draft)
+        if text == live.text or may_become_silence(text):
+            return
+        if not self._segments.is_written(live) or not self._segments.may_call(live):
             return
         live.text, live.shown_at = text, trio.current_time()
         self._pace.shown(await wire.draft(self._chat_id, replace(draft, text=text)))
@@ -230,7 +232,7 @@ class Streaming:
     async def _write(self, live: Live, draft: Draft, wire: Wire) -> None:
         """Bring the first segment up to date that is not, or begin one more."""
         row = live.row or Stream(live.name, "open")
-        text, streaming = stream.shown(draft.text), self._services.config.streaming
+        text, streaming = await self._segments.shown(draft), self._services.config.streaming
         rest = stream.rest(row, text)
         if row.state in ("closed", "unknown") or stream.is_held_back(text) or rest is None:
             return

@@ -4,10 +4,12 @@ root                       one_for_one
 ├─ control                 permanent, sync        first up, last down
 ├─ store                   permanent, sync        the only SQLite writer; over budget: exit 70
 └─ gateway                 one_for_one            restarts once in ten minutes, then exit 70
+   ├─ hooks                permanent, sync        runs the operator's handlers; while it is away nobody has a say
    ├─ pairing              permanent, sync        owns the files that say who was let in
    ├─ delivery             rest_for_one           [lanes: dynamic · outbox, which starts and sweeps them]
    ├─ sessions             dynamic                one child per active session, each with a turn of its own
    ├─ inbound              permanent, sync
+   ├─ cron                 permanent, sync        the ticker; each firing of a job is a child with a deadline of its own
    ├─ maintenance          one_for_one            [journal · dossiers · dumper · pruner · reloader · channels · notices]
    ├─ web                  permanent, eventual
    └─ adapters             one_for_one            one child per (platform, account)
@@ -24,9 +26,11 @@ from actors import (
     adapter,
     channels,
     control,
+    cron,
     delivery,
     dossiers,
     dumper,
+    hooks,
     inbound,
     maintenance,
     notices,
@@ -47,6 +51,7 @@ from actors.ports.commands import Commands
 from actors.ports.conversations import Conversations
 from actors.ports.delivery import Delivery
 from actors.ports.files import HomeFiles, InThread
+from actors.ports.hooks import HookPort
 from actors.ports.inspection import Inspection
 from actors.ports.intake import Intake
 from actors.ports.internal import InternalEvents
@@ -81,7 +86,9 @@ from supervisors.supervisor import supervisor
 from supervisors.system import System
 
 ROOT = "root"
+HOOKS = "root/gateway/hooks"
 INBOUND = "root/gateway/inbound"
+CRON = "root/gateway/cron"
 PAIRING = "root/gateway/pairing"
 SESSIONS = "root/gateway/sessions"
 LANES = "root/gateway/delivery/lanes"
@@ -91,6 +98,8 @@ CHANNELS = "root/gateway/maintenance/channels"
 
 SERVICE_BACKOFF = Backoff(min=0.1, max=30.0)
 ADAPTER_BACKOFF = Backoff(min=1.0, max=300.0, reset_after=300.0)
+ADAPTER_READY_S = 90.0
+"""Some calls to a server that is slow to answer each. One that never answers is noticed sooner, call by call."""
 
 GIVE_UP = Intensity(5, per=60.0, on_exceeded="escalate")
 REST = Intensity(5, per=60.0, on_exceeded="disable")
@@ -115,6 +124,8 @@ class Parts:
     set_aside: store.SetAside
     reread: reloader.Reread
     reloading: Callable[[bool], None]
+    hook_port: HookPort
+    look_at_hooks: hooks.Look
     pairing_files: PairingFiles
     in_pairing_thread: pairing.InThread
     files: HomeFiles
@@ -220,6 +231,18 @@ def wire(
     return services
 
 
+def hook_port(system: System, clock: Clock) -> HookPort:
+    """Joined to the actor that runs the hooks."""
+    return HookPort(
+        system.registry.ref(HOOKS),
+        dispatch=hooks.Dispatch,
+        command=hooks.Command,
+        happened=hooks.Happened,
+        attempt=hooks.Try,
+        clock=clock,
+    )
+
+
 def build(parts: Parts) -> ChildSpec:
     """The root supervisor with everything below it, by the restart policies of the configuration.
 
@@ -237,6 +260,7 @@ def build(parts: Parts) -> ChildSpec:
             supervisor(
                 "gateway",
                 [
+                    _service("hooks", hooks.run, services, parts.hook_port, parts.look_at_hooks),
                     _service("pairing", pairing.run, services, parts.pairing_files, parts.in_pairing_thread),
                     supervisor(
                         "delivery",
@@ -248,6 +272,7 @@ def build(parts: Parts) -> ChildSpec:
                     ),
                     supervisor("sessions", dynamic=True, max_children=services.config.limits.sessions),
                     _service("inbound", inbound.run, services, budget=GIVE_UP),
+                    _service("cron", cron.run, services, parts.files),
                     supervisor(
                         "maintenance",
                         [
@@ -292,6 +317,7 @@ def _adapter(services: Services, account: adapter.Account) -> ChildSpec:
         id=f"{account.platform}:{account.name}",
         start=adapter.run,
         args=(services, account),
+        ready_timeout=ADAPTER_READY_S,
         shutdown=10.0,
         backoff=ADAPTER_BACKOFF,
         intensity=Intensity(5, per=300.0, on_exceeded="disable"),

@@ -10,6 +10,7 @@ the same way, with the messages that interrupted it among its events; so no step
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -24,6 +25,8 @@ from actors.lease import Lease
 from actors.ports.services import Services
 from actors.question import question
 from hermes.delivery.endings import End
+from hermes.hooks import events as hooks
+from hermes.hooks import payloads
 from hermes.routing import busy
 from hermes.store import busy_ops, ops, queries
 from hermes.types import faults, texts
@@ -42,7 +45,7 @@ from hermes.types.content import Draft
 from hermes.types.errors import APPROVAL_EXPIRED, POISON, TURN_DEADLINE
 from hermes.types.events import InboundEvent
 from hermes.types.ids import SessionKey, TurnId
-from hermes.types.records import InboxRow
+from hermes.types.records import InboxRow, SessionRecord
 from supervisors.context import Context
 
 log = logging.getLogger(__name__)
@@ -121,11 +124,28 @@ async def _answer(services: Services, batch: Batch, incarnation: int, lease: Lea
     faults.point("after_take")
     asked = await question(services, batch.turn_id, begun, lease)
     rows = list(begun.rows)
-    io = _TurnIO(services, asked, rows, incarnation, lease)
+    told = None if busy.is_quick(rows[0]) else partial(_tell, services, begun.record, rows)
+    io = _TurnIO(services, asked, rows, incarnation, lease, record=begun.record)
     agent = services.quick if busy.is_quick(rows[0]) else services.agent
+    if told is not None:
+        told(hooks.AGENT_START)
     end = await _ask(services, agent, asked, io, lease)
     faults.point("before_turn_commit")
-    await answers.finish(services, batch.turn_id, begun.record, rows, end)
+    committed = await answers.finish(services, batch.turn_id, begun.record, rows, end)
+    if committed and told is not None:
+        told(hooks.AGENT_END, end.text)
+
+
+def _tell(
+    services: Services,
+    record: SessionRecord,
+    rows: Sequence[InboxRow],
+    event: str,
+    response: str | None = None,
+) -> None:
+    said = "\n\n".join(row.event.text for row in rows)
+    origin = rows[-1].event.origin
+    services.hooks.happened(event, payloads.agent(origin, record.session_id, said, response))
 
 
 async def _take(services: Services, batch: Batch, incarnation: int) -> queries.Begun | None:
@@ -144,7 +164,7 @@ async def _ask(services: Services, agent: Agent, question: Turn, io: "_TurnIO", 
         lease.watch(deadlines.whole, deadlines.patience)
         services.delivery.working(origin.lane, question.turn_id, origin.thread_id)
         try:
-            return answers.end_of(await agent.run(question, io), agent)
+            return await answers.end_of(services, await agent.run(question, io), agent)
         finally:
             lease.watch()
             services.delivery.resting(origin.lane, question.turn_id)
@@ -159,7 +179,14 @@ class _TurnIO:
     """``AgentIO``: deltas become drafts, steps become rows, and each of them is a sign of life."""
 
     def __init__(
-        self, services: Services, question: Turn, rows: list[InboxRow], incarnation: int, lease: Lease
+        self,
+        services: Services,
+        question: Turn,
+        rows: list[InboxRow],
+        incarnation: int,
+        lease: Lease,
+        *,
+        record: SessionRecord,
     ) -> None:
         """``rows`` is what the turn answers; what it is steered with is added there."""
         self._services = services
@@ -167,6 +194,7 @@ class _TurnIO:
         self._rows = rows
         self._incarnation = incarnation
         self._lease = lease
+        self._session_id = record.session_id
         limits = services.config.agent
         self.deadlines = Deadlines(lease, limits.turn_timeout_s, limits.no_progress_s)
         self._approving = Approving(services, question, lease, self.deadlines)
@@ -205,6 +233,12 @@ class _TurnIO:
         if not await self._services.store.write(add):
             await trio.sleep_forever()
         faults.point("after_step")
+        origin, tools = (
+            self._rows[-1].event.origin,
+            ((step.name, step.text),) if step.kind == "result" else (),
+        )
+        told = payloads.step(origin, self._session_id, n + 1, tools)
+        self._services.hooks.happened(hooks.AGENT_STEP, told)
 
     async def steered(self) -> tuple[InboundEvent, ...]:
         """See ``AgentIO``. Does not return once the turn has been stopped.

@@ -41,7 +41,8 @@ and links lead to http, https or mailto. A text without markup is sent as it is.
 - A table stands in columns of monospaced text where it fits on a phone and holds no links, and is a list else, one item a row;
   on the web page, in Matrix and in mail it is a table.
 - An image is a link: nothing is fetched for whoever reads.
-- What is unfinished, because the answer is still being written, is shown as it stands; an open block of code is closed.
+- What is unfinished, because the answer is still being written, is shown as it stands; an open block of code is closed, and a
+  spoiler comes when it is whole.
 - When a platform refuses its format all the same, the part is sent once more as plain text.
 
 This page is written by `docs/generate.py`. The answer:

@@ -2,7 +2,7 @@
 
 From the configuration model: ``conf/default.yaml``, ``conf/schema.json``, ``docs/configuration.md``. From the commands:
 ``docs/cli.md``; from those in chat, the table in ``docs/commands.md``; from the platforms that are built in, the one in
-``docs/platforms.md``. From the dialects: ``docs/formats.md``.
+``docs/platforms.md``; from the events of hooks, the one in ``docs/hooks.md``. From the dialects: ``docs/formats.md``.
 """
 
 import json
@@ -22,6 +22,7 @@ from hermes.config.load import ENVIRONMENT
 from hermes.config.model import Config
 from hermes.config.streaming import TRANSPORTS
 from hermes.config.supervision import KEYS, Policy
+from hermes.hooks.events import EVENTS
 from hermes.plugins.builtin import entries
 from hermes.registry.entry import PlatformEntry
 from hermes.routing.access import FLOOR
@@ -31,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HELP_WIDTH = 100
 EXAMPLE_GLOB = "root/gateway/adapters/*"
 QUICK_EXAMPLE = {"type": "exec", "command": "df -h", "timeout_s": f"{quick.TIMEOUT_S:g}", "role": "admin"}
-COMMANDS_PAGE, PLATFORMS_PAGE = "docs/commands.md", "docs/platforms.md"
+COMMANDS_PAGE, PLATFORMS_PAGE, HOOKS_PAGE = "docs/commands.md", "docs/platforms.md", "docs/hooks.md"
 BEGIN, END = "<!-- written by docs/generate.py -->", "<!-- until here -->"
 
 Keys = tuple[Field[Any], ...]
@@ -267,6 +268,12 @@ def platforms() -> str:
     return _with_table(PLATFORMS_PAGE, [*head, *map(_platform_row, entries())])
 
 
+def hooks() -> str:
+    """The page about hooks."""
+    rows = (f"| `{name}` | {meaning} |" for name, meaning in EVENTS.items())
+    return _with_table(HOOKS_PAGE, ["| event | when, and what is told |", "|---|---|", *rows])
+
+
 def _platform_row(entry: PlatformEntry) -> str:
     needs, may_have = (
         "<br>".join(f"`{one.name}`: {one.prompt}" for one in variables)
@@ -300,6 +307,7 @@ FILES = {
     "docs/formats.md": formats,
     COMMANDS_PAGE: commands,
     PLATFORMS_PAGE: platforms,
+    HOOKS_PAGE: hooks,
 }
 
 

@@ -6,8 +6,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +22,9 @@ from actors.maintenance import EventQueue
 from actors.ports.access import canonical_form
 from actors.ports.adapters import AdapterTable
 from actors.ports.approval_desk import ApprovalDesk
+from actors.ports.cron_desk import CronDesk
 from actors.ports.files import HomeFiles
+from actors.ports.hook_desk import HookDesk
 from actors.ports.inspection import Inspection
 from actors.ports.memory import StoreMemory
 from actors.ports.outbox_desk import OutboxDesk
@@ -36,9 +37,9 @@ from actors.ports.store import StorePort
 from actors.ports.web import WebPort
 from actors.pulse import Pulse
 from hermes.agents.builtin import BuiltinAgent
+from hermes.agents.model import model_agent
 from hermes.config.load import Settings
-from hermes.config.model import Config
-from hermes.config.provider import is_set, unusable
+from hermes.config.provider import unusable
 from hermes.config.remarks import remarks
 from hermes.net.fetch import fetch
 from hermes.ops import dossiers
@@ -52,6 +53,7 @@ from hermes.ops.systemd import Notifier
 from hermes.ops.whatsapp_aliases import read_aliases
 from hermes.platforms.webchat.adapter import DEFAULT_CHAT, PLATFORM
 from hermes.plugins.discover import discover
+from hermes.plugins.hooks import HookShelf, PluginHook
 from hermes.registry.accounts import Accounts, secrets_of
 from hermes.registry.registry import PlatformRegistry, Unavailable
 from hermes.store import ops
@@ -59,7 +61,6 @@ from hermes.types import texts
 from hermes.types.agent import Agent
 from hermes.types.content import Outbound
 from hermes.types.errors import FACTORY_FAILED
-from hermes.types.hooks import NoHooks
 from hermes.types.ids import BootId, DeliveryId
 from hermes.types.origin import DEFAULT_ACCOUNT
 from hermes.types.ports import Adapter
@@ -122,7 +123,7 @@ def run(
         ),
     ):
         log.info("hermes %s on %s", version("hermes-trio"), home)
-        discover(home, registry, config.plugins.disabled)
+        plugin_hooks = discover(home, registry, config.plugins.disabled)
         redaction.learn(secrets_of(registry, settings))
 
         def reread_and_hide() -> Settings:
@@ -140,6 +141,7 @@ def run(
                 redaction,
                 show or _print,
                 registry=registry,
+                plugin_hooks=plugin_hooks,
                 reread=reread_and_hide,
             )
         )
@@ -158,10 +160,11 @@ async def _main(
     show: Callable[[str], None],
     *,
     registry: PlatformRegistry,
+    plugin_hooks: Sequence[PluginHook],
     reread: Callable[[], Settings],
 ) -> Outcome:
     with stacks_in(home / "logs") as stacks, Watchdog(lag_limit_s=pulse.LIMIT_S, stacks=stacks) as watchdog:
-        async with _model_agent(settings.config, home, redaction) as agent:
+        async with model_agent(settings.config, home, redaction.redact) as agent:
             return await _run(
                 home,
                 settings,
@@ -169,25 +172,12 @@ async def _main(
                 redaction,
                 show,
                 registry=registry,
+                plugin_hooks=plugin_hooks,
                 reread=reread,
                 agent=agent,
                 watchdog=watchdog,
                 stacks=stacks,
             )
-
-
-@asynccontextmanager
-async def _model_agent(config: Config, home: Path, redaction: Redaction) -> AsyncIterator[Agent | None]:
-    """The agent of the language model, if one is configured that can be asked. It serves all turns of all incarnations, so its
-    connections are kept above the tree.
-    """
-    if not is_set(config.model) or unusable(config.model):
-        yield None
-        return
-    from hermes.agents.openai.opening import open_agent  # httpx takes its time to load
-
-    async with open_agent(config, home, redaction.redact) as agent:
-        yield agent
 
 
 async def _run(
@@ -198,6 +188,7 @@ async def _run(
     show: Callable[[str], None],
     *,
     registry: PlatformRegistry,
+    plugin_hooks: Sequence[PluginHook],
     reread: Callable[[], Settings],
     agent: Agent | None,
     watchdog: Watchdog,
@@ -250,6 +241,7 @@ async def _run(
         boot_id=boot_id,
         home=home,
         version=version("hermes-trio"),
+        reload=reloader.Reload,
         supervised=bool(os.environ.get("INVOCATION_ID") or os.environ.get("HERMES_SUPERVISED")),
     )
     inspection = Inspection(system, overview, redaction.redact)
@@ -269,13 +261,15 @@ async def _run(
         )
         store.post(ops.Enqueue(notice, now))
 
+    hook_port = tree.hook_port(system, clock)
+    system.events.listen(hook_port.crashed)
     aliases = await _whatsapp_aliases(home)
     files = HomeFiles(home, partial(trio.to_thread.run_sync, abandon_on_cancel=True))
     services = tree.wire(
         system,
         boot_id=boot_id,
         settings=settings,
-        hooks=NoHooks(),
+        hooks=hook_port,
         clock=clock,
         ids=ids,
         store=store,
@@ -293,6 +287,7 @@ async def _run(
     accounts = Accounts(registry, settings, home=home, clock=clock, ids=ids)
     for (platform, account), capabilities in accounts.capabilities.items():
         adapters.configure(platform, capabilities, account)
+    shelf = HookShelf(home, services.processes, plugin_hooks, config=settings.written.file)
     parts = tree.Parts(
         services=services,
         store_port=store,
@@ -314,6 +309,8 @@ async def _run(
                 "pairing": PairingDesk(services),
                 "identity": PeopleDesk(services),
                 "send": SendDesk(services.router),
+                "cron": CronDesk(services, files, system.registry.ref(tree.CRON)),
+                "hooks": HookDesk(hook_port, redaction.redact),
             },
         ),
         events=events,
@@ -324,6 +321,10 @@ async def _run(
         set_aside=set_aside,
         reread=partial(trio.to_thread.run_sync, reread, abandon_on_cancel=True),
         reloading=beats.reloading,
+        hook_port=hook_port,
+        look_at_hooks=partial(
+            trio.to_thread.run_sync, shelf.look, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+        ),
         pairing_files=PairingFiles(home, partial(canonical_form, aliases=aliases)),
         in_pairing_thread=partial(
             trio.to_thread.run_sync, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
@@ -354,6 +355,7 @@ async def _run(
     finally:
         beats.end()
         store.close()
+        shelf.loop.close()
         with trio.move_on_after(WRITE_DEADLINE_S, shield=True):
             await crashes.write()  # those that ended the tree, and with it whoever writes them
 

@@ -5,12 +5,12 @@ from functools import partial
 from typing import cast, get_args
 
 from actors.commands.reply import Ask, Handler, Prompt, Reply, misused
-from actors.ports.services import Services
+from hermes.hooks import events, payloads
 from hermes.routing import busy
 from hermes.sessions.ids import new_session_id
 from hermes.store import busy_ops, ops, queries
 from hermes.types import texts
-from hermes.types.ids import SessionKey
+from hermes.types.ids import SessionId
 from hermes.types.quoting import one_line
 from hermes.types.records import BusyMode
 
@@ -30,19 +30,25 @@ async def _end(ask: Ask, *, anew: bool) -> Reply:
     """End all that has no answer yet; ``anew`` begins a new stretch too."""
     services, command, now = ask.services, ask.command, ask.services.clock.wall()
     fresh = new_session_id(now, services.ids) if anew else None
+    known = await services.store.read(queries.session, command.session_key) if anew else None
     return Reply(
         _ended(await services.store.read(queries.open_count, command.session_key), anew=anew),
         ops.StopTurn(
             command.session_key, command.rule, now, fresh, title=one_line(command.args) if anew else ""
         ),
-        after=partial(_interrupt, services, command.session_key, revive=anew),
+        after=partial(_after, ask, fresh if known else None, revive=anew),
     )
 
 
-def _interrupt(services: Services, key: SessionKey, *, revive: bool) -> None:
+def _after(ask: Ask, fresh: SessionId | None, *, revive: bool) -> None:
+    services, key, origin = ask.services, ask.command.session_key, ask.row.event.origin
     services.conversations.interrupt(key)
     if revive and services.conversations.rests(key):
         services.conversations.revive(key)
+    if fresh is not None:
+        services.hooks.happened(events.SESSION_END, payloads.session(origin, key))
+        services.hooks.happened(events.SESSION_RESET, payloads.session(origin, key))
+        services.hooks.happened(events.SESSION_START, payloads.session(origin, key, fresh))
 
 
 def _ended(open_rows: int, *, anew: bool) -> str:

@@ -16,6 +16,7 @@ import trio
 
 from actors.ports.intake import Intake
 from actors.ports.internal import external
+from actors.ports.receiving import Receiving
 from actors.ports.wire import Borrowed, Wire
 from hermes.store import feed, ops, outbox, queries
 from hermes.store.port import Store
@@ -26,7 +27,7 @@ from hermes.types.errors import RATE_LIMITED, UNREACHABLE, Failure, GatewayError
 from hermes.types.events import Attachment, InboundEvent
 from hermes.types.ids import BootId
 from hermes.types.origin import DEFAULT_ACCOUNT, LaneKey, lane_key
-from hermes.types.ports import Accepted, Adapter, Channels, Files, FileSink
+from hermes.types.ports import Accepted, Adapter, Channels, Files, FileSink, Receives
 from hermes.types.records import FeedItem
 from supervisors.context import Context
 
@@ -69,7 +70,7 @@ class AdapterPort:
         self.boot_id = boot_id
         self.incarnation = incarnation
         self.up = False
-        self.beat_at: float | None = None
+        self.receiving = Receiving(adapter.receive_deadline_s if isinstance(adapter, Receives) else None)
         self._adapter = adapter
         self._store = store
         self._intake = intake
@@ -101,9 +102,10 @@ class AdapterPort:
     async def accept(self, events: Sequence[InboundEvent]) -> Sequence[Accepted]:
         """See ``ports.AdapterIO``: one commit for all, then the wake-ups."""
         self._check()
-        await self._intake.passage()
-        stamped = tuple(map(self._stamped, events))
-        accepted = await self._store.write(ops.Accept(stamped))
+        with self.receiving.handing_in():
+            await self._intake.passage()
+            stamped = tuple(map(self._stamped, events))
+            accepted = await self._store.write(ops.Accept(stamped))
         faults.point("after_inbox_commit")
         for lane in {event.origin.lane for event in stamped}:
             self._wake_inbound(lane)
@@ -112,10 +114,11 @@ class AdapterPort:
     async def undecodable(self, event_id: str, raw: bytes) -> None:
         """See ``ports.AdapterIO``: ended with its commit, so nobody has to be woken."""
         self._check()
-        await self._intake.passage()
-        log.warning("%s: event %s cannot be decoded; kept as it came", self.name, ascii(event_id))
-        kept = ops.Undecodable(self.platform, self.account, external(event_id), raw, self._now())
-        await self._store.write(kept)
+        with self.receiving.handing_in():
+            await self._intake.passage()
+            log.warning("%s: event %s cannot be decoded; kept as it came", self.name, ascii(event_id))
+            kept = ops.Undecodable(self.platform, self.account, external(event_id), raw, self._now())
+            await self._store.write(kept)
 
     def identify(self, bot_id: str, bot_name: str | None = None) -> None:
         """See ``ports.AdapterIO``."""
@@ -124,7 +127,7 @@ class AdapterPort:
 
     def beat(self) -> None:
         """See ``ports.AdapterIO``."""
-        self.beat_at = trio.current_time()
+        self.receiving.beat()
 
     def chat_up(self, chat_id: str) -> None:
         """See ``ports.AdapterIO``."""
@@ -309,6 +312,7 @@ class AdapterTable:
     def open(self, port: AdapterPort) -> None:
         """``port`` is connected."""
         port.up = True
+        port.receiving.begin()
         self._opened.set()
         self._opened = trio.Event()
 

@@ -34,13 +34,16 @@ class InternalEvents:
         way. Blocks while intake is paused (store away or degraded, drain). Cancelling withdraws nothing that was handed in.
         """
         await self._intake.passage()
-        marked = tuple(
-            replace(event, event_id=f"{_WITHIN}{event.event_id}", internal=True) for event in events
-        )
+        marked = tuple(replace(event, event_id=internal(event.event_id), internal=True) for event in events)
         accepted = await self._store.write(ops.Accept(marked))
         for lane in {event.origin.lane for event in marked}:
             self._wake_inbound(lane)
         return accepted
+
+
+def internal(event_id: str) -> str:
+    """The name by which an internal event is known in the store."""
+    return f"{_WITHIN}{event_id}"
 
 
 def external(event_id: str) -> str:

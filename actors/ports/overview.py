@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import trio
 from actors import exits
 from actors.ports import tracing
 from actors.ports.adapters import AdapterTable
+from actors.ports.health import Disabled, Repeating, repeats, row
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
 from hermes.delivery.backlog import is_late
@@ -23,7 +24,7 @@ from hermes.types.ids import BootId, Clock
 from hermes.types.origin import DEFAULT_ACCOUNT
 from supervisors.commands import ChildNotUpError
 from supervisors.dynamic import SupervisorRef
-from supervisors.reply import ActorDownError
+from supervisors.reply import ActorDownError, AskError, Reply
 from supervisors.spec import path_segment
 from supervisors.step import State
 from supervisors.system import StopRequest, System
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 SESSIONS = "root/gateway/sessions"
 ADAPTERS = "root/gateway/adapters"
+RELOADER = "root/gateway/maintenance/reloader"
 
 NO_SUCH_ACTOR = "no_such_actor"
 NO_SUCH_ADAPTER = "no_such_adapter"
@@ -46,17 +48,9 @@ LASTING = frozenset({PAUSED, DISABLED})
 
 FIGURES_DEADLINE_S = 2.0
 RESTART_DEADLINE_S = 60.0
+RELOAD_DEADLINE_S = 20.0
 RESUME_DEADLINE_S = 5.0
 """How long an answer waits for an adapter that comes up; one that takes longer is shown as it is then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Disabled:
-    """An adapter that stays down (``name`` is ``platform:account``), since its life ``incarnation`` failed with ``code``."""
-
-    name: str
-    incarnation: int
-    code: str
 
 
 class TreeOverview:
@@ -75,9 +69,12 @@ class TreeOverview:
         boot_id: BootId,
         home: Path,
         version: str,
+        reload: Callable[[Reply[None]], object],
         supervised: bool = False,
     ) -> None:
-        """``supervised``: somebody starts the process again if it ends to be restarted."""
+        """``reload`` makes the question that has the settings read again. ``supervised``: somebody starts the process again if
+        it ends to be restarted.
+        """
         self._system = system
         self._store = store
         self._adapters = adapters
@@ -88,6 +85,7 @@ class TreeOverview:
         self.boot_id = boot_id
         self.home = home
         self.version = version
+        self._reload = reload
         self.supervised = supervised
         self._started_at = clock.mono()
 
@@ -157,6 +155,7 @@ class TreeOverview:
         return {
             "state": self._state(),
             "pid": os.getpid(),
+            "as_of": self.clock.wall(),
             "boot_id": self.boot_id,
             "version": self.version,
             "home": str(self.home),
@@ -240,10 +239,14 @@ class TreeOverview:
 
     async def resume(self, name: str) -> Mapping[str, Any]:
         """Have adapter ``name`` up again, be it paused, disabled or waiting for its next start; one that is up stays as it is.
+        Before one that is disabled, the settings are read again: whatever was wrong with it has been mended there.
 
         Returns as soon as it is up, or has failed to come up, or takes too long. Raises ``GatewayError``: ``no_such_adapter``.
         """
         path, key = self._adapter_at(name)
+        if self._system.state(path) is State.DISABLED:
+            with suppress(AskError, trio.TooSlowError):  # settings that are no good are in the log
+                await self._system.registry.ref(RELOADER).ask(self._reload, RELOAD_DEADLINE_S)
         state = self._system.state(path)
         if self._adapters.is_paused(*key) or state in {State.DISABLED, State.BACKOFF}:
             log.info("%s is resumed", path)
@@ -265,6 +268,13 @@ class TreeOverview:
             if node.state == DISABLED and (node.path, DISABLED) not in self._marks():
                 failure = self._adapter(node)["failure"]
                 yield Disabled(node.name, node.incarnation, failure["code"] if failure else DISABLED)
+
+    def repeating_adapters(self) -> Iterator[Repeating]:
+        """The adapters that fail by the same failure in each new life, and are tried again (AC-30, AC-50)."""
+        for node in _children(self._system.snapshot(), ADAPTERS):
+            if node.state != DISABLED and (times := self._repeats(node)):
+                failure = self._adapter(node)["failure"]
+                yield Repeating(node.name, failure["code"], times)
 
     def not_up(self, platform: str) -> Failure:
         """Why nobody serves what belongs to ``platform``, in words.
@@ -323,26 +333,12 @@ class TreeOverview:
     def _adapter(self, node: ActorSnapshot) -> Mapping[str, Any]:
         platform, _, account = node.name.partition(":")
         port = self._adapters.find(platform, account)
-        state = self._marks().get((node.path, node.state), node.state)
-        state = "listening" if state == "running" else state
-        down = node.state in {"backoff", "disabled"} and node.last_error is not None
-        code, _, detail = self.redact(node.last_error or "").partition(": ")
-        return {
-            "platform": platform,
-            "account": account,
-            "state": state,
-            "incarnation": node.incarnation,
-            "receive_age_s": None
-            if port is None or port.beat_at is None
-            else round(trio.current_time() - port.beat_at, 1),
-            "failure": {
-                "code": code,
-                "severity": "needs_operator" if node.state == "disabled" else "transient",
-                "detail": detail,
-            }
-            if down
-            else None,
-        }
+        actor = self._marks().get((node.path, node.state), node.state)
+        receiving = port.receiving if port is not None and port.up else None
+        return row(node, actor, receiving, self._repeats(node), self.redact)
+
+    def _repeats(self, node: ActorSnapshot) -> int:
+        return repeats(self._system.child(node.path), trio.current_time())
 
 
 def no_such_actor(path: str) -> GatewayError:

@@ -18,7 +18,7 @@ from actors.ports.delivery import Delivery
 from actors.ports.files import HomeFiles
 from hermes.config.homes import Homes
 from hermes.delivery.results import Prepared, Result, accepted
-from hermes.delivery.router import Known, Order, homes_in_order, plan
+from hermes.delivery.router import Known, Order, Refused, homes_in_order, plan
 from hermes.delivery.targets import Place
 from hermes.ops.channel_files import read_aliases_of
 from hermes.ops.outputs import prepare
@@ -100,6 +100,12 @@ class Router:
         )
         steps = plan(targets, order, await self._known(), origin=origin)
         return [await self._post(order, one) for one in await self._files.run(prepare, order, steps)]
+
+    async def refused(self, targets: Sequence[str], origin: Place | None = None) -> list[str]:
+        """Why these targets lead nowhere, in words; empty if each leads somewhere."""
+        order = Order("check", "?", self._clock.wall(), by_person=True)
+        steps = plan(targets, order, await self._known(), origin=origin)
+        return [step.words for step in steps if isinstance(step, Refused)]
 
     async def receipts(self, delivery_ids: Sequence[str], within_s: float) -> Sequence[sends.DeliveryStatus]:
         """What has become of these deliveries: at once if all have ended, else after ``within_s`` at the latest."""

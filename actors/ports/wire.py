@@ -8,9 +8,10 @@ receipts and limits (AC-20).
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import trio
 
@@ -25,16 +26,24 @@ from hermes.types.errors import (
     SendError,
 )
 from hermes.types.ports import Adapter, Deletes, Drafts, Edits, Reactions, Typing
+from supervisors.reasons import flatten
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+PLACES = 16
+"""Messages that may be on their way through one adapter at once: after a kill each of them is in doubt, and sent again with a
+mark. With answers as slow as a tenth of a second it is 160 messages a second; Telegram takes 30.
+"""
 
 DELETE_DEADLINE_S = 5.0
 DRAFT_DEADLINE_S = 5.0
 REACTION_DEADLINE_S = 5.0
 TYPING_DEADLINE_S = 2.0
 """A reply waits behind it, so it is short."""
+
+NOT_SHOWN = "not_shown"
 
 
 class Life(Protocol):
@@ -71,7 +80,11 @@ class Borrowed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._scopes.discard(self._scope)
-        return bool(self._scope.__exit__(kind, error, trace))
+        caught = bool(self._scope.__exit__(kind, error, trace))
+        # Foreign code with a nursery in it raises groups, and a failure in one has its name all the same.
+        if not caught and isinstance(error, ExceptionGroup) and (named := flatten(error, trio.Cancelled)):
+            raise named from None
+        return caught
 
     @property
     def cut_short(self) -> bool:
@@ -85,6 +98,10 @@ class Wire:
     def __init__(self, adapter: Adapter, life: Life) -> None:
         self._adapter = adapter
         self._life = life
+        # Where the platform drops second copies, there is nothing to bound.
+        idempotent = adapter.capabilities.idempotent_send
+        self.place: AbstractAsyncContextManager[Any] = nullcontext() if idempotent else trio.Semaphore(PLACES)
+        """What a lane holds while it sends a message."""
 
     @property
     def up(self) -> bool:
@@ -149,8 +166,8 @@ class Wire:
         return Failure(NOT_EDITABLE)
 
     async def draft(self, chat_id: str, draft: Draft) -> Failure | None:
-        """Show the newest text of an answer where the platform can. Losing it is harmless, so nothing is raised; what the
-        platform had against it is returned.
+        """Show the newest text of an answer where the platform can. Losing it is harmless, so nothing is raised; what was
+        against it is returned.
         """
         if isinstance(adapter := self._adapter, Drafts):
             return await self._show(partial(adapter.draft, chat_id, draft), DRAFT_DEADLINE_S)
@@ -171,12 +188,14 @@ class Wire:
     async def _show(self, call: Callable[[], Awaitable[None]], deadline_s: float) -> Failure | None:
         """Foreign code: also what it raises before it is awaited is no trouble of the lane's."""
         if not self._life.up:
-            return None
+            return Failure(UNREACHABLE, scope="adapter", detail="the adapter is not up")
         try:
             with self._life.borrowed(deadline_s):
                 await call()
+                return None
         except GatewayError as error:
             return error.failure
-        except Exception:
+        except Exception as error:
             log.debug("%s: something that may be lost was not shown", self._life.name, exc_info=True)
-        return None
+            return Failure(NOT_SHOWN, detail=type(error).__name__)
+        return Failure(SEND_UNCONFIRMED, detail=f"no answer within {deadline_s:g} s")

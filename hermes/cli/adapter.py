@@ -84,7 +84,9 @@ def pause(name: str, home: Path, as_json: bool) -> None:
 @home_option
 @json_option
 def resume(name: str, home: Path, as_json: bool) -> None:
-    """Have an adapter connect again that is paused, disabled, or waiting for its next attempt."""
+    """Have an adapter connect again that is paused, disabled, or waiting for its next attempt. Before one that is disabled or
+    unavailable, the settings are read again.
+    """
     _steer("adapter_resume", name, home, as_json)
 
 
@@ -104,6 +106,8 @@ def line(one: Mapping[str, Any]) -> str:
     """An adapter on one line."""
     failure = one["failure"]
     reason = f"  {failure['code']}: {failure['detail']}" if failure else ""
+    if failure and failure["times"] > 1:
+        reason += f" ({failure['times']:,} times in a row)"
     return f"{_name(one)}  {one['state']}{reason}"
 
 

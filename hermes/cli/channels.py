@@ -50,4 +50,6 @@ def list_(platform: str | None, home: Path, as_json: bool) -> None:
         names = ", ".join(filter(None, (one["alias"], f"{guild}{one['name']}" if one["name"] else "")))
         click.echo(plain("  ".join(filter(None, (one["target"], one["type"], names)))))
     if not found:
-        click.echo("No chat is known yet; they are listed once the gateway has run.")
+        click.echo(
+            "No chat is known yet; a running gateway lists one within five minutes of its first message."
+        )

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from hermes.cli.adapter import ADAPTERS, line
 from hermes.cli.options import home_option, json_option, print_json
 from hermes.cli.text import duration, plain
 from hermes.cli.trouble import store_words
@@ -21,8 +22,8 @@ def status(home: Path, as_json: bool) -> None:
     if as_json:
         print_json(result)
     else:
-        for line in summary(result):
-            click.echo(line)
+        for shown in summary(result):
+            click.echo(shown)
 
 
 def summary(status: Mapping[str, Any]) -> Iterator[str]:
@@ -35,11 +36,11 @@ def summary(status: Mapping[str, Any]) -> Iterator[str]:
     if status["store"]:
         yield plain(f"store     {store_words(status['store'])}")
     for path in status["down"]:
-        yield plain(f"down      {path}, until `hermes restart {path}`")
+        above, _, name = path.rpartition("/")
+        remedy = f"adapter resume {name}" if above == ADAPTERS else f"restart {path}"
+        yield plain(f"down      {path}, until `hermes {remedy}`")
     for adapter in status["adapters"]:
-        failure = adapter["failure"]
-        reason = f"  {failure['code']}: {failure['detail']}" if failure else ""
-        yield plain(f"adapter   {adapter['platform']}:{adapter['account']}  {adapter['state']}{reason}")
+        yield plain(f"adapter   {line(adapter)}")
     yield _figures("messages", status["counts"])
     yield _figures("outbox", status["outbox"])
     for one in status.get("backlog") or ():

@@ -60,13 +60,13 @@ def read_environment(path: Path, text: str, process: Mapping[str, str]) -> Envir
             elif binding.key is not None and binding.value is not None:
                 values[binding.key] = binding.value
                 places[binding.key] = f"{path}, line {line}: {binding.key}"
-        if words := _exposed(path):
+        if words := exposed(path):
             faults.append(words)
     own = {name: place for name, place in places.items() if name not in process}
     return Environment({**values, **process}, own, tuple(faults))
 
 
-def _exposed(path: Path) -> str:
+def exposed(path: Path) -> str:
     """Why the file keeps no secret, in words; empty if it does, or is gone."""
     try:
         mode = path.stat().st_mode

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from hermes.config.access import AccessSettings, open_policies, read_access
 from hermes.config.dotenv import NAME as DOTENV
-from hermes.config.dotenv import Environment, place_of, read_environment
+from hermes.config.dotenv import Environment, exposed, place_of, read_environment
 from hermes.config.homes import Homes, read_homes
 from hermes.config.model import Config
 from hermes.config.original import adopt
@@ -21,7 +21,7 @@ from hermes.config.provider import read_provider
 from hermes.config.quick import read_quick
 from hermes.config.restart_notices import RestartNotices, read_restart_notices
 from hermes.config.roles import NAME as ROLES
-from hermes.config.secrets import secrets_in
+from hermes.config.secrets import is_literal, secrets_in
 from hermes.config.streaming import read_streaming
 from hermes.config.supervision import Rule, read_section
 from hermes.config.words import complaint, is_number, shown
@@ -71,6 +71,8 @@ class Settings:
     """Which of them are told that the gateway is back."""
     environ: Environment = field(default_factory=lambda: Environment({}, {}))
     """The variables it was made from: those of the process, over those of ``.env``."""
+    exposed: str = ""
+    """Why the file does not keep the secrets that stand in it, in words; empty if it does, or holds none."""
 
 
 def load(
@@ -93,7 +95,8 @@ def load(
     written = Written(path, root)
     environ = environment(home, environ)
     variables = {name: value for name in ENVIRONMENT if (value := environ.get(name))}
-    hidden = (*secrets_in(environ), *secrets_in(values))
+    held = tuple(secrets_in(values))
+    hidden = (*secrets_in(environ), *held)
     config, faults = _parse(path, root, values, variables, environ) if values or variables else (Config(), [])
     settings, problems = read_access(written, environ, frozenset(key.name for key in fields(Config)))
     homes, wrong_homes = read_homes(written, environ)
@@ -105,7 +108,8 @@ def load(
     config = config if port is None else replace(config, web=replace(config.web, port=port))
     # Perhaps the value of a variable whose name does not say that it is secret.
     hidden = (*hidden, config.model.api_key)
-    return Settings(config, settings, hidden, written, homes, restart_notices, environ)
+    words = exposed(path) if any(map(is_literal, held)) else ""
+    return Settings(config, settings, hidden, written, homes, restart_notices, environ, words)
 
 
 def environment(home: Path, process: Mapping[str, str]) -> Environment:

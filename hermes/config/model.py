@@ -292,6 +292,13 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Cron:
+    """Jobs that run at their times (docs/cron.md)."""
+
+    wrap_response: bool = _key(True, "Say under the answer of a job which one it was, and how it is stopped.")
+
+
+@dataclass(frozen=True, slots=True)
 class Plugins:
     """What plug-ins bring (docs/plugins.md)."""
 
@@ -314,7 +321,7 @@ class Config:
     streaming: Streaming = _section(Streaming)
     logging: Logging = _section(Logging)
     drain_timeout_s: float = _seconds(
-        15.0, "How long a stop waits for turns and messages under way. Seconds.", 3600.0
+        8.0, "How long a stop waits for turns and messages under way. Seconds.", 3600.0
     )
     group_sessions_per_user: bool = _key(
         True, "In a group everybody has a conversation of their own; false: the group shares one."
@@ -330,6 +337,12 @@ class Config:
     )
     reset_by_platform: Mapping[str, ResetPolicy] = _by_name(
         "The same for a platform: telegram, discord, …; wins over reset_by_type."
+    )
+    cron: Cron = _section(Cron)
+    timezone: str = _key(
+        "",
+        "The time zone of jobs that name none, as in Europe/Berlin. Unset: that of the machine.",
+        pattern=r"^[A-Za-z0-9_+\-/]*$",
     )
     plugins: Plugins = _section(Plugins)
     quick_commands: tuple[QuickCommand, ...] = _key(

@@ -30,6 +30,8 @@ def remarks(settings: Settings, registered: Mapping[str, bool]) -> Iterator[str]
     """A line each, with its place; ``registered`` are the platforms that there are, and whether they are always on."""
     root, environ = settings.written, settings.environ
     yield from environ.faults
+    if settings.exposed:
+        yield settings.exposed
     if why := unusable(settings.config.model):
         yield f"{root['model'].place}: {why}; the built-in agent answers, without a language model"
     configured = {

@@ -7,6 +7,8 @@ from typing import Any
 MOST_NUMBER = 10**30
 """No password is a larger one; Python refuses to write out the largest that YAML can hold."""
 
+SHORTEST = 8
+
 _SECRET_NAME = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?$", re.IGNORECASE)
 
 
@@ -16,6 +18,11 @@ def secrets_in(settings: Mapping[str, Any]) -> Iterator[str]:
     What stands below such a name is secret as a whole. A list in one text (``a,b``) is given whole and in its parts.
     """
     return _walk(settings, False, set())
+
+
+def is_literal(value: str) -> bool:
+    """False for what only has the name of a secret: a short word, a number (``max_tokens``), the name of a variable."""
+    return len(value) >= SHORTEST and not value.isdecimal() and not value.startswith("${")
 
 
 def _walk(part: Any, secret: bool, seen: set[tuple[int, bool]]) -> Iterator[str]:

@@ -52,6 +52,17 @@ class Written:
         empty = Written(self.file, key=(*self.key, name), line=self.line)
         return ([empty] + [entry for entry in self.entries if entry.key[-1] == name])[-1]
 
+    def items(self) -> list["Written"]:
+        """The parts of a list. Raises ``ValueError`` for anything else."""
+        from yaml.nodes import SequenceNode
+
+        if not isinstance(self.node, SequenceNode):
+            raise ValueError("a list")
+        return [
+            Written(self.file, item, (*self.key, str(number)), item.start_mark.line + 1)
+            for number, item in enumerate(self.node.value)
+        ]
+
     def texts(self) -> list[str]:
         """The text of a plain value, or of each value in a list. Raises ``ValueError`` for anything nested."""
         from yaml.nodes import ScalarNode, SequenceNode

@@ -80,7 +80,7 @@ _TAG = re.compile(r"(?<![A-Za-z0-9_])MEDIA:[ \t]?(?P<quote>[`\"']?)(?=/|~/|https
 _WORD = re.compile(r"[^\s`\"'<>]+")
 # What may be long excludes what may begin the same thing anew, so that no text takes more than one pass.
 _IMAGE = re.compile(
-    r"!\[(?P<alt>[^\[\]\n]{0,1000})\]\(<?(?P<ref>(?:https://|~?/)[^()<>\n\"]+?)>?(?:[ \t]+\"[^\"\n]*\")?\)"
+    r"!\[(?P<alt>[^\[\]\n]{0,1000})\]\(<?(?P<ref>(?:https://|~?/)[^()<>\n\"]++)(?:>[ \t]*+)?(?:(?<=[ \t])\"[^\"\n]*\")?\)"
 )
 _IMG = re.compile(
     r"<img\b[^<>\n]{0,1000}?\bsrc=[\"'](?P<ref>(?:https://|~?/)[^<>\"'\n]+)[\"'][^<>\n]{0,1000}>",

@@ -9,6 +9,7 @@ A stream is a row beside that of its answer. Its messages in the order of the ch
     leftover    say what is said elsewhere by now; they are taken back
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,8 +22,9 @@ from hermes.render.dialects import body
 from hermes.render.ir import Document, Paragraph, Span
 from hermes.render.markdown import parse
 from hermes.render.measure import length
+from hermes.render.source import outside_code
 from hermes.types.content import REFUSAL, Capabilities, Outbound, Part
-from hermes.types.errors import RATE_LIMITED, Failure, SendError
+from hermes.types.errors import RATE_LIMITED, SEND_UNCONFIRMED, Failure, SendError
 from hermes.types.ids import DeliveryId, TurnId, turn_of
 from hermes.types.records import OutboxRow
 
@@ -34,6 +36,9 @@ MOST_CHARACTERS = 100_000
 
 MOST_STRIKES = 3
 """How often the platform may have had enough of one stream; then that is left alone until its answer is complete."""
+
+_SPOILER = re.compile(r"(?<![\w|])\|\|(?=[^\s|]|\Z)(?:(?!\|\||\n[ \t]*\n).)*+(?P<closed>\|\|)?", re.DOTALL)
+"""As ``hermes.render.syntax`` reads it; one that is not closed reaches to the end of its paragraph."""
 
 Transport = Literal["draft", "edit"]
 
@@ -89,8 +94,14 @@ def transport(config: Config, platform: str, capabilities: Capabilities) -> Tran
 
 
 def shown(text: str) -> str:
-    """What people see of ``text``, which is still being written: neither thoughts nor the names of files that go with it."""
-    return media_tags.strip_partial(thoughts.strip_partial(text[:MOST_CHARACTERS]))
+    """What people see of ``text``, which is still being written: neither thoughts nor the names of files that go with it, and no
+    spoiler before it is closed.
+    """
+    seen = media_tags.strip_partial(thoughts.strip_partial(text[:MOST_CHARACTERS]))
+    for spoiler in outside_code(seen, _SPOILER):
+        if not spoiler["closed"] and spoiler.end() == len(seen):
+            return seen[: spoiler.start()]
+    return seen
 
 
 def is_held_back(text: str) -> bool:
@@ -252,6 +263,11 @@ def after_part(stream: Stream, part: Part, of_text: int) -> Stream | None:
 def is_flood(failure: Failure) -> bool:
     """The platform has had enough for now; nothing is wrong with the message."""
     return failure.code == RATE_LIMITED or bool(failure.retry_after)
+
+
+def may_pass(failure: Failure) -> bool:
+    """A message that was not taken back for this may be so later, or has been."""
+    return is_flood(failure) or plan.is_down(failure) or failure.code == SEND_UNCONFIRMED
 
 
 def ends_edits(row: OutboxRow, part: Part, error: SendError) -> bool:

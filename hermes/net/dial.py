@@ -5,6 +5,7 @@
 A ``Dial`` decides which addresses may be reached: ``open_dial`` any, ``guard.guarded_dial`` none of our own network.
 """
 
+import os
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -47,9 +48,15 @@ async def _dialled(dial: Dial, host: str, port: int) -> trio.abc.Stream:
     except UnicodeError as wrong:
         raise NetError(DNS, f"{host}: not a name of a host") from wrong
     except OSError as wrong:
-        raise NetError(
-            CONNECT_REFUSED, f"{host}: {wrong.strerror or 'no address of it can be reached'}"
-        ) from wrong
+        raise NetError(CONNECT_REFUSED, f"{host}, port {port}: {_said(wrong)}") from wrong
+
+
+def _said(wrong: OSError) -> str:
+    """What the system has said; Trio has that in a group below, one for each address."""
+    below = wrong.__cause__
+    each = below.exceptions if isinstance(below, BaseExceptionGroup) else (wrong,)
+    said = {os.strerror(one.errno) for one in each if isinstance(one, OSError) and one.errno}
+    return ", ".join(sorted(said)) or "no address of it can be reached"
 
 
 async def _encrypted(stream: trio.abc.Stream, host: str, tls: ssl.SSLContext) -> trio.abc.Stream:

@@ -65,7 +65,9 @@ class Policy:
 def media_policy(config: Config) -> Policy:
     """The policy of the configuration, for this user of the machine."""
     recent_s = config.trust_recent_files_seconds if config.trust_recent_files else None
-    return Policy(os.path.expanduser("~"), config.allow_dirs, recent_s)
+    # An empty entry, perhaps a variable that is not set, would be the home itself.
+    allowed = tuple(one for one in config.allow_dirs if one.strip())
+    return Policy(os.path.expanduser("~"), allowed, recent_s)
 
 
 def gather(
@@ -157,6 +159,8 @@ class _Look:
         if kind is None or (kind != named.kind and named.ref.startswith("https://")):
             return "unsupported"
         try:
+            if len(self.sent) >= MOST_FILES:
+                raise _NotSent("denied", f"an answer takes {MOST_FILES} files at most")
             sent = media if named.ref.startswith("https://") else self._copied(media)
         except _NotSent as why:
             return self._refused(named, why.refusal, str(why))
@@ -181,8 +185,8 @@ class _Look:
 
     def _copied(self, media: Media) -> Media:
         self._looked_at += 1
-        if len(self.sent) >= MOST_FILES or self._looked_at > MOST_LOOKED_AT:
-            raise _NotSent("denied", f"an answer takes {MOST_FILES} files at most")
+        if self._looked_at > MOST_LOOKED_AT:
+            raise _NotSent("denied", f"{MOST_LOOKED_AT} names of an answer are looked for at most")
         with open(self._open(media.ref), "rb") as file:
             for directory in (self._directory.parent.parent, self._directory.parent, self._directory):
                 directory.mkdir(mode=0o700, exist_ok=True)
@@ -228,7 +232,11 @@ class _Look:
         """Whether it lies below a root. Raises ``_NotSent`` if it may not go wherever it lies."""
         if os.path.dirname(real) == self._home or any(_below(real, one) is not None for one in self._denied):
             raise _NotSent("denied", "nothing of what lies there is ever sent")
-        inside = [part for root in self._roots if (part := _below(real, root)) is not None]
+        at_home = _below(real, self._home) is not None
+        roots = [root for root in self._roots if not at_home or _below(root, self._home) is not None]
+        inside = [part for root in roots if (part := _below(real, root)) is not None]
+        if at_home and not inside:
+            raise _NotSent("denied", "what is open around the home does not open the home")
         if all(map(_is_hidden, inside or [real])):
             raise _NotSent("denied", "it is hidden")
         return bool(inside)

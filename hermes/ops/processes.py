@@ -64,10 +64,11 @@ class Processes:
         env: Mapping[str, str],
         cwd: Path,
         most_output_bytes: int = 64_000,
+        stdin: bytes = b"",
     ) -> Finished:
         """Run ``command``, the program and its arguments, in ``cwd``, and return when it has ended, and all it has started.
 
-        It runs in a session of its own, with nothing to read on stdin, and with ``env`` and ``INHERITED`` as environment. What
+        It runs in a session of its own, with ``stdin`` to read, and with ``env`` and ``INHERITED`` as environment. What
         is still there at its end, past ``deadline_s`` seconds, or when the caller is cancelled, gets SIGTERM and a second later
         SIGKILL, also when the gateway itself is killed: the call takes ``END_S`` longer at most. Only what leaves the session
         (a daemon) gets away. Of its output the first ``most_output_bytes`` are kept and the others counted.
@@ -80,13 +81,19 @@ class Processes:
             raise GatewayError(Failure(TOO_MANY_PROCESSES, detail=detail))
         self._running += 1
         try:
-            return await _run(command, deadline_s, env, cwd, _Output(most_output_bytes))
+            return await _run(command, deadline_s, env, cwd, _Output(most_output_bytes), stdin=stdin)
         finally:
             self._running -= 1
 
 
 async def _run(
-    command: Sequence[str], deadline_s: float, env: Mapping[str, str], cwd: Path, output: "_Output"
+    command: Sequence[str],
+    deadline_s: float,
+    env: Mapping[str, str],
+    cwd: Path,
+    output: "_Output",
+    *,
+    stdin: bytes,
 ) -> Finished:
     if not command or not command[0]:
         raise _unusable(command, "it names no program")
@@ -95,12 +102,14 @@ async def _run(
             with ExitStack() as theirs:
                 lifeline, held = _pipe(reader=theirs, writer=ours)
                 report, told = _pipe(reader=ours, writer=theirs)
-                process = await _start(command, env, cwd, lifeline, told)
+                process = await _start(command, env, cwd, lifeline, told, reads=bool(stdin))
         except (OSError, ValueError) as wrong:  # ValueError: a NUL byte, or what is no text
             raise _unusable(command, wrong) from wrong
         written = cast("trio.abc.ReceiveStream", process.stdout)
         async with written, trio.open_nursery() as nursery:
             nursery.start_soon(output.fill, written)
+            if process.stdin is not None:
+                nursery.start_soon(_feed, process.stdin, stdin)
             try:
                 with trio.move_on_after(deadline_s) as limit:
                     await process.wait()
@@ -124,7 +133,13 @@ def _pipe(*, reader: ExitStack, writer: ExitStack) -> tuple[IO[bytes], IO[bytes]
 
 
 async def _start(
-    command: Sequence[str], env: Mapping[str, str], cwd: Path, lifeline: IO[bytes], told: IO[bytes]
+    command: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    lifeline: IO[bytes],
+    told: IO[bytes],
+    *,
+    reads: bool,
 ) -> trio.Process:
     environ = {name: os.environ[name] for name in INHERITED if name in os.environ} | dict(env)
     ends = (lifeline.fileno(), told.fileno())
@@ -132,7 +147,7 @@ async def _start(
     parent = [sys.executable, "-I", "-S", child_setup.__file__, *map(str, ends), "=".join(environ)]
     return await trio.lowlevel.open_process(
         [*parent, *command],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=environ,
@@ -140,6 +155,13 @@ async def _start(
         pass_fds=ends,
         start_new_session=True,
     )
+
+
+async def _feed(stream: trio.abc.SendStream, data: bytes) -> None:
+    """Write it all, to a program that may not want to read it."""
+    with suppress(trio.BrokenResourceError):
+        async with stream:
+            await stream.send_all(data)
 
 
 async def _end(process: trio.Process, report: IO[bytes]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Find the plug-ins, import them, and put what they bring into the registry.
+"""Find the plug-ins, import them, and put the platforms that they bring into the registry; their hooks are returned.
 
 A plug-in is somebody else's code: each is imported in a thread of its own, all at once, under one deadline. One that crashes
 there, or hangs, becomes a platform that is unavailable and says why; it ends and delays nothing else.
@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from hermes.plugins.context import PluginContext
 from hermes.plugins.home import MODULE, Plugin, Unusable, find
+from hermes.plugins.hooks import PluginHook
 from hermes.registry.entry import AdapterSetup, PlatformEntry
 from hermes.registry.registry import PlatformRegistry
 from hermes.types.errors import PLUGIN_UNUSABLE, Failure, GatewayError
@@ -38,8 +39,10 @@ def discover(
     disabled: Collection[str] = (),
     *,
     deadline_s: float = IMPORT_DEADLINE_S,
-) -> None:
-    """Put the platforms of all plug-ins that are not ``disabled`` into ``registry``; never raises. Imports get ``deadline_s``."""
+) -> tuple[PluginHook, ...]:
+    """Put the platforms of all plug-ins that are not ``disabled`` into ``registry``, and return their hooks; never raises.
+    Imports get ``deadline_s``.
+    """
     loads = []
     for found in (*find(home), *_entry_points()):
         if found.name in disabled:
@@ -47,7 +50,7 @@ def discover(
         elif isinstance(found, Unusable):
             _set_aside(registry, found)
         elif isinstance(found, Plugin):
-            loads.append(_Load(found.name, partial(_import, found)))
+            loads.append(_Load(found.name, partial(_import, found), platform=found.platform))
         else:
             loads.append(_Load(found.name, found.load))
     for load in loads:
@@ -56,6 +59,7 @@ def discover(
     for load in loads:
         load.done.wait(max(0.0, until - time.monotonic()))
         _take(registry, load, deadline_s)
+    return tuple(hook for load in loads if load.done.is_set() for hook in load.hooks)
 
 
 @dataclass(slots=True)
@@ -64,15 +68,17 @@ class _Load:
 
     name: str
     register: Callable[[], Register]
+    platform: bool = True
     done: threading.Event = field(default_factory=threading.Event)
     entries: tuple[PlatformEntry, ...] = ()
+    hooks: tuple[PluginHook, ...] = ()
     error: BaseException | None = None
 
     def run(self) -> None:
         context = PluginContext(self.name)
         try:
             self.register()(context)
-            self.entries = tuple(context.entries)
+            self.entries, self.hooks = tuple(context.entries), tuple(context.hooks)
         # In a thread of its own, where nobody is cancelled; and SystemExit of a plug-in must not end more than its import.
         except BaseException as error:  # noqa: ASYNC103
             self.error = error
@@ -82,14 +88,18 @@ class _Load:
 def _take(registry: PlatformRegistry, load: _Load, deadline_s: float) -> None:
     if not load.done.is_set():
         _set_aside(
-            registry, Unusable(load.name, f"its import has not come to an end within {deadline_s:g} s")
+            registry,
+            Unusable(load.name, f"its import has not come to an end within {deadline_s:g} s", load.platform),
         )
     elif load.error is not None:
         log.error("plug-in %s could not be imported", load.name, exc_info=load.error)
         words = f"{type(load.error).__name__}: {load.error}; the traceback is in logs/gateway.log"
-        _set_aside(registry, Unusable(load.name, words))
-    elif not load.entries:
-        _set_aside(registry, Unusable(load.name, "its register(ctx) has registered no platform"))
+        _set_aside(registry, Unusable(load.name, words, load.platform))
+    elif not load.entries and (load.platform or not load.hooks):
+        what = "platform" if load.platform else "hook"
+        _set_aside(
+            registry, Unusable(load.name, f"its register(ctx) has registered no {what}", load.platform)
+        )
     else:
         for entry in load.entries:
             registry.register(entry)

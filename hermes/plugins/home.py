@@ -16,6 +16,7 @@ from hermes.plugins.recognise import ASYNCIO_PLUGIN, is_for_the_original
 from hermes.types.errors import GatewayError
 
 DIRECTORY, MANIFEST, MODULE = "plugins", "plugin.yaml", "__init__.py"
+KINDS = ("platform", "hooks")
 MOST_FILES = 5_000
 SOURCE_BYTES = 1 << 20
 OURS = (os.geteuid(), 0)
@@ -29,6 +30,8 @@ class Plugin:
 
     name: str
     path: Path
+    platform: bool = True
+    """It says that it brings a platform; otherwise hooks alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def find(home: Path) -> Iterator[Plugin | Unusable]:
         names = sorted(
             entry.name for entry in os.scandir(top) if entry.name[0] not in "._" and entry.is_dir()
         )
-        if names and (wrong := _not_ours(top)):
+        if names and (wrong := not_ours(top)):
             names = []
             yield Unusable(DIRECTORY, wrong, platform=False)
     except FileNotFoundError:
@@ -63,12 +66,12 @@ def find(home: Path) -> Iterator[Plugin | Unusable]:
 
 
 def _look(path: Path) -> Plugin | Unusable:
-    files = list(_walk(path))
+    files = list(walk(path))
     if not (path / MANIFEST).is_file():
         return Unusable(path.name, f"{path}: it has no {MANIFEST}", platform=False)
     if len(files) >= MOST_FILES:
         return Unusable(path.name, f"{path}: it has more than {MOST_FILES:,} files")
-    if wrong := next(filter(None, map(_not_ours, files)), None):
+    if wrong := next(filter(None, map(not_ours, files)), None):
         return Unusable(path.name, wrong)
     try:
         manifest = read_yaml(path / MANIFEST)
@@ -84,12 +87,12 @@ def _look(path: Path) -> Plugin | Unusable:
         return Unusable(
             path.name, f"{path / MANIFEST}: {name!r:.80} is no name: lower-case letters, digits, _ and -"
         )
-    if kind != "platform":
+    if kind not in KINDS:
         what = f"kind is {kind!r:.40}" if kind else "it has no kind"
-        words = f"{path / MANIFEST}: {what}; only plug-ins of kind platform are read"
+        words = f"{path / MANIFEST}: {what}; only plug-ins of kind {' and '.join(KINDS)} are read"
         return Unusable(name, words, platform=False)
     if MODULE not in {file.name for file in files if file.parent == path}:
-        return Unusable(name, f"{path}: it has no {MODULE}")
+        return Unusable(name, f"{path}: it has no {MODULE}", kind == "platform")
     for file in (file for file in files if file.suffix == ".py"):
         try:
             with file.open("rb") as source:
@@ -98,10 +101,10 @@ def _look(path: Path) -> Plugin | Unusable:
                 return Unusable(name, ASYNCIO_PLUGIN)
         except (SyntaxError, ValueError, RecursionError) as error:
             return Unusable(name, f"{file}: {error}")
-    return Plugin(name, path)
+    return Plugin(name, path, kind == "platform")
 
 
-def _walk(top: Path) -> Iterator[Path]:
+def walk(top: Path) -> Iterator[Path]:
     """``top`` and all below it, up to ``MOST_FILES``; what Python has compiled itself is left out."""
     yield top
     count = 1
@@ -114,7 +117,7 @@ def _walk(top: Path) -> Iterator[Path]:
             yield Path(directory, name)
 
 
-def _not_ours(path: Path) -> str:
+def not_ours(path: Path) -> str:
     """Why nothing of ``path`` may be run, in words; empty if it may. A link is what it leads to."""
     found = path.stat()
     if found.st_uid not in OURS:

@@ -36,9 +36,13 @@ class AdapterSetup:
     ids: IdSource
 
 
+_KINDS = {"capabilities": Capabilities, "label": str, "install_hint": str, "emoji": str, "always": bool}
+
+
 @dataclass(frozen=True, slots=True)
 class PlatformEntry:
-    """A platform. Raises ``ValueError`` for a name that it cannot have.
+    """A platform. Raises ``ValueError`` for a name that it cannot have, ``TypeError`` for a field of another kind: it may be
+    somebody else's, and is read long before anything of it runs.
 
     ``factory`` makes an adapter for one life of one account; ``check`` says whether what it needs is installed (else
     ``install_hint`` helps); ``validate`` says in words what is wrong with the settings, or "". All three run in a thread, with a
@@ -70,6 +74,13 @@ class PlatformEntry:
             raise ValueError(
                 f"{self.name!r:.80} is no name for a platform: it is taken, or not lower-case letters, digits and _"
             )
+        wrong = [name for name, kind in _KINDS.items() if not isinstance(getattr(self, name), kind)]
+        wrong += [name for name in ("factory", "check", "validate") if not callable(getattr(self, name))]
+        wrong += [
+            name for name in ("required_env", "optional_env") if not _are_variables(getattr(self, name))
+        ]
+        if wrong:
+            raise TypeError(f"{wrong[0]} cannot be {getattr(self, wrong[0])!r:.80}; see PlatformEntry")
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -110,3 +121,7 @@ class PlatformEntry:
     def platform_hint(self) -> str:
         """See ``Capabilities.hint``."""
         return self.capabilities.hint
+
+
+def _are_variables(value: object) -> bool:
+    return isinstance(value, tuple | list) and all(isinstance(one, Variable) for one in value)

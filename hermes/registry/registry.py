@@ -4,6 +4,7 @@ unknown? ─▶ check ─▶ settings: problems, missing, placeholders ─▶ va
 """
 
 import logging
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -98,9 +99,14 @@ def _made(entry: PlatformEntry, setup: AdapterSetup) -> Adapter | Unavailable:
         getattr(adapter, "platform", None) != entry.name
         or not isinstance(getattr(adapter, "capabilities", None), Capabilities)
         or not all(callable(getattr(adapter, name, None)) for name in wanted)
+        or not _is_deadline(getattr(adapter, "receive_deadline_s", None))
     ):
         return Unavailable(FACTORY_FAILED, f"{type(adapter).__name__} is no adapter of {entry.name}")
     return adapter
+
+
+def _is_deadline(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and 0 < value < math.inf)
 
 
 def _misconfigured(entry: PlatformEntry, setup: AdapterSetup) -> Unavailable | None:

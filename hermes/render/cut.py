@@ -83,8 +83,10 @@ def _fill(
             return (*head, *begun), (*rest, *children[count + 1 :])
     if must and not head:
         return children[:1], children[1:]
-    while len(head) > 1 and isinstance(head[-1], Heading):  # a title belongs to what follows
-        head = head[:-1]
+    untitled = head
+    while untitled and isinstance(untitled[-1], Heading):  # a title belongs to what follows
+        untitled = untitled[:-1]
+    head = untitled or head
     return head, children[len(head) :]
 
 

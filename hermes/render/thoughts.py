@@ -14,6 +14,9 @@ NAMES = ("think", "thinking", "reasoning")
 _ANY = "|".join(NAMES)
 _OPENING = re.compile(rf"<(?P<name>{_ANY})>", re.IGNORECASE)
 _LEFT_OVER = re.compile(rf"^[ \t]*</(?:{_ANY})>[ \t]*$", re.IGNORECASE | re.MULTILINE)
+MOST_WITH_CODE = 100
+"""After so many thoughts with code in them, code protects nothing any more: each costs a look at all that follows."""
+
 _LONGEST_TAG = max(map(len, NAMES)) + len("<>")
 
 
@@ -36,7 +39,7 @@ def strip_partial(text: str) -> str:
 
 def _thoughts(text: str) -> Iterator[Range]:
     first, left_over = (next(outside_code(text, pattern), None) for pattern in (_OPENING, _LEFT_OVER))
-    at = 0
+    at = looks = 0
     if left_over is not None and (first is None or left_over.start() < first.start()):
         at = left_over.end()
         yield 0, at
@@ -52,7 +55,8 @@ def _thoughts(text: str) -> Iterator[Range]:
         at = _end(text, opening)
         yield opening.start(), at
         if block is not None and block[0] < at:  # what looks like code there is part of the thought
-            blocks = code(text, at)
+            looks += 1
+            blocks = code(text, at) if looks <= MOST_WITH_CODE else iter(())
             block = next(blocks, None)
 
 

@@ -22,7 +22,7 @@ from hermes.types import texts
 from hermes.types.access import CLOSED, AccessRules, Role
 from hermes.types.content import Capabilities
 from hermes.types.events import InboundEvent
-from hermes.types.hooks import Allow, Rewrite, Skip, Verdict
+from hermes.types.hooks import Allow, Deny, Handled, Rewrite, Skip, Verdict
 from hermes.types.ids import SessionKey
 from hermes.types.origin import ChatType, Origin
 
@@ -108,7 +108,7 @@ class Revise:
 class Drop:
     """It ends here; ``reply`` is said about it, if anything. ``keep_text`` is for what was meant for us."""
 
-    state: Literal["refused", "denied", "ignored"]
+    state: Literal["refused", "denied", "ignored", "answered"]
     rule: str
     keep_text: bool
     reply: str | None = None
@@ -154,6 +154,20 @@ def heed(event: InboundEvent, verdict: Verdict) -> InboundEvent | Drop:
             return replace(event, text=text)
         case Rewrite() | Skip():
             return Drop("ignored", "ignored:hook", keep_text=False)
+        case _:
+            assert_never(verdict)
+
+
+def heed_command(command: Command, verdict: Allow | Deny | Handled) -> Command | Drop:
+    """What becomes of a command that its sender may give, as a hook wants it."""
+    match verdict:
+        case Allow():
+            return command
+        case Deny(message):
+            reply = message or texts.COMMAND_DENIED.format(name=command.name)
+            return Drop("refused", "refused:hook", keep_text=True, reply=reply)
+        case Handled(message):
+            return Drop("answered", f"{command.rule}:hook", keep_text=True, reply=message or None)
         case _:
             assert_never(verdict)
 

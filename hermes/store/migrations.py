@@ -320,3 +320,29 @@ FOURTH = (
         at REAL NOT NULL) WITHOUT ROWID""",
     "CREATE INDEX streams_chat ON streams (platform, account, chat_id)",
 )
+
+FIFTH = (
+    # Each firing of a job: claimed once for its instant, and what became of it, and of what it had to say, apart.
+    """CREATE TABLE cron_runs (
+        run_id INTEGER PRIMARY KEY AUTOINCREMENT,
+        job_id TEXT NOT NULL,
+        due_at REAL NOT NULL,
+        name TEXT NOT NULL,
+        by_hand INTEGER NOT NULL,
+        run_state TEXT NOT NULL CHECK (run_state IN
+            ('claimed', 'running', 'ok', 'silent', 'error', 'skipped', 'cancelled', 'interrupted')),
+        delivery_state TEXT NOT NULL DEFAULT 'none' CHECK (delivery_state IN
+            ('none', 'pending', 'delivered', 'stored', 'failed')),
+        attempts INTEGER NOT NULL DEFAULT 0,
+        claimed_at REAL NOT NULL,
+        started_at REAL,
+        ended_at REAL,
+        boot_id TEXT NOT NULL,
+        error TEXT NOT NULL DEFAULT '',
+        delivery_error TEXT NOT NULL DEFAULT '',
+        deliveries TEXT NOT NULL DEFAULT '[]',
+        output TEXT NOT NULL DEFAULT '',
+        UNIQUE (job_id, due_at))""",
+    "CREATE INDEX cron_runs_open ON cron_runs (run_id) WHERE run_state IN ('claimed', 'running')",
+    "CREATE INDEX cron_runs_pending ON cron_runs (run_id) WHERE delivery_state = 'pending'",
+)

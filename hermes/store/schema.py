@@ -5,7 +5,7 @@ A message's way through them:
     dedupe ◀─trigger─ inbox ──▶ sessions, stretches, turn_steps, transcript ──▶ outbox, streams ──▶ receipts
                         └─trigger─▶ counters                  └─▶ approvals
 
-Beside it: persons and their identities (on which platforms they are), homes, notes, audit.
+Beside it: persons and their identities (on which platforms they are), homes, notes, audit, the runs of jobs.
 
 A session is a conversation for good, a stretch of it what was said between two fresh starts. A row belongs to the stretch
 it was routed into, whatever begins after it.
@@ -24,10 +24,10 @@ from urllib.parse import quote
 from hermes.sessions.keys import chat_type_in
 from hermes.store.codec import decode_event
 from hermes.store.errors import failure_of, mapped
-from hermes.store.migrations import FOURTH, INITIAL, SECOND, THIRD
+from hermes.store.migrations import FIFTH, FOURTH, INITIAL, SECOND, THIRD
 from hermes.types.errors import STORE_CORRUPT, STORE_NEWER, Failure, GatewayError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_TIMEOUT_S = 5.0
 CHECKPOINT_PAGES = 4_000  # 16 MB of -wal: a page written by many batches is copied back once
 
@@ -157,6 +157,11 @@ def _migrate(connection: sqlite3.Connection) -> None:
     @migrations()
     def fourth(db: Database) -> None:
         for statement in FOURTH:
+            db.execute(statement)
+
+    @migrations()
+    def fifth(db: Database) -> None:
+        for statement in FIFTH:
             db.execute(statement)
 
     migrations.apply(Database(connection))

@@ -56,6 +56,7 @@ class WireAdapter:
         self._call_deadline_s = call_deadline_s
         self._account = account
         self._now = now
+        self.receive_deadline_s = poll_s + call_deadline_s
 
     def routes(self) -> Sequence[Mount]:
         """None."""

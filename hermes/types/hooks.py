@@ -1,7 +1,10 @@
-"""What local trusted code may say about a message before it is decided on, and to whom inbound puts that question."""
+"""What local trusted code may say about a message before it is decided on, and to whom that question is put; and who is told
+what has happened.
+"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from hermes.types.events import InboundEvent
 
@@ -26,14 +29,46 @@ class Rewrite:
 Verdict = Allow | Skip | Rewrite
 
 
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The command is not carried out; ``message`` is said, or words of ours where it is empty."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The command has been carried out by whoever says so; ``message`` is its answer, if it has one."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rephrase:
+    """Carry out another command in its place, if its sender may."""
+
+    name: str
+    args: str = ""
+
+
+CommandVerdict = Allow | Deny | Handled | Rephrase
+
+
 class Hooks(Protocol):
-    """Asked once for each message that is not internal, before access, in the chat's own order."""
+    """Asked before a message that is not internal is decided on, and before a command is carried out; told of all else."""
 
     async def before_dispatch(self, event: InboundEvent) -> Verdict:
-        """The first verdict of a handler, in registration order. ``event`` is a copy: to change it changes nothing.
+        """Asked once for each message, before access, in the chat's own order. The first verdict of a handler, in registration
+        order. ``event`` is a copy: to change it changes nothing.
 
         The caller's deadline holds for all handlers together; what is raised, and a deadline missed, count as ``Allow``.
         """
+
+    async def before_command(self, event: InboundEvent, name: str, args: str) -> CommandVerdict:
+        """Asked about a command, by its canonical name, that its sender may give. Else as ``before_dispatch``."""
+
+    def happened(self, event: str, payload: Mapping[str, Any]) -> None:
+        """Tell whoever hears ``event``. Returns at once and never raises; what nobody has time for is dropped and counted."""
 
 
 class NoHooks:
@@ -42,3 +77,10 @@ class NoHooks:
     async def before_dispatch(self, event: InboundEvent) -> Verdict:
         """See ``Hooks``."""
         return Allow()
+
+    async def before_command(self, event: InboundEvent, name: str, args: str) -> CommandVerdict:
+        """See ``Hooks``."""
+        return Allow()
+
+    def happened(self, event: str, payload: Mapping[str, Any]) -> None:
+        """See ``Hooks``."""

@@ -7,6 +7,11 @@ ChatType = Literal["dm", "group", "channel", "thread", "forum"]
 
 DEFAULT_ACCOUNT = "default"
 
+ITSELF = "cron"
+"""In place of a platform: a chat of the gateway's with itself, one for each job. Nothing is sent there; the answer is read
+from its transcript.
+"""
+
 LaneKey = NewType("LaneKey", str)
 """``platform:account:chat``: messages of one lane leave in order, one at a time."""
 

@@ -176,7 +176,9 @@ class AdapterIO(Protocol):
         """
 
     def beat(self) -> None:
-        """A receive has completed; health is reported from this clock alone."""
+        """A receive has completed, whether or not it brought a message; health is reported from this clock alone. Where others
+        come to us (no ``Receives``), ``accept`` does it.
+        """
 
     def chat_up(self, chat_id: str) -> None:
         """This chat can be reached again: its lane looks for open rows now."""
@@ -212,6 +214,17 @@ class Adapter(Protocol):
         self, chat_id: str, part: Part, *, reply_to: str | None, metadata: Mapping[str, str]
     ) -> SendResult:
         """Send one part, once. Raises ``SendError`` with the phase it failed in."""
+
+
+@runtime_checkable
+class Receives(Protocol):
+    """Optional: the adapter asks, or holds a connection that gives signs of life; so its silence means something."""
+
+    @property
+    def receive_deadline_s(self) -> float | None:
+        """How long a sound connection may be without ``io.beat()``, time inside ``io.accept`` not counted. Past it the adapter is
+        shown as ``stale``; one and a half times past it its incarnation is ended. None: others come to us, as by a webhook.
+        """
 
 
 @runtime_checkable

@@ -62,6 +62,7 @@ STREAM_MOVED = "(This goes on in another message.)"
 STREAM_CUT_OFF = "(I was cut off here.)"
 FILE_NOT_HERE = "{name} cannot be shown here."
 TOO_LONG = "That message is too long for me: at most {limit:,} characters."
+COMMAND_DENIED = "/{name} is not possible here."
 COMMAND_FOR_ADMINS = "/{name} is for admins here. /help and /status are for everybody."
 TOO_FAST = "That is more than I can take in at once, so I have let some of it go. Please send it again a little slower."
 BOT_LOOP = "I have stopped answering bots here for now, so that we do not talk in circles."
@@ -142,6 +143,10 @@ ADAPTER_DISABLED = (
     "I am not on {name} any more, and will not be until somebody acts: {code}. The log says more. When it is mended, on the"
     " machine: `hermes adapter resume {name}`"
 )
+ADAPTER_REPEATS = (
+    "I have lost {name} {times} times in a row, each time by the same failure: {code}. I go on trying. On the machine,"
+    " `hermes adapter status {name}` says more."
+)
 DELIVERY_LATE = (
     "On {name} I could not send {count} yet, the oldest for {minutes} minutes. On the machine, `hermes status` says how {name}"
     " is, and `hermes outbox` what waits."
@@ -215,3 +220,11 @@ UNLINKED_ALONE = (
 WHOAMI = "You are **{user}**, and speak as {role}.\n- Person: {person}\n- Also on: {others}\n- Conversation: `{session}`"
 WHOAMI_NOBODY = "not linked (/link joins another platform)"
 WHOAMI_NO_OTHERS = "nowhere else"
+CRON_ANSWER = "{text}\n\n⏰ {name} · `hermes cron pause {id}` stops it"
+CRON_FAILED = "⚠️ The job “{name}” has failed: {error}"
+CRON_NOT_DELIVERED = "⚠️ What the job “{name}” had to say did not arrive: {error}"
+CRON_SCRIPT_SAID = "What the job's script has written:\n{text}"
+CRON_EARLIER = "The last answer of the job “{name}”:\n{text}"
+CRON_EMPTY = "it ran, and its answer was empty"
+CRON_DEADLINE = "it took longer than {seconds:.0f} seconds"
+CRON_INTERRUPTED = "the gateway ended while it ran; a script is not run again by itself"

@@ -220,6 +220,26 @@ async def test_a_failure_of_the_whole_adapter_during_a_send_restarts_it(open_wor
     assert trio.current_time() - began >= 20
 
 
+async def test_a_failure_out_of_a_nursery_of_the_adapters_has_its_name(open_world, autojump_clock):
+    class Parallel(FakeAdapter):
+        """Sends in a task of its own."""
+
+        async def send(self, chat_id, part, *, reply_to, metadata):
+            async with trio.open_nursery():
+                return await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+
+    world = await open_world(platform=Parallel(capabilities=PLAIN))
+    world.platform.failures = [SendError(Failure("busy", scope="chat", retry_after=20.0), "not_sent")]
+    began = trio.current_time()
+
+    await world.say("hello")
+    await world.settle()
+
+    assert world.heard() == ["hello"]  # and not with the mark of a second copy
+    assert trio.current_time() - began >= 20
+    assert world.incarnations()[ADAPTER] == 1
+
+
 async def test_an_adapter_whose_incarnation_has_ended_can_do_nothing_more(open_world, autojump_clock):
     world = await open_world()
     old = world.platform._io

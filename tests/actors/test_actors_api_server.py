@@ -13,11 +13,12 @@ from hermes.config.platforms import PlatformConfig
 from hermes.platforms.api_server import adapter as api
 from hermes.platforms.api_server.adapter import ApiServer
 from hermes.registry.entry import AdapterSetup
+from hermes.store import ops
 from hermes.testing.fakes import Crash, FakeAgent, FakeIds, GiveUp, Hang, Reply, TrioClock
 from hermes.types.agent import Delta, Final, Usage
-from hermes.types.errors import MODEL_UNREACHABLE, Failure
+from hermes.types.errors import MODEL_UNREACHABLE, STORE_GONE, Failure, GatewayError
 from hermes.types.events import Earlier
-from hermes.types.hooks import Skip
+from hermes.types.hooks import NoHooks, Skip
 from hermes.types.ports import Request
 
 PATH = "root/gateway/adapters/api_server:default"
@@ -271,7 +272,7 @@ async def test_what_is_stopped_from_elsewhere_ends_its_request(open_world, autoj
 
 
 async def test_what_a_hook_takes_away_ends_its_request(open_world, autojump_clock):
-    class Taking:
+    class Taking(NoHooks):
         """A plug-in that answers elsewhere."""
 
         async def before_dispatch(self, event):
@@ -361,3 +362,27 @@ async def test_the_end_of_the_adapter_ends_its_requests(open_world, autojump_clo
     assert [client.answer.status for client in (whole, stream)] == [503, 503]
     assert "[DONE]" not in stream.events  # its end is missing, and its client can tell
     await Client(world, "/stop").whole()
+
+
+async def test_a_store_that_refuses_is_no_fault_of_the_adapters_and_cuts_off_nobody_else(
+    open_world, autojump_clock, nursery
+):
+    world = await open_world(FakeAgent(otherwise=Reply(delay_s=10)), platform=Api())
+    other = Client(world)
+    await begun(nursery, other)
+    real = world.services.store.write
+
+    async def refuse(op):
+        if isinstance(op, ops.Accept):
+            world.services.store.write = real
+            raise GatewayError(Failure(STORE_GONE, scope="gateway"))
+        return await real(op)
+
+    world.services.store.write = refuse
+    client = Client(world)
+    await client.whole()
+    await other.ended.wait()
+
+    assert client.fault == (503, STORE_GONE)
+    assert other.answer.status == 200
+    assert world.incarnations()[PATH] == 1

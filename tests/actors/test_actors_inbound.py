@@ -11,7 +11,7 @@ from hermes.config.model import Config, Inbound
 from hermes.routing import missed
 from hermes.testing.fakes import EPOCH_S, FakeAgent, Hang
 from hermes.types import texts
-from hermes.types.hooks import Allow, Rewrite, Skip
+from hermes.types.hooks import Allow, NoHooks, Rewrite, Skip
 
 HOUR_S = 3600.0
 
@@ -149,7 +149,7 @@ async def test_a_stranger_is_not_told_what_was_missed(open_world, autojump_clock
 # --- hooks --------------------------------------------------------------------------------------------------------------
 
 
-class Handler:
+class Handler(NoHooks):
     """Says ``verdict`` to what begins with "!", after ``delay_s``; raises it if it is an exception."""
 
     def __init__(self, verdict, delay_s=0.0):

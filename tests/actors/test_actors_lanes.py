@@ -406,8 +406,8 @@ async def test_a_text_is_cut_beside_the_loop_once_if_it_is_long(open_world, auto
         await trio.lowlevel.checkpoint()
         return call()
 
-    capabilities = Capabilities(authenticated=True, dialect="discord", max_length=2000)
-    answers = FakeAgent(Reply(lambda _: "word " * 700), Reply(lambda _: "word " * 1000))
+    capabilities = Capabilities(authenticated=True, dialect="discord", max_length=500)
+    answers = FakeAgent(Reply(lambda _: "word " * 160), Reply(lambda _: "word " * 240))
     world = await open_world(answers, capabilities=capabilities)
     object.__setattr__(world.services, "in_thread", in_thread)
     await world.say("short")
@@ -415,7 +415,8 @@ async def test_a_text_is_cut_beside_the_loop_once_if_it_is_long(open_world, auto
     assert (calls, len(world.heard())) == ([], 2)
     await world.say("long")
     await world.settle()
-    assert len(calls) == 1 + 3
+    assert len(world.heard()) == 2 + 3
+    assert len(calls) == 2 + 1 + 3, "what it says and which files it names; cut; each part"
 
 
 async def test_numbers_can_be_switched_off(open_world, autojump_clock):

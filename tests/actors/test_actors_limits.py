@@ -1,14 +1,18 @@
 """What a platform takes: rates, and windows in which it wants no call of any kind (AC-43). AC-20: one way out."""
 
 import re
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import trio
 from agents import Typist
+from world import IDEMPOTENT
 
+from actors.ports.wire import PLACES
 from hermes.testing.fakes import FakeAdapter, FakeAgent, Reply
+from hermes.types import texts
 from hermes.types.content import Capabilities, Rate
 from hermes.types.errors import RATE_LIMITED, Failure, SendError
 
@@ -167,3 +171,61 @@ def test_AC20_no_other_module_sends() -> None:
         )
     }
     assert callers == {"actors/delivery.py", "actors/ports/adapters.py", "actors/ports/wire.py"}
+
+
+class Slow(FakeAdapter):
+    """What it is sent arrives, and it says so when it is allowed to."""
+
+    def __init__(self, capabilities=PLAIN):
+        super().__init__(capabilities=capabilities)
+        self.says_so = trio.Event()
+
+    async def send(self, chat_id, part, *, reply_to, metadata):
+        result = await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+        await self.says_so.wait()
+        return result
+
+
+CROWD = [str(number) for number in range(PLACES + 10)]
+
+
+async def test_AC27_a_kill_doubts_no_more_messages_than_there_are_places(open_world, autojump_clock):
+    platform = Slow()
+    world = await open_world(platform=platform)
+    for chat in CROWD:
+        await world.say("hello", chat=chat)
+    await trio.sleep(5)
+    assert Counter(world.rows("state", "outbox")) == {"sending": PLACES, "prepared": 10}
+    platform.says_so.set()
+    await world.kill()
+    await world.settle()
+
+    marked = ["hello", texts.RESENT_MARK + "hello"]
+    assert Counter(len(world.heard(chat)) for chat in CROWD) == {1: 10, 2: PLACES}
+    assert all(world.heard(chat) in (["hello"], marked) for chat in CROWD)
+
+
+async def test_where_second_copies_are_dropped_nobody_waits_for_a_place(open_world, autojump_clock):
+    platform = Slow(IDEMPOTENT)
+    world = await open_world(platform=platform)
+    for chat in CROWD:
+        await world.say("hello", chat=chat)
+    await trio.sleep(5)
+
+    assert len(platform.sent) == len(CROWD)
+    platform.says_so.set()
+
+
+async def test_AC43_who_has_waited_for_a_place_keeps_to_the_rate(open_world, autojump_clock):
+    rate = Rate(PLACES + 1, 100.0)
+    platform = Slow(Capabilities(authenticated=True, bot_rate=rate))
+    world = await open_world(platform=platform)
+    for chat in CROWD:
+        await world.say("hello", chat=chat)
+    await trio.sleep(5)
+    platform.says_so.set()
+    await trio.sleep(80)
+    assert len(platform.sent) == rate.burst
+    await world.settle(within_s=2000)
+
+    assert [world.heard(chat) for chat in CROWD] == [["hello"]] * len(CROWD)

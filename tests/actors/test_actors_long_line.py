@@ -4,6 +4,7 @@ import pytest
 import trio
 from world import World
 
+from actors import inbound
 from hermes.config.model import Config, Display, Limits
 from hermes.routing.busy import MOST_TOGETHER
 from hermes.store import ops, queries
@@ -81,6 +82,16 @@ async def test_a_thousand_that_wait_are_answered_in_order_by_turns_of_bounded_si
     assert sum(agent.told) == LONG
     assert max(agent.told) == (1 if mode == "queue" else MOST_TOGETHER)
     assert max(read) <= 2 * MOST_TOGETHER, "what a turn has begun, and as much as it may have"
+
+
+async def test_what_one_turn_has_no_room_for_needs_no_sweep(open_world, autojump_clock, monkeypatch):
+    monkeypatch.setattr(inbound, "SWEEP_S", 1e9)
+    agent = Steady()
+    world = await open_world(agent, config=config("collect"))
+    post(world, *[f"m{n}" for n in range(2 * MOST_TOGETHER + 50)])
+    await world.settle(within_s=60)
+
+    assert agent.told == [MOST_TOGETHER, MOST_TOGETHER, 50]
 
 
 async def test_a_turn_that_was_interrupted_often_enough_is_let_finish(open_world, autojump_clock):

@@ -39,7 +39,7 @@ async def test_the_status_has_the_documented_shape(open_world, autojump_clock):
     json.dumps(status)
     assert status["state"] == "running"
     assert status["boot_id"] == "boot1"
-    assert {"pid", "version", "home", "port", "uptime_s", "loop_lag_ms"} <= status.keys()
+    assert {"as_of", "pid", "version", "home", "port", "uptime_s", "loop_lag_ms"} <= status.keys()
     assert status["counts"] == {
         **dict.fromkeys(("merged", "refused", "denied", "ignored", "stopped", "failed", "unaccounted"), 0),
         **{"received": 2, "answered": 1, "pending": 1},
@@ -52,7 +52,7 @@ async def test_the_status_has_the_documented_shape(open_world, autojump_clock):
             "account": "default",
             "state": "listening",
             "incarnation": 1,
-            "receive_age_s": None,
+            "receive_age_s": 1.0,
             "failure": None,
         }
     ]
@@ -68,7 +68,12 @@ async def test_the_status_names_what_an_adapter_suffers_from(open_world, autojum
     (adapter,) = (await world.services.overview.status())["adapters"]
 
     assert adapter["state"] == "disabled"
-    assert adapter["failure"] == {"code": "logged_out", "severity": "needs_operator", "detail": "pair again"}
+    assert adapter["failure"] == {
+        "code": "logged_out",
+        "severity": "needs_operator",
+        "detail": "pair again",
+        "times": 1,
+    }
 
 
 async def test_the_age_of_the_last_receive_is_counted_from_beats(open_world, autojump_clock):

@@ -72,7 +72,8 @@ async def test_a_stranger_hears_a_code_and_is_in_as_soon_as_it_is_approved(open_
     ]
 
 
-async def test_a_user_hears_one_answer_of_any_kind_in_ten_minutes(open_world, autojump_clock):
+async def test_a_user_hears_one_answer_of_any_kind_in_ten_minutes(open_world, autojump_clock, caplog):
+    caplog.set_level("INFO")
     world = await open_world(capabilities=OPEN)
 
     codes = [await meet(world, user) for user in ("a", "b", "c")]
@@ -87,6 +88,8 @@ async def test_a_user_hears_one_answer_of_any_kind_in_ten_minutes(open_world, au
     assert later == [[texts.PAIRING_FULL], [texts.PAIRING_FULL]]
     await trio.sleep(CODE_TTL_S)
     assert code_in(*await meet(world, "d"))
+    logged = [text.rpartition(" ")[2] for text in caplog.messages if ": denied:" in text]
+    assert logged == world.rows("rule")
 
 
 async def test_groups_and_strangers_beside_a_list_hear_nothing(open_world, autojump_clock):

@@ -10,6 +10,7 @@ from world import QUEUE
 
 from hermes.config.model import Config, Streaming
 from hermes.store.stream_ops import KeepStream, OpenStream
+from hermes.store.streams import streams
 from hermes.testing.fakes import EDITABLE, DeletingAdapter, EditingAdapter
 from hermes.types import texts
 from hermes.types.agent import ApprovalRequest, Delta, Final
@@ -192,6 +193,45 @@ async def test_AC56_where_nothing_can_be_deleted_a_note_stands_in_its_place(open
     assert platform.read() == [texts.STREAM_MOVED, ANSWER]
 
 
+class Forgetful(DeletingAdapter):
+    """Its first delete fails as ``wrong`` says, and takes nothing back."""
+
+    wrong = None
+
+    async def delete(self, chat_id, message_id):
+        self.deletes.append(message_id)
+        if len(self.deletes) == 1:
+            await self.wrong(self)
+        await super().delete(chat_id, message_id)
+
+
+async def hang(_platform):
+    await trio.sleep_forever()
+
+
+async def fall(platform):
+    platform.crash(RuntimeError("the connection"))
+    await trio.sleep_forever()
+
+
+async def stumble(_platform):
+    raise RuntimeError("no name for it")
+
+
+@pytest.mark.parametrize(("wrong", "left"), [(hang, []), (fall, []), (stumble, [texts.STREAM_MOVED])])
+async def test_AC56_what_may_not_have_been_deleted_is_not_left_as_it_is(
+    wrong, left, open_world, autojump_clock
+):
+    platform = Forgetful()
+    platform.wrong = wrong
+    platform.edit_failures = [None] * 5 + [FAILURES["not_found"]()]
+    world = await open_world(typist(), platform=platform, config=ON)
+    await world.say("hello")
+    await settle(world)
+
+    assert platform.read() == [*left, ANSWER]
+
+
 async def test_AC43_inside_a_window_no_call_is_made_and_three_strikes_end_the_edits(
     open_world, autojump_clock
 ):
@@ -246,6 +286,36 @@ async def test_what_is_longer_than_a_message_goes_on_in_the_next_one(idempotent,
     said = " ".join(text.rpartition(" (")[0] for text in page)
     assert said.split() == [str(n) for n in range(200)]
     assert len(world.rows("message_id, 1 AS row_id", "receipts")) == len(page)
+
+
+async def test_a_turn_that_ends_while_one_more_message_is_begun_is_answered_in_the_first(
+    open_world, autojump_clock
+):
+    """Its answer is committed, and its draft still there."""
+    platform = DeletingAdapter(capabilities=replace(EDITABLE, max_length=160))
+    agent = Author("word " * 20, "word " * 20, every_s=5.0, final="Short.")
+    world = await open_world(agent, platform=platform, config=ON)
+    commit, write = world.boot.store._commit, world.boot.store.write
+    refused = []
+
+    async def late(op):
+        if isinstance(op, OpenStream) and op.stream.segments:
+            await world.until(lambda: bool(world.rows("state", "outbox")))
+        return await write(op)
+
+    def seen(op):
+        result = commit(op)
+        if isinstance(op, OpenStream) and not result:
+            refused.append(op)
+        return result
+
+    world.boot.store.write, world.boot.store._commit = late, seen
+    await world.say("hello")
+    await settle(world)
+
+    assert refused
+    is_one_answer(platform, "Short.")
+    assert len(platform.sent) == 1
 
 
 async def test_segments_that_the_answer_does_not_need_are_taken_back(open_world, autojump_clock):
@@ -582,6 +652,27 @@ async def test_without_a_whole_paragraph_all_of_it_goes_below(adapter, open_worl
     page = platform.read()
     moved = [] if adapter is DeletingAdapter else [texts.STREAM_MOVED]
     assert page == [*moved, "a note", typist_says(60)]
+
+
+async def test_a_lane_that_waits_for_a_person_beside_a_stream_sleeps(open_world, autojump_clock):
+    world = await open_world(Asking(*CHUNKS, every_s=3.0), platform=(platform := EditingAdapter()), config=ON)
+    await world.say("hello")
+    await world.until(lambda: any("look" in text and "/approve" in text for text in platform.read()))
+    read, reads = world.boot.store.read, []
+
+    async def counted(query, *args, **kwargs):
+        reads.append(query)
+        if query is streams and reads.count(streams) > 100:
+            await trio.sleep_forever()  # it spins, and would let no time pass
+        return await read(query, *args, **kwargs)
+
+    world.boot.store.read = counted
+    await trio.sleep(120)
+    assert reads.count(streams) <= 10
+
+    await world.say("/approve")
+    await settle(world)
+    assert platform.read()[-1].strip() == "So I say what I have seen."
 
 
 async def test_AC13_killed_after_something_came_between(open_world, autojump_clock):

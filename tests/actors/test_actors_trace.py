@@ -8,7 +8,7 @@ from actors import tree
 from actors.ports import tracing
 from hermes.store import ops
 from hermes.testing.fakes import Crash, FakeAgent, Hang, Reply
-from hermes.types.hooks import Allow, Skip
+from hermes.types.hooks import Allow, NoHooks, Skip
 from supervisors.spec import path_segment
 
 
@@ -92,7 +92,7 @@ async def test_AC_54_deaths_on_the_way_are_told_and_redacted(open_world, autojum
 async def test_AC_54_no_message_ends_without_a_rule_a_time_and_a_way(open_world, autojump_clock):
     """Every rule that this tree can be brought to, at once."""
 
-    class Picky:
+    class Picky(NoHooks):
         async def before_dispatch(self, event):
             return Skip() if event.text == "hooked" else Allow()
 

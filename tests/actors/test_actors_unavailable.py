@@ -129,6 +129,32 @@ async def test_a_paused_one_is_not_looked_at(open_world, autojump_clock, examine
     assert looks.count("fake") == 1
 
 
+async def test_resume_reads_the_settings_again(open_world, autojump_clock, tmp_path):
+    def settings(token):
+        (tmp_path / "config.yaml").write_text(f"fake: {{token: {token}}}")
+        return load(tmp_path, {})
+
+    def factory(setup):
+        if setup.config.token != "right":
+            raise ValueError("no such token")
+        return platform
+
+    platform = FakeAdapter("fake")
+    registry = PlatformRegistry([PlatformEntry("fake", "fake", factory, always=True)])
+    accounts = Accounts(registry, settings("wrong"), home=tmp_path, clock=FakeClock(), ids=FakeIds())
+    world = await open_world(platform=platform, accounts=accounts, wait=False)
+    await world.until(lambda: world.state(ADAPTER) == "disabled")
+
+    async def reread():
+        await trio.lowlevel.checkpoint()
+        return settings("right")
+
+    world.reread = reread
+
+    assert (await world.services.overview.resume("fake"))["state"] == "listening"
+    assert world.incarnations()[ADAPTER] == 2
+
+
 async def test_a_reload_starts_those_again_that_are_configured_otherwise(
     open_world, autojump_clock, tmp_path, caplog
 ):

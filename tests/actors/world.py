@@ -21,6 +21,7 @@ from actors.adapter import Account
 from actors.ports.access import canonical_form
 from actors.ports.adapters import AdapterTable
 from actors.ports.files import HomeFiles
+from actors.ports.hooks import HookPort
 from actors.ports.overview import TreeOverview
 from actors.ports.services import Services
 from actors.ports.store import StorePort
@@ -32,6 +33,7 @@ from hermes.config.model import Config, Display
 from hermes.config.restart_notices import RestartNotices
 from hermes.ops.pairing_files import PairingFiles
 from hermes.ops.redaction import Redaction
+from hermes.plugins.hooks import Found, Hook
 from hermes.registry.accounts import Accounts
 from hermes.registry.registry import PlatformRegistry, Unavailable
 from hermes.sessions.keys import build_session_key
@@ -54,7 +56,7 @@ from supervisors.system import Outcome, StopRequest, System
 from supervisors.tree import ActorSnapshot
 from supervisors.watchdog import Watchdog
 
-EDGES = frozenset({"control", "store", "web", "journal", "dossiers", "dumper", "pruner"})
+EDGES = frozenset({"control", "store", "hooks", "web", "journal", "dossiers", "dumper", "pruner"})
 """Children that need threads or sockets; everything else runs as it is."""
 
 NEEDS_A_HOME = frozenset({"channels"})
@@ -95,6 +97,7 @@ class Boot:
     system: System
     services: Services
     figures: Figures
+    hooks: HookPort
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     ended: trio.Event = field(default_factory=trio.Event)
     outcome: Outcome | None = None
@@ -119,11 +122,14 @@ class World:
         config: Config | None = None,
         access: AccessSettings = AccessSettings(),  # noqa: B008 - frozen
         hooks: Hooks | None = None,
+        handlers: Sequence[Hook] | None = None,
         home: Path = Path("/nonexistent/home"),
         homes: Homes | None = None,
         accounts: Accounts | None = None,
     ) -> None:
-        """``accounts`` make the adapters, if they are given; they are then those of ``platform`` and ``others``."""
+        """``accounts`` make the adapters, if they are given; they are then those of ``platform`` and ``others``. ``hooks`` stands
+        in for the actor of that name; ``handlers`` are what that runs.
+        """
         self.agent = agent if agent is not None else FakeAgent()
         self.platform = platform if platform is not None else FakeAdapter(capabilities=capabilities)
         self.config = config if config is not None else Config(display=QUEUE)
@@ -132,6 +138,7 @@ class World:
         self.homes = homes if homes is not None else {}
         self.files = HomeFiles(home, _inline)
         self._hooks = hooks if hooks is not None else NoHooks()
+        self.handlers = handlers
         self._written: Config | GatewayError = self.config
         self._readings = 0
         self.boots: list[Boot] = []
@@ -211,6 +218,11 @@ class World:
         await self.boot.ended.wait()
         assert self.boot.outcome is not None
         return self.boot.outcome
+
+    async def look_at_hooks(self) -> Found:
+        """What is in the directory of the hooks."""
+        await trio.lowlevel.checkpoint()
+        return Found(tuple(self.handlers or ()))
 
     async def fetch_url(self, url: str, sink: FileSink, *, deadline_s: float, max_bytes: int) -> None:
         """The internet, which is not there. Tests put something in its place."""
@@ -347,12 +359,15 @@ class World:
             boot_id=BootId(f"boot{number}"),
             home=Path("home"),
             version="0",
+            reload=reloader.Reload,
         )
+        port = tree.hook_port(system, clock)
+        system.events.listen(port.crashed)
         services = tree.wire(
             system,
             boot_id=BootId(f"boot{number}"),
             settings=Settings(self.config, self._access, homes=self.homes),
-            hooks=self._hooks,
+            hooks=self._hooks if self.handlers is None else port,
             clock=clock,
             ids=ids,
             store=store,
@@ -364,7 +379,7 @@ class World:
             in_thread=_inline,
             fetch_url=self.fetch_url,
         )
-        return Boot(store, system, services, figures)
+        return Boot(store, system, services, figures, port)
 
     def _tree(self, boot: Boot) -> ChildSpec:
         edge = cast("Any", None)
@@ -387,6 +402,8 @@ class World:
             set_aside=edge,
             reread=lambda: self.reread(),
             reloading=lambda _on: None,
+            hook_port=boot.hooks,
+            look_at_hooks=lambda: self.look_at_hooks(),
             pairing_files=PairingFiles(self.home, partial(canonical_form, aliases=self.whatsapp_aliases)),
             in_pairing_thread=self.in_pairing_thread,
             files=self.files,
@@ -394,6 +411,7 @@ class World:
             home=Path("home"),
         )
         without = EDGES if self.home.exists() else EDGES | NEEDS_A_HOME
+        without -= frozenset() if self.handlers is None else {"hooks"}
         return _without_edges(tree.build(parts), without)
 
     async def make(self, platform: FakeAdapter) -> Adapter | Unavailable:

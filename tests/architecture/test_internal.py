@@ -8,7 +8,7 @@ DOOR = "actors.ports.internal"
 """The one module that marks an event as internal."""
 
 MAKER = "actors.tree"
-HOLDERS = frozenset[str]()
+HOLDERS = frozenset({"actors.firing"})
 """Modules that use the token they are handed: the actors that make internal events."""
 
 EDGES = ("hermes.platforms", "hermes.web", "hermes.net")

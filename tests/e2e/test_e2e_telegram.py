@@ -40,6 +40,16 @@ async def answers(fake: FakeTelegram, place: Place, count: int) -> list[Seen]:
     return seen
 
 
+NOT_YET = (httpx.codes.NOT_FOUND, httpx.codes.SERVICE_UNAVAILABLE)
+"""The adapter has not begun, or is not connected."""
+
+
+async def state(gateway: Gateway) -> str:
+    """How the adapter is said to be."""
+    adapters = (await gateway.json("adapter", "list"))["adapters"]
+    return next(one["state"] for one in adapters if one["platform"] == "telegram")
+
+
 async def test_S18_S46_an_original_home_answers_on_telegram(gateway: Gateway) -> None:
     async with FakeTelegram(poll_s=1.0).listening() as fake:
         ann, bob = fake.person("Ann", "ann"), fake.person("Bob")
@@ -50,6 +60,7 @@ async def test_S18_S46_an_original_home_answers_on_telegram(gateway: Gateway) ->
         await gateway.start()
         seen = await answers(fake, ann, 3)
         assert [one.reply_to for one in seen] == said
+        assert await state(gateway) == "connected"
 
         # In a group: what names us, in its topic; and what does not name us, and whom nobody knows, have no answer.
         topic = team.topics["Ideas"]
@@ -94,10 +105,11 @@ async def test_S18_S46_an_original_home_answers_on_telegram(gateway: Gateway) ->
                 ).status_code
 
             with trio.fail_after(WITHIN_S):
-                while (status := await bring("wrong")) == httpx.codes.SERVICE_UNAVAILABLE:
-                    await trio.sleep(0.01)  # not connected yet
+                while (status := await bring("wrong")) in NOT_YET:
+                    await trio.sleep(0.01)
             assert (status, await bring(SECRET), await bring(SECRET)) == (401, 200, 200)
         await answers(fake, ann, before + 1)
+        assert await state(gateway) == "listening"
         assert fake.bot.updates.webhook["url"] == "https://127.0.0.1:1/platforms/telegram/webhook"
 
     secret = TOKEN.partition(":")[2]

@@ -200,6 +200,7 @@ class _Answer:
     """What has come so far. ``begun``: anything of it; what the model thinks counts too, and has been paid for."""
 
     pieces: list[str] = field(default_factory=list)
+    half: str = ""
     size: int = 0
     finish: str = ""
     usage: Usage | None = None
@@ -214,15 +215,17 @@ class _Answer:
         self.begun = True
         self.usage = piece.usage or self.usage
         self.finish = piece.finish or self.finish
-        if piece.text:
-            self.pieces.append(piece.text)
+        if said := self.half + piece.text:
+            # Some servers cut between the halves of a pair, as their tokens do.
+            self.half = said[-1] if "\ud800" <= said[-1] <= "\udbff" else ""
+            self.pieces.append(wire.whole(said.removesuffix(self.half)))
             self.size += len(piece.text)
         if self.size > MAX_ANSWER_BYTES:
             self.finish, self.done = "length", True
 
     @property
     def text(self) -> str:
-        return "".join(self.pieces)
+        return "".join(self.pieces) + wire.whole(self.half)
 
     @property
     def complete(self) -> bool:

@@ -74,7 +74,7 @@ def of_status(status: int, headers: Mapping[str, str], body: bytes, redact: Reda
     if status < 400:
         words = "it answers something else there; is base_url right?"
     elif status == 404 and not _NO_MODEL.search(f"{names} {words}".lower()):
-        words += "; is base_url right? It mostly ends in /v1"
+        words = f"{words or 'not found'}; is base_url right? It mostly ends in /v1"
     return _refusal(status, names, words, retry_after(headers), redact)
 
 

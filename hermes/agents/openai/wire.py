@@ -43,6 +43,11 @@ def read(document: str | bytes) -> Piece:
     )
 
 
+def whole(text: str) -> str:
+    """``text`` with the pairs that its surrogates make, and U+FFFD for half a one: no store and no platform takes that."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _text(content: object) -> str:
     """A text, or parts of which some are texts."""
     if isinstance(content, list):

@@ -177,7 +177,6 @@ class ApiServer:
             # It may be taken in all the same, and is then stopped as if its client had left.
             words = "Nothing is taken in just now; please try again."
             return wire.error(503, "paused", words, headers={"Retry-After": "5"})
-        io.beat()
         headers = {wire.SESSION_HEADER: waiting.chat_id}
         with trio.move_on_after(ANSWER_DEADLINE_S):
             return await (self._stream if said.order.stream else self._whole)(said, waiting, out, headers)

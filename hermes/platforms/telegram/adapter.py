@@ -68,6 +68,11 @@ class Telegram:
         url, secret = self._settings.webhook_url, self._settings.webhook_secret
         self._webhook = Webhook(setup.account, url, secret) if url else None
 
+    @property
+    def receive_deadline_s(self) -> float | None:
+        """See ``ports.Receives``: as long as a poll may take; a webhook is called."""
+        return None if self._webhook is not None else self._settings.poll_timeout_s + self._slow_s
+
     def routes(self) -> Sequence[Mount]:
         """The webhook, if it is set."""
         if self._webhook is None:

@@ -68,7 +68,6 @@ class Webhook:
             return _said(400, "no_json")
         with trio.move_on_after(PAUSED_S):
             await self._take([update])
-            self._io.beat()
             return _said(200, "ok")
         return _said(503, "paused")
 

@@ -4,6 +4,7 @@ from hermes.testing.conformance.lives import Lives
 from hermes.testing.conformance.scenario import needs, pulls
 from hermes.testing.conformance.subject import Subject
 from hermes.types.errors import STORE_GONE, Failure, GatewayError
+from hermes.types.ports import Receives
 
 
 class Receiving:
@@ -113,6 +114,12 @@ class Receiving:
         lives.inbox.resume()
         await lives.until(lambda: lives.inbox.texts == ["hello"], "it is accepted")
         assert life.error is None
+
+    async def test_AC01_it_says_how_long_its_silence_may_last(self, subject: Subject, lives: Lives) -> None:
+        """As its subject does; by that the gateway shows it as connected or stale, and ends it if it does not end itself."""
+        adapter = (await lives.begin()).adapter
+        declared = adapter.receive_deadline_s if isinstance(adapter, Receives) else None
+        assert declared == subject.receive_deadline_s
 
     @pulls
     async def test_AC03_a_silent_chat_is_alive(self, subject: Subject, lives: Lives) -> None:

@@ -89,8 +89,9 @@ class Subject(ABC):
     """An adapter under test with its platform, for one test. What is not overridden is not there, and not tested.
 
     ``adapter``: what ``make`` makes; ``capabilities`` are those of its class, unless said.
-    ``receive_deadline_s``: a peer that falls silent is noticed within it; None for a platform that comes to us (a webhook, a
-    socket that people open) and whose silence means nothing. Make it short here, a second or less: time is real.
+    ``receive_deadline_s``: the adapter's own (``ports.Receives``), and a peer that falls silent is noticed within it; None for a
+    platform that comes to us (a webhook, a socket that people open) and whose silence means nothing. Make it short here, a second
+    or less: time is real.
     ``patience_s``: what must happen does so within; ``settle_s``: what must not happen has not happened after; ``slack_s``: how
     much later than a deadline is still in time on a machine with other work. ``beats``: how many receives without a word make a
     silent day. ``kinds``: the events its platform has.

@@ -3,7 +3,7 @@
     {"do": "say", "person": 10001, "text": "hello"}  ──▶
                                                      ◀──  {"result": 1}   or   {"error": "…"}
 
-People and chats are named by their ids. What is bytes is base64.
+People and chats are named by their ids, bots by their tokens. What is bytes is base64.
 """
 
 import json
@@ -86,6 +86,8 @@ class Control:
                 named[name] = world.people.get(named[name], named[name])
         if what in ("join", "kick", "migrate"):
             named["chat"] = world.groups[order["chat"]]
+        if "bot" in named:
+            named["bot"] = self._fake.bots[named["bot"]]
         if "files" in named:
             named["files"] = {kind: b64decode(body) for kind, body in named["files"].items()}
         if "fault" in named:

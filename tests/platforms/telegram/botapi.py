@@ -48,8 +48,8 @@ class BotApi:
     def asked(self, method: str) -> list[dict[str, Any]]:
         return [parameters for _, called, parameters in self.calls if called == method]
 
-    def say(self, text: str, **more: Any) -> int:
-        number = 100 + len(self.calls) * 1000 + len(self.pending)
+    def say(self, text: str, update_id: int | None = None, **more: Any) -> int:
+        number = 100 + len(self.calls) * 1000 + len(self.pending) if update_id is None else update_id
         message = {"message_id": number, "date": 1, "chat": DIRECT, "from": ANN, "text": text, **more}
         return self.bring({"update_id": number, "message": message})
 

@@ -98,6 +98,16 @@ async def test_AC14_what_was_not_committed_comes_again(api, inbox, make, autojum
     assert inbox.texts == ["one"]
 
 
+async def test_AC14_after_a_quiet_week_update_ids_may_begin_anywhere(api, inbox, make, autojump_clock):
+    """Bot API, "Update": then the next one is chosen at random; an offset above it would confirm it unseen."""
+    async with living(make(), inbox):
+        first = api.say("before")
+        await trio.sleep(8 * 86_400)
+        api.say("after", update_id=first - 50)
+        await trio.sleep(1)
+    assert inbox.texts == ["before", "after"]
+
+
 async def test_AC15_a_backlog_is_taken_in_order_and_in_one_commit(api, inbox, make, autojump_clock):
     api.webhook = "https://elsewhere.example/hook"
     for number in range(6):

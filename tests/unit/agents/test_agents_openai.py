@@ -53,6 +53,15 @@ async def answered(model, *acts, said="hello", **config):
 # --- answers -----------------------------------------------------------------------------------------------------------
 
 
+async def test_an_emoji_that_is_cut_in_two_is_put_together_and_half_a_one_is_no_text(model):
+    pieces = [*(r"a \ud83d", r"\ude00 b", r" \ude00", r"c\ud83d")]
+    events = [b'data: {"choices": [{"delta": {"content": "%b"}}]}\n\n' % one.encode() for one in pieces]
+    outcome, shown = await answered(model, Raw([*events, b"data: [DONE]\n\n"]))
+
+    assert outcome.text == "a 😀 b \ufffdc\ufffd"
+    assert shown.text == "a 😀 b \ufffdc"
+
+
 async def test_an_answer_comes_word_by_word_and_with_what_it_cost(model):
     outcome, shown = await answered(model, Say("one two three", pace_s=0.01, thoughts="hm", cached=7))
 
@@ -357,7 +366,7 @@ async def test_a_wrong_base_url_is_said_to_be_one(model):
     outcome, _ = await answered(model, base_url=model.base_url.removesuffix("/v1"))
 
     assert outcome.failure.code == "model_not_found"
-    assert outcome.failure.detail.endswith("is base_url right? It mostly ends in /v1")
+    assert outcome.failure.detail == "404 Not Found; is base_url right? It mostly ends in /v1"
 
 
 async def test_its_name_for_people(model):

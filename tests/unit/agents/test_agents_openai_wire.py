@@ -214,3 +214,9 @@ def test_S50_details_are_one_short_redacted_line():
 
     assert detail.startswith("400 a b *** xxx")
     assert len(detail) == refusals.DETAIL_CHARACTERS
+
+
+def test_a_404_without_a_word_asks_for_the_base_url():
+    detail = refusals.of_status(404, {}, b"{}", str).failure.detail
+
+    assert detail == "404 not found; is base_url right? It mostly ends in /v1"

@@ -239,7 +239,7 @@ def test_adapters_are_listed_with_what_they_suffer_from(tmp_path, capsys):
 
     assert (code, out) == (
         0,
-        "webchat:default  connected\ntelegram:work  backoff  unreachable: no route\n",
+        "webchat:default  connected\ntelegram:work  backoff  unreachable: no route (7 times in a row)\n",
     )
     assert json.loads(listed) == {"adapters": STATUS["adapters"]}
 
@@ -255,7 +255,7 @@ def test_one_adapter_in_full(tmp_path, capsys):
 
     assert code == 0
     assert out.splitlines() == [
-        "telegram:work  backoff  unreachable: no route",
+        "telegram:work  backoff  unreachable: no route (7 times in a row)",
         f"actor     {path}, incarnation 3",
         "up        1 min",
         "received  9 s ago",

@@ -41,3 +41,12 @@ def test_what_waits_too_long_and_what_was_given_up_are_named_with_their_account(
     lines = list(summary(STATUS | {"backlog": [account(late=True, dead=2)]}))
     assert "late      telegram:default  3 wait, the oldest for 14 min" in lines
     assert "dead      telegram:default  2 given up, see `hermes outbox list --state dead`" in lines
+
+
+def test_who_stays_down_is_named_with_what_brings_it_back() -> None:
+    down = ["root/gateway/adapters/telegram:work", "root/gateway/hooks"]
+    lines = list(summary(STATUS | {"down": down}))
+    assert (
+        "down      root/gateway/adapters/telegram:work, until `hermes adapter resume telegram:work`" in lines
+    )
+    assert "down      root/gateway/hooks, until `hermes restart root/gateway/hooks`" in lines

@@ -127,3 +127,17 @@ def test_what_is_wrong_with_the_env_file_is_said(said, tmp_path):
     )
     file.chmod(0o600)
     assert len(said()) == 2
+
+
+def test_a_token_in_a_file_that_others_may_read_is_said(said, tmp_path):
+    file = tmp_path / "config.yaml"
+
+    (exposed,) = said("model: {base_url: 'http://127.0.0.1/v1', api_key: sk-0123456789}")
+
+    assert exposed == f"{file}: other users of this machine may read your tokens; `chmod 600 {file}`"
+    assert (
+        said("model: {base_url: 'http://127.0.0.1/v1', api_key: '${KEY}', max_tokens: 4096}", {"KEY": "k"})
+        == []
+    )
+    file.chmod(0o600)
+    assert said("model: {base_url: 'http://127.0.0.1/v1', api_key: sk-0123456789}") == []

@@ -243,3 +243,10 @@ def test_types_are_the_same_everywhere() -> None:
         None,
         "image/png",
     ]
+
+
+def test_a_long_gap_in_the_address_of_a_picture_takes_no_minutes() -> None:
+    text = f"![a](https://example.com/{' ' * 200_000}b"
+
+    assert not names_files(text)
+    assert strip_partial(text) == ""

@@ -124,6 +124,24 @@ def test_the_cursor_stands_at_the_end_and_in_no_code(dialect):
     assert code.text.index("x = 1") < code.text.index("▉")
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("It is ||the but", "It is "),
+        ("It is ||the butler|", "It is "),
+        ("It is ||", "It is "),
+        ("It is ||the butler||.", "It is ||the butler||."),
+        ("||One|| and ||tw", "||One|| and "),
+        ("a || b, a||b", "a || b, a||b"),
+        ("`x ||y", "`x "),
+        ("```\nx ||y", "```\nx ||y"),
+        ("Not ||closed\n\nand over", "Not ||closed\n\nand over"),
+    ],
+)
+def test_a_spoiler_is_not_shown_before_it_can_be_hidden(text, seen):
+    assert stream.shown(text) == seen
+
+
 @pytest.mark.parametrize("unit", ["characters", "utf16", "bytes"])
 @given(
     words=st.lists(st.sampled_from(["word", "wörter", "🙂", "\n\n", "**b**", "`c`"]), min_size=1, max_size=60)

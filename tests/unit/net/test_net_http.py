@@ -385,6 +385,8 @@ async def test_without_a_connection_nothing_is_sent():
         ):
             wrong = await failure(client, url)
             assert (wrong.code, wrong.phase) == (code, "not_sent"), url
+            if code is CONNECT_REFUSED:
+                assert f"port {httpx.URL(url).port}: Connection refused" in str(wrong)
         wrong = await failure(client, silent.url(scheme="https"), timeout_s=SOON_S)
         assert (wrong.code, wrong.phase) == (CONNECT_TIMEOUT, "not_sent")
     async with direct(dial=hanging, connect_s=SOON_S) as client:

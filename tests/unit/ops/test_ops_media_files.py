@@ -324,3 +324,32 @@ def test_the_policy_of_the_configuration() -> None:
     assert media_policy(Config(allow_dirs=("~/a",), trust_recent_files=True)) == Policy(
         os.path.expanduser("~"), ("~/a",), 600.0
     )
+
+
+def test_S39_an_empty_directory_name_is_not_the_home(home: Path) -> None:
+    rules = media_policy(Config(allow_dirs=("", " ")))
+
+    assert send(home, put(home / "memories" / "all.txt"), rules).refused == ("denied",)
+
+
+def test_S39_no_answer_takes_more_addresses_than_files(home: Path) -> None:
+    names = [f"https://example.com/{n}.png" for n in range(MOST_FILES + 5)]
+    text = " ".join(f"![]({name})" for name in names)
+    found = gather(home, policy(home), text, (), copies=COPIES, capabilities=ALL, now=NOW)
+
+    assert [one.ref for one in found.media] == names[:MOST_FILES]
+    assert found.text == " ".join(f"![]({name})" for name in names[MOST_FILES:])
+
+
+@pytest.mark.parametrize("recent_s", [None, 600.0])
+def test_S39_what_opens_all_around_a_home_does_not_open_the_home(
+    tmp_path: Path, recent_s: float | None
+) -> None:
+    home = tmp_path / "srv" / "hermes"
+    open_ = Policy(str(tmp_path / "ann"), (str(home.parent),), recent_s)
+    keys = put(home / "whatsapp" / "session" / "creds.json", at=NOW)
+
+    assert send(home, keys, open_).refused == ("denied",)
+    assert send(home, put(home.parent / "cat.png"), open_).media
+    inside = Policy(open_.user_home, ("whatsapp",), recent_s)
+    assert send(home, keys, inside).media

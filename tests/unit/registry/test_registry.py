@@ -22,6 +22,12 @@ def boom(*_args):
     raise ZeroDivisionError("boom")
 
 
+def timed(setup, receive_deadline_s):
+    adapter = FakeAdapter(setup.platform)
+    adapter.receive_deadline_s = receive_deadline_s
+    return adapter
+
+
 def entry(name="chat", **fields) -> PlatformEntry:
     return PlatformEntry(
         **{"name": name, "label": "Chat", "factory": lambda setup: FakeAdapter(setup.platform)} | fields
@@ -47,6 +53,23 @@ def made(home: Path, **fields):
 def test_a_name_that_means_something_else_is_refused(name):
     with pytest.raises(ValueError, match="is no name for a platform"):
         entry(name)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"required_env": ("CHAT_BOT_TOKEN",)},
+        {"optional_env": None},
+        {"capabilities": {}},
+        {"label": None},
+        {"factory": 3},
+        {"always": "yes"},
+    ],
+)
+def test_an_entry_that_would_stop_the_start_later_is_refused_when_it_is_made(fields):
+    (name,) = fields
+    with pytest.raises(TypeError, match=f"{name} cannot be"):
+        entry(**fields)
 
 
 def test_an_entry_knows_its_variables_by_name_and_what_its_platform_can_do():
@@ -143,6 +166,8 @@ def test_gates_come_in_their_order(tmp_path):
         ),
         ({"factory": boom}, "factory_failed", "ZeroDivisionError: boom; see logs/gateway.log"),
         ({"factory": lambda setup: None}, "factory_failed", "NoneType is no adapter of chat"),
+        ({"factory": lambda setup: timed(setup, "soon")}, "factory_failed", "is no adapter of chat"),
+        ({"factory": lambda setup: timed(setup, 0)}, "factory_failed", "is no adapter of chat"),
         (
             {"factory": lambda setup: FakeAdapter("other")},
             "factory_failed",

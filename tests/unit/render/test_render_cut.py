@@ -181,6 +181,11 @@ def test_a_title_is_not_left_behind() -> None:
     assert isinstance(parts[1].blocks[0], Heading)
 
 
+def test_titles_that_nothing_follows_fill_their_parts() -> None:
+    titles = parse("# a\n" * 300)
+    assert [len(part.blocks) for part in split(titles, 358, characters)] == [120, 120, 60]
+
+
 def test_a_list_goes_on_with_its_numbers_and_without_a_second_bullet() -> None:
     items = tuple(Item((Paragraph((Span(text),)),)) for text in ("one " * 4, "two " * 15, "six"))
     first, second = split(Document((ListBlock(items, start=8),)), 60, characters)

@@ -58,3 +58,11 @@ def test_every_text_has_a_reading_and_that_is_final(pieces: list[str]) -> None:
 
     assert left.count("a") <= pieces.count("a ")
     strip_partial("".join(pieces))
+
+
+@pytest.mark.parametrize("thought", ["<think>`</think>", "<think>\n~~~x\n</think>\n"])
+def test_S49_no_text_takes_minutes(thought: str) -> None:
+    """A look at all that follows, for each of so many, would."""
+    left = strip(f"`<think>` {'a' * 100} {20_000 * thought}b")
+
+    assert left.split() == ["`<think>`", "a" * 100, "b"]

@@ -50,6 +50,14 @@ class WaitsForEver(WireAdapter):
         return await super()._call(request, float("inf"))
 
 
+class MaySleepForEver(WireAdapter):
+    """test_AC01_it_says_how_long_its_silence_may_last"""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.receive_deadline_s = None  # type: ignore[assignment]
+
+
 class IsSlowToNotice(WireAdapter):
     """test_AC01_while_it_receives[half_open]"""
 

@@ -42,7 +42,7 @@ SENDING: Mapping[SendFault, Planned] = {
 
 
 class WireSubject(Subject):
-    receive_deadline_s = POLL_S + 2 * DEADLINE_S
+    receive_deadline_s = POLL_S + DEADLINE_S
     chat = "ann"
     faults: ClassVar[Mapping[Fault, Verdict]] = {
         "refused": Verdict("connect_failed", moments=frozenset({"connecting"})),

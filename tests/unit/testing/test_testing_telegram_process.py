@@ -20,10 +20,13 @@ async def test_orders_do_what_the_fake_does() -> None:
         port = listeners[0].socket.getsockname()[1]
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream, open_client(proxy="") as http:
             remote, bot = RemoteTelegram(stream), f"{fake.url}/bot{TOKEN}"
+            other = fake.add_bot("8:b", "other_bot")
             ann = (await remote("person", name="Ann"))["id"]
             forum = await remote("group", title="Friends", members=[ann], topics=["News"])
             group = (await remote("group", title="Others", members=[ann]))["id"]
             said = await remote("say", person=ann, text="hello")
+            await remote("say", person=ann, text="hello, other one", bot="8:b")
+            assert len(other.updates.waiting) == 1
             await remote("say", person=ann, text="news", chat=forum["id"], thread=forum["topics"]["News"])
             await remote("say", person=ann, files={"photo": b64encode(PNG).decode()})
             await remote("edit", person=ann, message_id=said, text="hello again")
