@@ -18,7 +18,7 @@ from hermes.types.content import Entity, Media, Part
 from hermes.types.ids import DeliveryId
 
 SETTINGS = read(setup(Path("/")).config)
-SPEC = Path("/work/shared/specs/telegram/api.json")
+SPEC = Path(__file__).parents[4] / "shared/specs/telegram/api.json"
 
 
 def part(text: str = "hello", index: int = 0, total: int = 1, **more) -> Part:

@@ -11,7 +11,7 @@ import trio
 
 from hermes.testing.model import FakeModel, Say
 
-SPEC = Path("/work/shared/specs/openai/openapi.json")
+SPEC = Path(__file__).parents[4] / "shared/specs/openai/openapi.json"
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
