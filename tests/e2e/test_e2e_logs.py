@@ -37,8 +37,9 @@ async def test_S46_S47_S48_the_logs_tell_what_happened_and_neither_secrets_nor_m
     gateway = Gateway(tmp_path / SECRET)
     gateway.home.mkdir(mode=0o700)
     (gateway.home / "config.yaml").write_text(
-        f"logging: {{format: json, level: debug}}\nplatforms: {{telegram: {{token: {SECRET}}}}}\n"
+        f"logging: {{format: json, level: debug}}\nplatforms: {{discord: {{token: {SECRET}}}}}\n"
     )
+    (gateway.home / "config.yaml").chmod(0o600)
     try:
         await gateway.start()
         await talk(gateway, "note the PRIVATE-WORDS")
@@ -63,7 +64,7 @@ async def test_S46_S47_S48_the_logs_tell_what_happened_and_neither_secrets_nor_m
     agent_log = (gateway.home / "logs" / "agent.log").read_text()
     assert "answered after" in agent_log
     (told,) = (gateway.home / "logs" / "errors.log").read_text().splitlines()
-    assert "platforms.telegram: this version has no adapter for telegram" in json.loads(told)["message"]
+    assert "platforms.discord: this version has no adapter for discord" in json.loads(told)["message"]
 
 
 async def test_AC12_a_gateway_whose_stderr_nobody_reads_answers_and_logs(gateway: Gateway) -> None:

@@ -14,6 +14,7 @@ WEB = "root/gateway/web"
 def write(gateway: Gateway, text: str) -> None:
     gateway.home.mkdir(mode=0o700, exist_ok=True)
     (gateway.home / "config.yaml").write_text(text)
+    (gateway.home / "config.yaml").chmod(0o600)
 
 
 async def nodes(gateway: Gateway) -> dict[str, Mapping[str, Any]]:

@@ -11,6 +11,9 @@ from harness import Gateway
 SESSION = "root/gateway/sessions/agent:main:webchat:dm:main"
 LANE = "root/gateway/delivery/lanes/webchat:default:main"
 ADAPTER = "root/gateway/adapters/webchat:default"
+WATCH = "root/gateway/hooks/watch"
+"""A child of its actor's own, which begins and ends with it."""
+
 FRESH = {
     "root",
     "root/control",
@@ -19,6 +22,8 @@ FRESH = {
     "root/gateway/delivery",
     "root/gateway/delivery/lanes",
     "root/gateway/delivery/outbox",
+    "root/gateway/cron",
+    "root/gateway/hooks",
     "root/gateway/pairing",
     "root/gateway/sessions",
     "root/gateway/inbound",
@@ -80,14 +85,14 @@ def reborn(before: Lives, after: Lives) -> dict[str, int]:
 
 async def test_AC_04_every_actor_can_be_restarted_and_the_tree_is_whole_again(gateway: Gateway) -> None:
     await gateway.start()
-    assert (await at_rest(gateway)).keys() == FRESH
+    assert (await at_rest(gateway)).keys() == FRESH | {WATCH}
     async with talking(gateway) as client:
         await answered(client, "before")
         before = await at_rest(gateway)
         everybody = before.keys()
-        assert everybody == FRESH | {SESSION, LANE}
+        assert everybody == FRESH | {WATCH, SESSION, LANE}
 
-        for path in sorted(everybody - {"root", "root/gateway", "root/control"}):
+        for path in sorted(everybody - {"root", "root/gateway", "root/control", WATCH}):
             answer = await gateway.json("restart", path)
 
             assert answer == {
