@@ -20,7 +20,7 @@ check:
     {{ bin }}ruff format --check
     # Off: ASYNC106 and 9xx, which flake8 leaves off too; 114 and 128, which see no task_status that is handed on;
     # 127 (httpx2 for httpx: it has one door, the swap is ours to time).
-    find hermes actors supervisors -name '*.py' -exec {{ bin }}flake8-async --disable ASYNC106,ASYNC114,ASYNC127,ASYNC128,ASYNC9 --startable-in-context-manager connect {} +
+    find hermes actors supervisors -name '*.py' -print0 | xargs -0 -n 40 -P "$(nproc)" {{ bin }}flake8-async --disable ASYNC106,ASYNC114,ASYNC127,ASYNC128,ASYNC9 --startable-in-context-manager connect
     {{ bin }}mypy
     {{ bin }}lint-imports --no-cache --no-logo
     {{ bin }}pytest -q tests/architecture
