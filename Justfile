@@ -46,6 +46,7 @@ bench:
 
 # The long proofs: 5 and 200 kills under load, kills in every busy mode, a kill at every fault point, 1,000 sessions under restarts, a starved machine; delivery under 100 restarts with a failing platform, killed at every point, and unplugged; the first two again with streaming; a month of jobs in virtual time with both nights, and five real kills among jobs; Telegram with all its faults, stopped and killed
 proof:
+    {{ bin }}pytest -m long
     {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 200 --kills 5
     {{ bin }}python tests/e2e/load_kill9.py --clients 20 --messages 800 --kills 200
     {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 200 --kills 20 --mode interrupt

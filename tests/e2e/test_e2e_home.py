@@ -215,6 +215,7 @@ async def test_AC_45_a_full_disk_pauses_intake_and_loses_nothing(small_disk: Pat
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+@pytest.mark.long
 async def test_AC_45_the_page_names_the_full_disk_while_a_message_waits_for_it(small_disk: Path) -> None:
     gateway = Gateway(small_disk / "home")
     gateway.log = small_disk.with_name("full-disk-page.log")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import trio
 from faultpoints import strike
 from load_kill9 import Report, campaign
@@ -32,6 +33,7 @@ async def test_AC_45_kills_under_load_lose_and_double_nothing(tmp_path: Path) ->
     assert report.reconnects > 5
 
 
+@pytest.mark.long
 async def test_AC_45_kills_lose_and_double_nothing_where_messages_share_answers(tmp_path: Path) -> None:
     """Each message is named by exactly one answer, and notes are taken once."""
     found: dict[BusyMode, Report] = {}
