@@ -49,7 +49,7 @@ def canonical(name: str) -> str:
 
 
 def test_the_readme_commands_are_those_of_ci():
-    command = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest"
+    command = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest -n 3"
 
     assert command in (ROOT / "README.md").read_text()
     assert command in (ROOT / ".ci" / "run").read_text().replace(" --quiet", "")
