@@ -5,6 +5,8 @@ import random
 
 from supervisors.spec import Backoff
 
+SPREAD = 0.2
+
 
 def bound(policy: Backoff, streak: int) -> float:
     """The longest delay after ``streak`` ends in a row (0 for the first); never decreases with ``streak``."""
@@ -16,7 +18,15 @@ def bound(policy: Backoff, streak: int) -> float:
     return min(policy.max, policy.min * policy.factor**streak)
 
 
-def delay(policy: Backoff, streak: int, rng: random.Random, at_least: float | None = None) -> float:
-    """Seconds to wait: uniform in [min, bound], and never less than ``at_least`` (a peer's own wish)."""
-    drawn = rng.uniform(policy.min, bound(policy, streak))
-    return drawn if at_least is None else max(drawn, at_least)
+def delay(policy: Backoff, streak: int, rng: random.Random) -> float:
+    """Seconds to wait: uniform in [min, bound]."""
+    return rng.uniform(policy.min, bound(policy, streak))
+
+
+def named_delay(policy: Backoff, wait: float, rng: random.Random) -> float:
+    """Seconds to wait where a peer has said ``wait``: that, or ``policy.min`` if it is longer, and up to ``SPREAD`` more.
+
+    It does not grow: the peer knows best when it will have time, and who waits longer than that is away for nothing.
+    """
+    least = max(policy.min, wait)
+    return rng.uniform(least, least * (1 + SPREAD))

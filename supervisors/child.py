@@ -78,6 +78,9 @@ class Child:
     restarts: int = 0
     """How often it was started again after an end that nobody had ordered."""
     streak: int = 0
+    """How often in a row it has ended."""
+    growth: int = 0
+    """For how many of these ends no peer has named a wait: by those alone the delay grows."""
     window: Window = field(default_factory=Window)
     ready_at: float | None = None
     history: list[ExitReason] = field(default_factory=list)
@@ -191,11 +194,15 @@ class Child:
             if not (isinstance(last, Failed) and last.retry_after is not None):
                 self.out.arm(self, min(self.deadline, now + spec.backoff.max))
 
-    def back_off(self, reason: ExitReason, now: float, rng: random.Random, at_least: float | None) -> None:
-        """Start it again after a delay that grows with each end in a row, ``at_least`` so many seconds."""
+    def back_off(self, reason: ExitReason, now: float, rng: random.Random, wait: float | None) -> None:
+        """Start it again after ``wait``, which a peer has named, or else after a delay that grows with each end in a row."""
         if self.was_healthy(now):
-            self.streak = 0
-        delay = backoff.delay(self.spec.backoff, self.streak, rng, at_least)
+            self.streak = self.growth = 0
+        if wait is None:
+            delay = backoff.delay(self.spec.backoff, self.growth, rng)
+            self.growth += 1
+        else:
+            delay = backoff.named_delay(self.spec.backoff, wait, rng)
         self.streak += 1
         self.record(reason, "restart", now, delay)
         self.enter(State.BACKOFF)
@@ -203,7 +210,7 @@ class Child:
 
     def forgive(self) -> None:
         """Its earlier ends count no more."""
-        self.streak = 0
+        self.streak = self.growth = 0
         self.probing = False
         self.window.clear()
 

@@ -201,8 +201,8 @@ class SupervisorCore:
             within_limit=partial(self._within_limit, now),
         )
         match verdict:
-            case BackOff(at_least):
-                child.back_off(reason, now, self._rng, at_least)
+            case BackOff(wait):
+                child.back_off(reason, now, self._rng, wait)
             case Disable(probe):
                 child.record(reason, "disable", now)
                 child.enter(State.DISABLED)

@@ -17,9 +17,9 @@ from supervisors.reasons import (
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
-    """Start it again, after ``at_least`` so many seconds."""
+    """Start it again; ``wait``: after so many seconds, as a peer has said."""
 
-    at_least: float | None = None
+    wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ class Shutdown:
 class Failed:
     """A failure the application has a name for; ``verdict`` says what to do about it.
 
-    ``retry_after`` is a lower bound in seconds. ``path`` are the children it came up through, outermost first.
+    ``retry_after`` is the wait in seconds that a peer has named, a lower bound. ``path`` are the children it came up
+    through, outermost first.
     """
 
     code: str

@@ -405,10 +405,13 @@ class Judge:
             if child.order is None:
                 if child.ready_at is not None and self.now - child.ready_at >= policy.reset_after:
                     child.streak = 0
-                least = reason.retry_after or 0.0 if isinstance(reason, Failed) else 0.0
-                most = min(policy.max, policy.min * policy.factor**child.streak)
-                assert max(policy.min, least) <= delay <= max(most, least), "not within its bounds (C4)"
-                child.streak += 1
+                if isinstance(reason, Failed) and reason.retry_after is not None:
+                    least = max(policy.min, reason.retry_after)
+                    most = least * 1.2
+                else:
+                    least, most = policy.min, min(policy.max, policy.min * policy.factor**child.streak)
+                    child.streak += 1
+                assert least <= delay <= most, "not within its bounds (C4)"
             else:
                 assert delay == 0, "a restart by order waits for nothing"
             child.fate, child.due = "coming", self.now + delay

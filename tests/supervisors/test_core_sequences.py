@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from otp_model import BOOM, REASONS, Judge, idle, play, random_spec
 
 from supervisors.core import SupervisorCore
-from supervisors.reasons import ExitReason
+from supervisors.reasons import ExitReason, Failed
 from supervisors.spec import Backoff, ChildSpec, Intensity
 from supervisors.step import (
     Add,
@@ -79,6 +79,23 @@ def test_law_C4_delays_grow_with_every_end_in_a_row_and_start_over_after_health(
         core.step(Tick(), now)
 
     assert delays == [1, 2, 4, 8, 10, 1, 2]
+
+
+def test_law_C4_and_AC10_a_wait_that_a_peer_names_neither_grows_nor_stops_the_growth_of_the_others() -> None:
+    spec = ChildSpec("a", idle, backoff=Backoff(1, 300, 2))
+    core = SupervisorCore([spec], rng=Longest())
+    core.step(Begin(), 0.0)
+    named, unnamed = Failed("conflict", "backoff", retry_after=35.0), Failed("dns", "backoff")
+    now, delays = 0.0, []
+    for reason in (unnamed, named, unnamed, named, named, unnamed):
+        number = core.children["a"].incarnation
+        records = [a for a in core.step(Exited("a", number, reason), now) if isinstance(a, Record)]
+        delays += [record.delay for record in records]
+        now = core.children["a"].deadline or now
+        core.step(Tick(), now)
+
+    assert delays == [1, 42, 2, 42, 42, 4]
+    assert core.children["a"].streak == 6
 
 
 class CoreMachine(RuleBasedStateMachine):

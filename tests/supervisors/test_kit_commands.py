@@ -139,8 +139,9 @@ async def test_a_wait_that_a_peer_asked_for_is_not_cut_short(autojump_clock: Moc
     async with house(book.spec("a", classify=flood)) as it:
         await it.ref("root/a").tell(Fail(ValueError("boom")))
         await trio.sleep(1.0)
+        before = it.node("root/a").next_start_in_s
         await it.commands("root").adjust_child(book.spec("a", backoff=Backoff(1.0, 2.0)), 1.0)
-        assert it.node("root/a").next_start_in_s == pytest.approx(29.0, abs=0.01)
+        assert before == it.node("root/a").next_start_in_s >= 28.9
 
 
 async def test_a_spec_that_is_sync_no_more_holds_up_no_boot(autojump_clock: MockClock) -> None:

@@ -142,14 +142,22 @@ def test_law_C4_every_delay_lies_within_its_bounds(policy: Backoff, streak: int,
     assert drawn == backoff.delay(policy, streak, random.Random(seed))
 
 
-def test_law_C4_doubles_up_to_the_maximum_and_a_peers_wish_is_a_lower_bound() -> None:
+def test_law_C4_doubles_up_to_the_maximum() -> None:
     policy = Backoff(1, 30, 2)
 
     assert [backoff.bound(policy, n) for n in range(7)] == [1, 2, 4, 8, 16, 30, 30]
-    assert backoff.delay(policy, 0, random.Random(1), at_least=99) == 99
     spread = {round(backoff.delay(policy, 4, random.Random(n))) for n in range(200)}
     assert min(spread) <= 2
     assert max(spread) >= 15
+
+
+def test_law_C4_a_peers_wait_is_a_lower_bound_spread_upwards_alone() -> None:
+    policy = Backoff(1, 30, 2)
+
+    for wait, least in ((35.0, 35.0), (0.0, 1.0), (0.2, 1.0)):
+        spread = [backoff.named_delay(policy, wait, random.Random(n)) for n in range(200)]
+        assert least <= min(spread) < least * 1.01
+        assert least * 1.19 < max(spread) <= least * 1.2
 
 
 @pytest.mark.parametrize("wrong", [{"min": -1}, {"min": 9, "max": 1}, {"max": math.inf}, {"factor": 0.5}])
