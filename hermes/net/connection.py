@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection: h11 says what the bytes mean, Trio carries them.
 
-    ask(head, body) ─▶ h11.Response      read() ─▶ bytes … b""      then, if ``reusable``, ask again
+    ask(request) ─▶ Head      read() ─▶ bytes … b""      then, if ``reusable``, ask again
 
 Each failure is a ``NetError`` whose phase is known exactly; after one, and after a cancellation, the connection is good for
 nothing but ``hang_up``.
@@ -25,21 +25,42 @@ PIECE_BYTES = 64 * 1024
 LAST_WORDS_S = 5.0
 """A peer that takes no more of a request may have said why; how long that is waited for."""
 
-Headers = Sequence[tuple[bytes, bytes]]
 REFUSALS = 300
 """From this status on the rest of a request is not wanted."""
 
+_WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
+"""Methods that are expected to say how long their body is, also where there is none."""
+
+_ENDED = frozenset({h11.DONE, h11.MUST_CLOSE, h11.CLOSED})
+
+Headers = Sequence[tuple[bytes, bytes]]
 Body = bytes | AsyncIterable[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """As it goes on the wire; ``headers`` say how long the body is, or that it comes in chunks."""
+    """As it goes on the wire. ``headers`` do not say how long the body is: ``length`` does for one that comes in pieces, None
+    if that is not known.
+    """
 
     method: bytes
     target: bytes
     headers: Headers
     body: Body = b""
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of an answer. Header names are lower case."""
+
+    status: int
+    headers: Headers
+
+    @property
+    def length(self) -> int | None:
+        """Of the body, as far as that is said."""
+        return next((int(value) for name, value in self.headers if name == b"content-length"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +86,7 @@ class Connection:
 
     async def ask(
         self, request: Request, progress: Progress | None = None, patience: Patience = Patience()
-    ) -> h11.Response:
+    ) -> Head:
         """Send a request and return the head of its answer, which may come before the request is all sent.
 
         What an iterable body raises is passed on. Raises ``NetError`` (``timeout``, ``reset``, ``protocol``).
@@ -75,9 +96,10 @@ class Connection:
         self._patience = patience
         body = request.body
         try:
-            begin = self._h11.send(
-                h11.Request(method=request.method, target=request.target, headers=list(request.headers))
-            )
+            if self.reusable:
+                self._h11.start_next_cycle()
+            headers = [*request.headers, *_length(request)]
+            begin = self._h11.send(h11.Request(method=request.method, target=request.target, headers=headers))
             if not isinstance(body, bytes) or len(body) > PIECE_BYTES:
                 return await self._ask_at_length(begin, body)
             whole = begin + self._framed(body) + self._ended()
@@ -89,22 +111,17 @@ class Connection:
 
     async def read(self) -> bytes:
         """The next piece of the answer's body; nothing at its end."""
-        while True:
+        while self._h11.their_state not in _ENDED:
             event = await self._event(self._patience.read_s)
-            if isinstance(event, h11.EndOfMessage):
-                return b""
             if isinstance(event, h11.Data) and event.data:
                 return bytes(event.data)
+        return b""
 
     @property
     def reusable(self) -> bool:
         """Both sides have said all, and the server nothing beyond that."""
         done = self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
         return done and self._h11.trailing_data == (b"", False)
-
-    def begin_anew(self) -> None:
-        """Make ready for the next request; only where ``reusable``."""
-        self._h11.start_next_cycle()
 
     @property
     def gone(self) -> bool:
@@ -117,9 +134,9 @@ class Connection:
         """Close it at once."""
         hang_up(self._stream)
 
-    async def _ask_at_length(self, begin: bytes, body: Body) -> h11.Response:
+    async def _ask_at_length(self, begin: bytes, body: Body) -> Head:
         """A peer that has seen enough answers, and may read no further: so listen while writing."""
-        answer: h11.Response | None = None
+        answer: Head | None = None
         wrong: Exception | None = None
 
         async def write() -> None:
@@ -139,7 +156,7 @@ class Connection:
                     answer = await self._head(math.inf)
                 except NetError as failed:
                     wrong = wrong or failed
-            if answer is None or answer.status_code >= REFUSALS:
+            if answer is None or answer.status >= REFUSALS:
                 nursery.cancel_scope.cancel()
         if answer is not None and (wrong is None or isinstance(wrong, NetError)):
             return answer
@@ -147,24 +164,27 @@ class Connection:
 
     async def _write_all(self, begin: bytes, body: Body) -> None:
         await self._write(begin)
-        if isinstance(body, bytes):
-            for at in range(0, len(body), PIECE_BYTES):
-                await self._write(self._framed(body[at : at + PIECE_BYTES]))
-        else:
-            pieces = aiter(body)
-            async with aclosing(pieces) if isinstance(pieces, AsyncGenerator) else nullcontext():
-                async for piece in pieces:
-                    if piece:
-                        await self._write(self._framed(piece))
-        if end := self._ended():
-            await self._write(end)
+        try:
+            if isinstance(body, bytes):
+                for at in range(0, len(body), PIECE_BYTES):
+                    await self._write(self._framed(body[at : at + PIECE_BYTES]))
+            else:
+                pieces = aiter(body)
+                async with aclosing(pieces) if isinstance(pieces, AsyncGenerator) else nullcontext():
+                    async for piece in pieces:
+                        if piece:
+                            await self._write(self._framed(piece))
+            if end := self._ended():
+                await self._write(end)
+        except h11.LocalProtocolError:
+            raise self._failed(PROTOCOL, "the request is not as long as it was said to be") from None
 
-    async def _head(self, read_s: float) -> h11.Response:
+    async def _head(self, read_s: float) -> Head:
         while True:
             event = await self._event(read_s)
             if isinstance(event, h11.Response):
                 self._progress.step = "answered"
-                return event
+                return Head(event.status_code, event.headers)
             # 100 and 103 announce an answer, and are none.
 
     async def _event(self, read_s: float) -> h11.Event:
@@ -217,3 +237,12 @@ class Connection:
 
     def _failed(self, code: str, detail: str) -> NetError:
         return NetError(code, f"{self._host}: {detail}", phase=self._progress.phase)
+
+
+def _length(request: Request) -> Headers:
+    length = len(request.body) if isinstance(request.body, bytes) else request.length
+    if length is None:
+        return ((b"transfer-encoding", b"chunked"),)
+    if length or request.method in _WITH_BODY:
+        return ((b"content-length", b"%d" % length),)
+    return ()

@@ -96,12 +96,14 @@ async def _follow(url: str, sink: FileSink, most: int, dial: Dial, tls: ssl.SSLC
         try:
             answer = await connection.ask(Request(b"GET", place.target.encode(), _headers(place)))
             headers = {name.decode(): value.decode(errors="replace") for name, value in answer.headers}
-            if answer.status_code == _OK:
+            if answer.status == _OK:
+                if (answer.length or 0) > most:
+                    raise _too_large(place, most)
                 return await _body(connection, headers, place, sink, most)
         finally:
             connection.hang_up()
-        if answer.status_code not in _REDIRECTS or "location" not in headers:
-            raise NetError(HTTP_STATUS, f"{place.host}: {answer.status_code}", phase="unknown")
+        if answer.status not in _REDIRECTS or "location" not in headers:
+            raise NetError(HTTP_STATUS, f"{place.host}: {answer.status}", phase="unknown")
         url = urljoin(url, headers["location"])
     raise _refused(f"more than {MAX_REDIRECTS} redirects")
 
@@ -122,14 +124,11 @@ async def _body(
     if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         # Small on the wire, any size once unpacked; nobody asked for it, either.
         raise NetError(PROTOCOL, f"{place.host}: packed in a way nobody asked for", phase="unknown")
-    too_large = NetError(TOO_LARGE, f"{place.host}: more than {most:,} bytes", phase="unknown")
-    if int(headers.get("content-length", 0)) > most:  # h11 has seen to it that this is one number
-        raise too_large
     size = 0
     while piece := await connection.read():
         size += len(piece)
         if size > most:
-            raise too_large
+            raise _too_large(place, most)
         await sink.write(piece)
     return Fetched(_mime(headers), _name(headers, place), size)
 
@@ -172,6 +171,10 @@ def _name(headers: Mapping[str, str], place: _Place) -> str:
     claimed = message.get_filename() or unquote(place.target.partition("?")[0])
     last = claimed.replace("\\", "/").rpartition("/")[2]
     return "".join(filter(str.isprintable, last))[:_MAX_NAME_CHARS]
+
+
+def _too_large(place: _Place, most: int) -> NetError:
+    return NetError(TOO_LARGE, f"{place.host}: more than {most:,} bytes", phase="unknown")
 
 
 def _refused(why: str) -> NetError:

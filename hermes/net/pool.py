@@ -10,12 +10,10 @@ connection that has anything to read while idle is not used, and none that is ol
 
 import ssl
 from dataclasses import dataclass
-from typing import Self
 
-import h11
 import trio
 
-from hermes.net.connection import Connection, Patience, Request
+from hermes.net.connection import Connection, Head, Patience, Request
 from hermes.net.dial import Dial, connect
 from hermes.net.failures import POOL_FULL, NetError, Progress
 
@@ -67,7 +65,6 @@ class Pool:
         if self._closed or not connection.reusable:
             connection.hang_up()
             return
-        connection.begin_anew()
         self._idle.append((trio.current_time() + IDLE_S, origin, connection))
         if len(self._idle) > self.most:
             self._idle.pop(0)[2].hang_up()
@@ -79,6 +76,9 @@ class Pool:
             self._idle.pop()[2].hang_up()
 
     async def _take_place(self, pool_s: float) -> None:
+        if self._places.value:
+            self._places.acquire_nowait()  # no checkpoint where there is room
+            return
         with trio.move_on_after(pool_s) as waiting:
             await self._places.acquire()
         if waiting.cancelled_caught:
@@ -105,27 +105,21 @@ class Pool:
 
 
 class Answer:
-    """The head of an answer, and its body piece by piece; iterate over it in one task, and ``close`` it in any case."""
+    """The head of an answer, and its body piece by piece; read it in one task, and ``aclose`` it in any case."""
 
-    def __init__(self, head: h11.Response, connection: Connection, origin: Origin, pool: Pool) -> None:
-        self.status = head.status_code
-        self.reason = bytes(head.reason)
-        self.headers = list(head.headers)
+    def __init__(self, head: Head, connection: Connection, origin: Origin, pool: Pool) -> None:
+        self.status = head.status
+        self.headers = head.headers
         self._connection: Connection | None = connection
         self._origin = origin
         self._pool = pool
 
-    def __aiter__(self) -> Self:
-        return self
+    async def read(self) -> bytes:
+        """The next piece; nothing at the end. Raises ``NetError`` (``unknown``)."""
+        return b"" if self._connection is None else await self._connection.read()
 
-    async def __anext__(self) -> bytes:
-        """Raises ``NetError`` (``unknown``)."""
-        if self._connection is None or not (piece := await self._connection.read()):
-            raise StopAsyncIteration
-        return piece
-
-    def close(self) -> None:
-        """Give the connection back if the body was read to its end, else hang up."""
+    async def aclose(self) -> None:
+        """Give the connection back if the body was read to its end, else hang up; without a checkpoint."""
         connection, self._connection = self._connection, None
         if connection is not None:
             self._pool.give_back(self._origin, connection)

@@ -72,10 +72,10 @@ def tunnel(proxy: str, dial: Dial = open_dial) -> Dial:
         except BaseException:
             hang_up(stream)
             raise
-        if not 200 <= answer.status_code < 300:
+        if not 200 <= answer.status < 300:
             hang_up(stream)
-            code = PROXY_UNUSABLE if answer.status_code == AUTHENTICATE else CONNECT_REFUSED
-            raise NetError(code, f"{place.hostname}: the proxy answered {answer.status_code}")
+            code = PROXY_UNUSABLE if answer.status == AUTHENTICATE else CONNECT_REFUSED
+            raise NetError(code, f"{place.hostname}: the proxy answered {answer.status}")
         return stream
 
     return through

@@ -1,8 +1,9 @@
 """HTTP for adapters and agents, and the only door to httpx; nothing of it leaks out.
 
-    Client ──purpose──▶ httpx.AsyncClient ─┬─▶ Transport ─▶ Pool ─▶ Connection     phases are known exactly
-      poll │ send │ files                  └─▶ httpx's own, where there is a proxy  phases as the kind of error tells
+    Client ──request──▶ Way, one a purpose ─┬─▶ Pool ─▶ Connection                    phases are known exactly
+                        poll │ send │ files └─▶ httpx's own, where a proxy leads there  phases as the kind of error tells
 
-client      what is used: one client an incarnation, one pool a purpose
-transport   what httpx stands on, and what its failures mean
+client    what is used: one client an incarnation, one pool a purpose
+content   what a request says: place, headers, body
+ways      how it gets there, and what failures mean on the way through a proxy
 """

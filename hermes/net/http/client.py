@@ -7,27 +7,31 @@ cookies, no retries, and no compression: what is packed small may be of any size
 
 import json
 import logging
+import math
 import os
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from http.cookiejar import CookieJar
-from typing import Any, BinaryIO, Protocol, TypedDict, Unpack, cast
+from functools import lru_cache
+from typing import Any, Unpack
 from urllib.parse import SplitResult, urlsplit
 
-import httpx
 import trio
 
+from hermes.net.connection import Patience
 from hermes.net.dial import CONNECT_S, Dial, open_dial, tls_context
 from hermes.net.failures import CONNECT_TIMEOUT, PROTOCOL, TIMEOUT, NetError, Progress
-from hermes.net.http.transport import PROGRESS, meaning, transport
+from hermes.net.http.content import Content, place, request
+from hermes.net.http.ways import Incoming, Way, open_way
 from hermes.net.pool import Pool
 from hermes.net.proxy import proxies
-from hermes.types.errors import TOO_LARGE, SendPhase
+from hermes.types.errors import TOO_LARGE
 
 MAX_REPLY_BYTES = 16 * 1024 * 1024
 USER_AGENT = "hermes-gateway"
+PLACES = 64
+"""So many URLs a client remembers having taken apart; a bot has fewer methods."""
 
 for _name in ("httpx", "httpcore"):
     # They log whole URLs, and a bot's token may be part of its path.
@@ -47,15 +51,6 @@ PURPOSES: Mapping[str, Purpose] = {
     "send": Purpose(most=32, timeout_s=30.0),
     "files": Purpose(most=4, timeout_s=300.0),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file in a form; one that is open on disk is read in a thread."""
-
-    name: str
-    content: bytes | BinaryIO
-    mime: str = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +74,22 @@ class Reply:
 class StreamedReply:
     """An answer whose body is read piece by piece."""
 
-    def __init__(self, response: httpx.Response, pieces: AsyncIterator[bytes], calling: "_Calling") -> None:
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = dict(response.headers)
-        self._pieces = pieces
-        self._calling = calling
+    def __init__(self, answer: Incoming, call: "_Call") -> None:
+        self.status = answer.status
+        self.headers: Mapping[str, str] = _headers(answer)
+        self._answer = answer
+        self._call = call
 
     async def read(self) -> bytes:
         """The next piece; nothing at the end. Raises ``NetError`` (``unknown``)."""
-        with self._calling:
-            return await anext(self._pieces, b"")
+        try:
+            return await self._answer.read()
+        except NetError as wrong:
+            raise self._call.named(wrong) from wrong
+
+    async def aclose(self) -> None:
+        """Done by the block that gave it; its connection is kept if all was read."""
+        await self._answer.aclose()
 
 
 @asynccontextmanager
@@ -112,19 +113,13 @@ async def open_client(
     leading = proxies(proxy, os.environ)
     said = {"accept": "*/*", "accept-encoding": "identity", "user-agent": USER_AGENT, **(headers or {})}
     async with AsyncExitStack() as stack:
-        clients = {
+        ways = {
             name: await stack.enter_async_context(
-                httpx.AsyncClient(
-                    transport=transport(Pool(dial, context, most=purpose.most), leading, context),
-                    headers=said,
-                    cookies=_NoCookies(),
-                    trust_env=False,
-                    timeout=httpx.Timeout(None, connect=connect_s),
-                )
+                open_way(Pool(dial, context, most=purpose.most), leading, context)
             )
             for name, purpose in purposes.items()
         }
-        yield Client(clients, purposes, connect_s, redact)
+        yield Client(ways, purposes, {name.lower(): value for name, value in said.items()}, connect_s, redact)
 
 
 class Client:
@@ -132,15 +127,18 @@ class Client:
 
     def __init__(
         self,
-        clients: Mapping[str, httpx.AsyncClient],
+        ways: Mapping[str, Way],
         purposes: Mapping[str, Purpose],
+        headers: Mapping[str, str],
         connect_s: float,
         redact: Callable[[str], str],
     ) -> None:
-        self._clients = clients
+        self._ways = ways
         self._purposes = purposes
+        self._headers = headers
         self._connect_s = connect_s
         self._redact = redact
+        self._place = lru_cache(PLACES)(place)
 
     async def request(
         self,
@@ -150,25 +148,25 @@ class Client:
         purpose: str = "send",
         timeout_s: float | None = None,
         max_bytes: int = MAX_REPLY_BYTES,
-        **content: Unpack["Content"],
+        **content: Unpack[Content],
     ) -> Reply:
         """Send a request and return the whole answer, all within ``timeout_s``.
 
         A cancelled request ends its connection. Raises ``NetError``; its phase says whether the request may have arrived.
         """
         limit_s = self._purposes[purpose].timeout_s if timeout_s is None else timeout_s
-        calling = _Calling(method, url, self._redact)
+        call = _Call(method, url, self._redact)
         with trio.move_on_after(limit_s):
-            async with self._open(calling, purpose, None, content) as answer:
+            async with aclosing(await self._ask(call, purpose, math.inf, content)) as answer:
                 body = bytearray()
                 while piece := await answer.read():
                     body += piece
                     if len(body) > max_bytes:
-                        raise calling.failed(TOO_LARGE, f"an answer of more than {max_bytes:,} bytes")
+                        raise call.failed(TOO_LARGE, f"an answer of more than {max_bytes:,} bytes")
                 return Reply(answer.status, answer.headers, bytes(body))
-        if calling.progress.step == "connecting":
-            raise calling.failed(CONNECT_TIMEOUT, f"no connection within {limit_s:g} s")
-        raise calling.failed(TIMEOUT, f"no answer within {limit_s:g} s")
+        if call.progress.step == "connecting":
+            raise call.failed(CONNECT_TIMEOUT, f"no connection within {limit_s:g} s")
+        raise call.failed(TIMEOUT, f"no answer within {limit_s:g} s")
 
     @asynccontextmanager
     async def stream(
@@ -178,59 +176,34 @@ class Client:
         *,
         purpose: str = "files",
         silence_s: float | None = None,
-        **content: Unpack["Content"],
+        **content: Unpack[Content],
     ) -> AsyncIterator[StreamedReply]:
         """Send a request and yield its answer once the head is there; it may go on for ever.
 
         ``silence_s``: the longest that the server may say nothing. Raises ``NetError``.
         """
         limit_s = self._purposes[purpose].timeout_s if silence_s is None else silence_s
-        async with self._open(_Calling(method, url, self._redact), purpose, limit_s, content) as answer:
+        call = _Call(method, url, self._redact)
+        async with aclosing(await self._ask(call, purpose, limit_s, content)) as answer:
             yield answer
 
-    @asynccontextmanager
-    async def _open(
-        self, calling: "_Calling", purpose: str, silence_s: float | None, content: "Content"
-    ) -> AsyncIterator[StreamedReply]:
-        client = self._clients[purpose]
-        timeout = httpx.Timeout(silence_s, connect=self._connect_s)
-        parts: dict[str, Any] = {**content}
-        if "files" in content:
-            parts["files"] = {
-                field: (file.name, file.content, file.mime) for field, file in content["files"].items()
-            }
-        with calling:
-            request = client.build_request(
-                calling.method,
-                calling.url,
-                timeout=timeout,
-                extensions={PROGRESS: calling.progress},
-                **parts,
-            )
-            response = await client.send(request, stream=True)
+    async def _ask(self, call: "_Call", purpose: str, silence_s: float, content: Content) -> StreamedReply:
+        patience = Patience(connect_s=self._connect_s, pool_s=silence_s, write_s=silence_s, read_s=silence_s)
         try:
-            if response.headers.get("content-encoding", "identity") != "identity":
-                raise calling.failed(PROTOCOL, "its answer is packed, which nobody asked for")
-            # Not ``aiter_raw``: a generator over this one, which only the garbage collector would end.
-            async with aclosing(aiter(cast("_Stream", response.stream))) as pieces:
-                yield StreamedReply(response, pieces, calling)
-        finally:
-            await response.aclose()
+            where = self._place(call.url)
+            asked = request(call.method, where, self._headers, content)
+            answer = await self._ways[purpose].ask(where.origin, asked, call.progress, patience)
+        except NetError as wrong:
+            raise call.named(wrong) from wrong
+        reply = StreamedReply(answer, call)
+        if reply.headers.get("content-encoding", "identity") != "identity":
+            await reply.aclose()
+            raise call.failed(PROTOCOL, "its answer is packed, which nobody asked for")
+        return reply
 
 
-class Content(TypedDict, total=False):
-    """What a request may carry; ``json``, ``content``, and ``data`` with ``files`` (a form) exclude one another."""
-
-    headers: Mapping[str, str]
-    params: Mapping[str, str | int]
-    json: Any
-    data: Mapping[str, str]
-    files: Mapping[str, Upload]
-    content: bytes | AsyncIterable[bytes]
-
-
-class _Calling:
-    """A request under way. As a context it turns what httpx raises into ours; it may be entered again."""
+class _Call:
+    """A request under way, whose failures say which one it is."""
 
     def __init__(self, method: str, url: str, redact: Callable[[str], str]) -> None:
         self.method = method
@@ -240,22 +213,13 @@ class _Calling:
 
     def failed(self, code: str, why: str) -> NetError:
         """``why``, with the host before it."""
-        return self._told(code, f"{self._parts().hostname or 'no host'}: {why}", self.progress.phase)
+        host = self._parts().hostname or "no host"
+        return self.named(NetError(code, f"{host}: {why}", phase=self.progress.phase))
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, _trace: object) -> None:
-        if isinstance(wrong, httpx.HTTPError | httpx.InvalidURL):
-            cause = wrong.__cause__
-            if isinstance(cause, NetError):
-                raise self._told(cause.code, cause.failure.detail, cause.phase) from cause
-            # httpx's own words may quote a URL or a header.
-            code, phase = meaning(wrong)
-            raise self._told(code, f"{self._parts().hostname or 'no host'}: {code}", phase) from None
-
-    def _told(self, code: str, detail: str, phase: SendPhase) -> NetError:
-        return NetError(code, f"{detail} ({self.method} {self._redact(self._parts().path)})", phase=phase)
+    def named(self, wrong: NetError) -> NetError:
+        """``wrong``, with the request behind it."""
+        asked = f"{self.method} {self._redact(self._parts().path)}"
+        return NetError(wrong.code, f"{wrong.failure.detail} ({asked})", phase=wrong.phase)
 
     def _parts(self) -> SplitResult:
         try:
@@ -264,17 +228,9 @@ class _Calling:
             return urlsplit("")
 
 
-class _Stream(Protocol):
-    """How httpx hands us the body: by a generator."""
-
-    def __aiter__(self) -> AsyncGenerator[bytes]: ...
-
-
-class _NoCookies(CookieJar):
-    """Keeps none and sends none."""
-
-    def extract_cookies(self, response: object, request: object) -> None:
-        pass
-
-    def add_cookie_header(self, request: object) -> None:
-        pass
+def _headers(answer: Incoming) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for raw_name, raw_value in answer.headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode(errors="replace")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found

@@ -6,10 +6,10 @@ import os
 import socket
 import struct
 import traceback
+from base64 import b64encode
 from contextlib import suppress
 from functools import partial
 
-import httpx
 import pytest
 import trio
 from net_kit import OK, head, mute, once, saying, serving, soon, tls_pair
@@ -29,9 +29,8 @@ from hermes.net.failures import (
     TLS,
     NetError,
 )
-from hermes.net.http.client import Purpose, Upload, open_client
-from hermes.net.http.transport import Transport
-from hermes.net.pool import Pool
+from hermes.net.http.client import Purpose, open_client
+from hermes.net.http.content import Upload
 from hermes.types.errors import TOO_LARGE, URL_REFUSED
 
 SOON_S = 0.2
@@ -80,9 +79,7 @@ async def test_json_goes_out_and_comes_in():
         serving(noting(seen, answering(b'{"a":[1]}'))) as server,
         direct(headers={"x-bot": "b"}) as client,
     ):
-        reply = await client.request(
-            "POST", server.url("/x"), json={"text": "é"}, params={"n": 1}, headers={"x": "y"}
-        )
+        reply = await client.request("POST", server.url("/x?n=1"), json={"text": "é"}, headers={"x": "y"})
 
     assert (reply.status, reply.json(), reply.headers["content-length"]) == (200, {"a": [1]}, "9")
     begin, body = seen[0]
@@ -102,6 +99,7 @@ async def test_forms_and_files():
         await client.request("POST", server.url(), files={"empty": Upload("e.txt", b"")})
 
     assert seen[0][1] == b"a=b+c"
+    assert b"\r\ncontent-type: application/x-www-form-urlencoded\r\n" in seen[0][0]
     assert big in seen[1][1]
     assert b'name="photo"; filename="cat.png"\r\nContent-Type: image/png' in seen[1][1]
     assert b'filename="e.txt"' in seen[2][1]
@@ -313,9 +311,9 @@ class Deaf(trio.abc.Stream):
 
 
 async def test_the_last_words_of_a_peer_that_takes_no_more_are_waited_for(autojump_clock):
-    request = Request(b"POST", b"/", [(b"Host", b"x"), (b"Transfer-Encoding", b"chunked")], endless())
+    request = Request(b"POST", b"/", [(b"Host", b"x")], endless())
 
-    assert (await Connection(Deaf(), "host").ask(request)).status_code == 413
+    assert (await Connection(Deaf(), "host").ask(request)).status == 413
 
 
 async def test_what_the_body_raises_is_passed_on():
@@ -326,6 +324,18 @@ async def test_what_the_body_raises_is_passed_on():
     async with serving(whole) as server, direct() as client:
         with pytest.raises(OSError, match="disk"):
             await client.request("POST", server.url(), content=broken())
+
+
+async def test_a_name_in_the_url_is_said_to_the_server_and_to_nobody_else():
+    seen = []
+    async with serving(noting(seen)) as server, direct() as client:
+        for own in ({}, {"authorization": "Bearer x", "Host": "evil.test"}):
+            await client.request("GET", server.url(host="us%20er:p%3Aw@127.0.0.1"), headers=own)
+
+    for begin, _ in seen:
+        assert begin.startswith(b"GET / HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n" % server.port)
+        assert begin.count(b"\r\nauthorization: Basic " + b64encode(b"us er:p:w")) == 1
+        assert begin.count(b"authorization") == begin.lower().count(b"host:") == 1
 
 
 # --- what failures say -------------------------------------------------------------------------------------------------
@@ -382,16 +392,55 @@ async def test_without_a_connection_nothing_is_sent():
             (server.url(scheme="https"), TLS),
             ("ftp://127.0.0.1/", URL_REFUSED),
             ("http://127.0.0.1:x/", URL_REFUSED),
+            ("http://127.0.0.1:65536/", URL_REFUSED),
+            ("http:///x", URL_REFUSED),
         ):
             wrong = await failure(client, url)
             assert (wrong.code, wrong.phase) == (code, "not_sent"), url
             if code is CONNECT_REFUSED:
-                assert f"port {httpx.URL(url).port}: Connection refused" in str(wrong)
+                assert f"port {gone.port}: Connection refused" in str(wrong)
         wrong = await failure(client, silent.url(scheme="https"), timeout_s=SOON_S)
         assert (wrong.code, wrong.phase) == (CONNECT_TIMEOUT, "not_sent")
     async with direct(dial=hanging, connect_s=SOON_S) as client:
         wrong = await failure(client, server.url())
         assert (wrong.code, wrong.phase) == (CONNECT_TIMEOUT, "not_sent")
+
+
+@pytest.mark.parametrize("word", ["a\nb", "a\0b", "schlüssel"])
+async def test_a_header_that_cannot_be_said(word):
+    async with serving(saying(OK)) as server, direct() as client:
+        wrong = await failure(client, server.url(), headers={"authorization": f"Bearer {word}"})
+
+    assert (wrong.code, wrong.phase) == (PROTOCOL, "not_sent")
+    assert word not in str(wrong)
+
+
+@pytest.mark.parametrize("length", [10, 200_000])
+async def test_a_file_that_is_not_as_long_as_it_was(length):
+    """It changes while it is sent: what follows on that connection would be taken for the rest of it."""
+
+    async def body():
+        yield bytes(100_000)
+
+    async with serving(mute) as server:
+        connection = Connection(await open_dial("127.0.0.1", server.port), "x")
+        with pytest.raises(NetError) as caught:
+            await connection.ask(Request(b"POST", b"/", [(b"host", b"x")], body(), length))
+        assert (caught.value.code, caught.value.phase) == (PROTOCOL, "unknown")
+        assert not connection.reusable
+        connection.hang_up()
+
+
+async def test_a_place_in_a_pool_is_not_waited_for_longer_than_for_an_answer():
+    purposes = {"send": Purpose(1, PATIENT_S)}
+    async with serving(saying(OK)) as server, direct(purposes=purposes) as client:
+        async with client.stream("GET", server.url(), purpose="send"):
+            with pytest.raises(NetError) as caught:
+                async with client.stream("GET", server.url(), purpose="send", silence_s=SOON_S):
+                    pass
+        assert (await client.request("GET", server.url())).body == b"ok"
+
+    assert (caught.value.code, caught.value.phase) == (POOL_FULL, "not_sent")
 
 
 async def test_an_untrusted_certificate():
@@ -498,39 +547,28 @@ async def test_a_path_is_shown_as_far_as_its_owner_says():
     assert str(wrong) == "reset: 127.0.0.1: it hung up without an answer (POST /…/sendMessage)"
 
 
-# --- below, and around -------------------------------------------------------------------------------------------------
-
-
-async def test_a_bare_httpx_client_is_content_with_our_transport():
-    few = Pool(open_dial, tls_context(), most=1)
-    timeout = httpx.Timeout(PATIENT_S, read=SOON_S, pool=SOON_S)
-    client = httpx.AsyncClient(transport=Transport(few), trust_env=False, timeout=timeout)
-    async with client, serving(saying(OK)) as server, serving(mute) as silent, serving(once()) as ended:
-        response = await client.get(server.url())
-        assert (response.status_code, response.text, response.http_version) == (200, "ok", "HTTP/1.1")
-        assert response.reason_phrase == "OK"
-        with pytest.raises(httpx.ReadTimeout):
-            await client.get(silent.url())
-        with pytest.raises(httpx.ReadError):
-            await client.get(ended.url())
-        with pytest.raises(httpx.ConnectError):
-            await client.get("http://no-such-host.invalid/")
-        async with client.stream("GET", server.url()):
-            with pytest.raises(httpx.PoolTimeout) as caught:
-                await client.get(server.url())
-    assert isinstance(caught.value.__cause__, NetError)
-    assert caught.value.__cause__.code == POOL_FULL
+# --- around -------------------------------------------------------------------------------------------------
 
 
 async def test_a_request_may_go_through_a_proxy():
     seen = []
+    big = os.urandom(300_000)
     async with serving(noting(seen)) as proxy, serving(once()) as broken:
         async with open_client(proxy=f"http://user:pass@127.0.0.1:{proxy.port}") as client:
             assert (await client.request("GET", "http://far.test/x")).body == b"ok"
+            async with client.stream("POST", "http://far.test:8080/", json=[1]) as answer:
+                assert (answer.status, answer.headers["content-length"]) == (200, "2")
+                assert [await answer.read(), await answer.read()] == [b"ok", b""]
+            async with client.stream("GET", "http://far.test/"):
+                pass  # left unread
+            await client.request("POST", "http://far.test/", files={"f": Upload("f", io.BytesIO(big))})
         async with open_client(proxy=broken.url()) as client:
             wrong = await failure(client, "http://far.test/x")
 
-    assert seen[0][0].startswith(b"GET http://far.test/x HTTP/1.1\r\n")
+    assert seen[0][0].startswith(b"GET http://far.test/x HTTP/1.1\r\nhost: far.test\r\n")
+    assert seen[1] == (seen[1][0], b"[1]")
+    assert b"\r\nhost: far.test:8080\r\n" in seen[1][0]
+    assert big in seen[3][1]
     assert (wrong.code, wrong.phase) == (PROTOCOL, "unknown")
 
 
