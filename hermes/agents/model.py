@@ -8,6 +8,9 @@ from hermes.config.model import Config
 from hermes.config.provider import is_set, unusable
 from hermes.types.agent import Agent
 
+OPENAI = "openai"
+"""What the agent of the language model is called."""
+
 
 @asynccontextmanager
 async def model_agent(

@@ -104,7 +104,7 @@ def no_model(text: str) -> str:
     """The answer to what only a model would understand."""
     if not text:
         return f"{CANNOT_LOOK} {HINT}"
-    return f"You wrote {_code(text)}. No language model is configured, so I cannot answer that. {HINT}"
+    return f"You wrote {_code(text)}. I have no language model to answer that with. {HINT}"
 
 
 def received(files: Sequence[LocalFile]) -> str:

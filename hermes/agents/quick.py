@@ -1,13 +1,15 @@
-"""Quick commands: the operator's own programs, run for a person, each as a turn of the conversation.
+"""Quick commands: the operator's own programs, run for a person, and commands of plug-ins; each as a turn of the conversation.
 
     /disk /home ─ step "started" ─▶ /bin/sh -c COMMAND disk /home ─ step "ended" ─▶ its output, in a code block
+    /greet Ann  ─ AgentIO.call ─▶ what the plug-in says
 
 As a turn it has its place in line, /stop ends it, and a restart finds it. What was started before a crash may have done its
 work or half of it: that is said, and it is never started again by itself.
 """
 
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import trio
@@ -19,6 +21,7 @@ from hermes.types import texts
 from hermes.types.agent import AgentIO, Final, Step, ToolCall, Turn
 from hermes.types.errors import TOO_MANY_PROCESSES, GatewayError
 from hermes.types.quoting import code_block
+from hermes.types.tools import OUTCOME_UNKNOWN
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,7 @@ LIFE_S = 10.0
 """How often a program that runs counts as a sign of life: its own deadline ends it, not its silence."""
 
 _STARTED, _ENDED = "started", "ended"
+CALL_ID = "command"
 
 
 class QuickAgent:
@@ -46,8 +50,11 @@ class QuickAgent:
         processes: Processes,
         cwd: Path,
         redact: Callable[[str], str],
+        commands: Container[str] = (),
     ) -> None:
+        """``commands``: those of plug-ins, which ``AgentIO.call`` knows."""
         self._program = program
+        self._commands = commands
         self._processes = processes
         self._cwd = cwd
         self._redact = redact
@@ -62,6 +69,8 @@ class QuickAgent:
         if _STARTED in done:
             return Final(texts.QUICK_UNCERTAIN.format(name=name))
         program = self._program(name)
+        if typed is not None and program is None and name in self._commands:
+            return Final(_plainly(name, await io.call(CALL_ID, name, json.dumps({"args": typed.args}))))
         if typed is None or program is None:
             return Final(texts.QUICK_GONE.format(name=name))
         await io.step(Step("result", _STARTED, name))
@@ -103,7 +112,17 @@ class QuickAgent:
         return "\n\n".join(filter(None, (output, end)))
 
 
+def _plainly(name: str, result: str) -> str:
+    """What a person is told of what was meant for a model."""
+    if result == OUTCOME_UNKNOWN:
+        return texts.QUICK_UNCERTAIN.format(name=name)
+    if not result.strip():
+        return texts.QUICK_SILENT.format(name=name)
+    words = result.removeprefix("error: ")
+    return result if words == result else texts.QUICK_REFUSED.format(name=name, words=words)
+
+
 async def _live(name: str, io: AgentIO) -> None:
     while True:
-        await io.emit(ToolCall(name, name))
+        await io.emit(ToolCall(name, ""))
         await trio.sleep(LIFE_S)

@@ -64,7 +64,16 @@ class TrioCall:
         """See ``Call``."""
         try:
             return await self._handle(event, dict(payload))
-        except (SystemExit, KeyboardInterrupt) as error:
+        except (Exception, trio.Cancelled):
+            raise
+        except (
+            BaseExceptionGroup
+        ) as several:  # of a nursery of its own, where something failed as it was cancelled
+            cancelled, others = several.split(trio.Cancelled)
+            if cancelled is not None:
+                raise cancelled from others
+            raise HookError(f"it has raised {several}") from several
+        except BaseException as error:  # noqa: ASYNC103 - no Cancelled
             raise HookError(f"it has raised {type(error).__name__}") from error
 
 

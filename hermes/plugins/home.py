@@ -16,7 +16,6 @@ from hermes.plugins.recognise import ASYNCIO_PLUGIN, is_for_the_original
 from hermes.types.errors import GatewayError
 
 DIRECTORY, MANIFEST, MODULE = "plugins", "plugin.yaml", "__init__.py"
-KINDS = ("platform", "hooks")
 MOST_FILES = 5_000
 SOURCE_BYTES = 1 << 20
 OURS = (os.geteuid(), 0)
@@ -31,7 +30,7 @@ class Plugin:
     name: str
     path: Path
     platform: bool = True
-    """It says that it brings a platform; otherwise hooks alone."""
+    """It says that it brings one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +86,6 @@ def _look(path: Path) -> Plugin | Unusable:
         return Unusable(
             path.name, f"{path / MANIFEST}: {name!r:.80} is no name: lower-case letters, digits, _ and -"
         )
-    if kind not in KINDS:
-        what = f"kind is {kind!r:.40}" if kind else "it has no kind"
-        words = f"{path / MANIFEST}: {what}; only plug-ins of kind {' and '.join(KINDS)} are read"
-        return Unusable(name, words, platform=False)
     if MODULE not in {file.name for file in files if file.parent == path}:
         return Unusable(name, f"{path}: it has no {MODULE}", kind == "platform")
     for file in (file for file in files if file.suffix == ".py"):
@@ -100,7 +95,7 @@ def _look(path: Path) -> Plugin | Unusable:
             if is_for_the_original(text, str(file)):
                 return Unusable(name, ASYNCIO_PLUGIN)
         except (SyntaxError, ValueError, RecursionError) as error:
-            return Unusable(name, f"{file}: {error}")
+            return Unusable(name, f"{file}: {error}", kind == "platform")
     return Plugin(name, path, kind == "platform")
 
 

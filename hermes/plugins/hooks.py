@@ -21,7 +21,8 @@ from hermes.config.load import read_yaml
 from hermes.config.paths import CONFIG_NAME
 from hermes.config.written import Written
 from hermes.hooks.manifest import TIMEOUT_S, Manifest, Runtime, read_manifest
-from hermes.hooks.programs import ALLOWLIST, Program, approvals, read_programs
+from hermes.hooks.payloads import Payload
+from hermes.hooks.programs import ALLOWLIST, AUTO_ACCEPT, Program, approvals, auto_accepts, read_programs
 from hermes.ops.json_files import read_json
 from hermes.ops.processes import Processes
 from hermes.plugins.asyncio_thread import AsyncioThread
@@ -40,7 +41,9 @@ NOT_ALLOWED = "nobody has allowed it yet: `hermes hooks allow` does"
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A hook that is used. ``source``: where it comes from, for people."""
+    """A hook that is used. ``source``: where it comes from, for people. ``matcher``: which tools it is told of, if not of all.
+    ``fail_closed``: where it is asked and cannot answer, the answer is no.
+    """
 
     name: str
     events: tuple[str, ...]
@@ -48,6 +51,12 @@ class Hook:
     source: str
     timeout_s: float = TIMEOUT_S
     description: str = ""
+    matcher: re.Pattern[str] | None = None
+    fail_closed: bool = False
+
+    def minds(self, payload: Payload) -> bool:
+        """Is it told of this one?"""
+        return self.matcher is None or self.matcher.fullmatch(str(payload.get("tool_name", ""))) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +188,23 @@ class HookShelf:
     # --- programs ------------------------------------------------------------------------------------------------------
 
     def _shell(self) -> Iterator[Hook | Idle]:
-        programs, allowed, faults = shell_hooks(self._home, self._config)
+        programs, faults = shell_hooks(self._home, self._config)
         yield from (Idle("shell hooks", str(self._config), words) for words in faults)
         before, self._programs = self._programs, {}
         for one in programs:
-            if (one.event, one.command) not in allowed:
-                yield Idle(one.name, one.place, NOT_ALLOWED)
+            if isinstance(one, Idle):
+                yield one
                 continue
-            call = ProgramCall(one.command, one.timeout_s, self._processes, self._home)
-            hook = before.get(one) or Hook(one.name, (one.event,), call, one.place, one.timeout_s)
+            hook = before.get(one) or Hook(
+                one.name,
+                (one.event,),
+                ProgramCall(one.command, one.timeout_s, self._processes, self._home),
+                one.place,
+                one.timeout_s,
+                one.description,
+                matcher=one.matcher,
+                fail_closed=one.fail_closed,
+            )
             self._programs[one] = hook
             yield hook
 
@@ -235,25 +252,41 @@ def examine(directory: Path) -> Manifest | Idle:
     return manifest
 
 
-def shell_hooks(home: Path, config: Path) -> tuple[list[Program], frozenset[tuple[str, str]], list[str]]:
-    """The programs that the configuration names, those that are allowed, and what is wrong with either."""
+def shell_hooks(home: Path, config: Path) -> tuple[list[Program | Idle], list[str]]:
+    """The programs that the configuration names, ``Idle`` those that nobody has allowed, and what is wrong with any of it."""
     try:
         written = read_yaml(config) if config.exists() else Written(config)
     except GatewayError as error:
-        return [], frozenset(), [error.failure.detail or str(error)]
+        return [], [error.failure.detail or str(error)]
     programs, faults = read_programs(written)
     if not programs:
-        return [], frozenset(), faults
-    path = home / ALLOWLIST
-    try:
-        wrong = not_ours(path) if path.exists() else ""
-    except OSError as error:
-        wrong = f"{path}: {error.strerror or error}"
-    if wrong:
-        return programs, frozenset(), [*faults, wrong]
+        return [], faults
+    every, unclear = auto_accepts(written)
+    faults += unclear
+    if every and (wrong := _not_ours(config)):
+        every = False
+        faults.append(f"{wrong}, so {AUTO_ACCEPT} does not count")
     nobody: frozenset[tuple[str, str]] = frozenset()
-    allowed, unread = read_json(path, approvals, nobody)
-    return programs, allowed or frozenset(), [*faults, *unread]
+    allowed: frozenset[tuple[str, str]] | None = nobody
+    if wrong := _not_ours(home / ALLOWLIST):
+        faults.append(wrong)
+    elif not every:
+        allowed, unread = read_json(home / ALLOWLIST, approvals, nobody)
+        faults += unread
+    return [
+        one
+        if every or (one.event, one.command) in (allowed or ())
+        else Idle(one.name, one.place, NOT_ALLOWED)
+        for one in programs
+    ], faults
+
+
+def _not_ours(path: Path) -> str:
+    """As ``not_ours``; what is not there is nobody's."""
+    try:
+        return not_ours(path) if path.exists() else ""
+    except OSError as error:
+        return f"{path}: {error.strerror or error}"
 
 
 @dataclass(slots=True)

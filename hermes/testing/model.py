@@ -7,11 +7,13 @@ What is planned strikes once, in order; what is not planned is answered with ``r
 
     Say("hello", pace_s=0.1)         an answer, word by word if it is asked for so
     refusal("llama.cpp", "context")  an error as that server words it
+    Use([("add", '{"a": 1}')])       calls of tools, their arguments in pieces if it is asked for a stream
     Hang()                           nothing, until the other side gives up
     Cut("hel")                       the beginning of a streamed answer, and a reset; of nothing: a reset before any answer
     Raw(b"data: {")                  a stream of whatever is given
 
-It takes requests as strictly as the strictest of them: roles take turns, and begin and end with the user.
+It takes requests as strictly as the strictest of them: roles take turns, and begin and end with the user; each call of a tool has
+its result behind it, and the tools are described where any was called.
 """
 
 import argparse
@@ -21,7 +23,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle
 from typing import Any, assert_never
 
 import h11
@@ -29,6 +30,7 @@ import trio
 
 from hermes.net.dial import hang_up
 from hermes.testing.model_errors import Refuse, error, refusal
+from hermes.testing.model_order import out_of_order
 from hermes.testing.platform import reset
 
 KEPT = 100_000
@@ -68,6 +70,17 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """Call tools, each by name with its arguments as a model writes them, after ``text``. ``indexed``: say which piece belongs to
+    which call, as all but a few do; otherwise each call comes whole.
+    """
+
+    calls: Sequence[tuple[str, str]]
+    text: str = ""
+    indexed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Hang:
     """Say nothing, until the other side gives up."""
 
@@ -87,7 +100,7 @@ class Raw:
     end: bool = True
 
 
-Act = Say | Refuse | Hang | Cut | Raw
+Act = Say | Use | Refuse | Hang | Cut | Raw
 
 
 def echo(body: Body) -> str:
@@ -176,17 +189,15 @@ class FakeModel:
             return "you must provide messages"
         if unknown := [name for name in self.refuses if name in body]:
             return f"Unsupported parameter: '{unknown[0]}' is not supported with this model."
-        roles = [message.get("role") for message in body["messages"]]
-        turns = roles[1:] if roles[:1] == ["system"] else roles
-        if any(role != due for role, due in zip(turns, cycle(("user", "assistant")), strict=False)):
-            return "Conversation roles must alternate user/assistant/user/assistant/..."
-        return "" if turns[-1:] == ["user"] else "the last message must be the user's"
+        return out_of_order(body["messages"], described=bool(body.get("tools")))
 
     async def _do(self, act: Act, body: Body, wire: "_Wire") -> None:
         match act:
             case Say():
                 await trio.sleep(act.delay_s)
                 await (_stream if body.get("stream") else _say)(act, body, wire)
+            case Use():
+                await (_stream_calls if body.get("stream") else _say_calls)(act, wire)
             case Refuse(status, said, headers):
                 await wire.whole(status, said, headers)
             case Hang():
@@ -206,6 +217,37 @@ class FakeModel:
                 await wire.send(h11.EndOfMessage())
             case _:
                 assert_never(act)
+
+
+async def _say_calls(act: Use, wire: "_Wire") -> None:
+    calls = [_call(n, name, arguments) for n, (name, arguments) in enumerate(act.calls)]
+    message = {"role": "assistant", "content": act.text or None, "refusal": None, "tool_calls": calls}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls", "logprobs": None}
+    await wire.whole(200, json.dumps({**_head("chat.completion"), "choices": [choice]}).encode())
+
+
+async def _stream_calls(act: Use, wire: "_Wire") -> None:
+    """Name and id first, then the arguments in halves, those of all calls by turns."""
+    await wire.begin()
+    await wire.event(_chunk({"role": "assistant", "content": act.text or None}))
+    if not act.indexed:
+        whole = [_call(n, name, arguments) for n, (name, arguments) in enumerate(act.calls)]
+        await wire.event(_chunk({"tool_calls": whole}))
+    else:
+        for n, (name, _) in enumerate(act.calls):
+            await wire.event(_chunk({"tool_calls": [{"index": n, **_call(n, name, "")}]}))
+        for half in (0, 1):
+            for n, (_, arguments) in enumerate(act.calls):
+                middle = len(arguments) // 2
+                piece = arguments[middle:] if half else arguments[:middle]
+                await wire.event(_chunk({"tool_calls": [{"index": n, "function": {"arguments": piece}}]}))
+    await wire.event(_chunk({}, "tool_calls"))
+    await wire.send(h11.Data(data=b"data: [DONE]\n\n"))
+    await wire.send(h11.EndOfMessage())
+
+
+def _call(n: int, name: str, arguments: str) -> Body:
+    return {"id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 async def _say(act: Say, body: Body, wire: "_Wire") -> None:

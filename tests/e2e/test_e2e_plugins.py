@@ -6,13 +6,15 @@ from pathlib import Path
 import trio
 from harness import Gateway, _free_port
 
+from hermes.testing.model import FakeModel, Say, Use
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "plugins.md"
 MOST_LINES = 50
 
 
-def documented(language: str) -> str:
-    """The first block of that language on the page."""
-    return re.search(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)[1]
+def documented(language: str, nth: int = 0) -> str:
+    """A block of that language on the page."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)[nth]
 
 
 def install(home: Path, name: str, source: str, manifest: str = "kind: platform\n") -> None:
@@ -67,4 +69,32 @@ async def test_the_plug_in_of_the_page_answers_and_useless_ones_are_shown_and_ho
     assert "original:default  unavailable  plugin_unusable: asyncio plug-in" in listed
     assert (await gateway.lives())["root/gateway/adapters/original:default"] == (1, "unavailable")
     await stream.aclose()
+    assert await gateway.stop() == 0
+
+
+async def test_a_model_uses_the_tool_of_the_page_and_a_person_its_command(gateway: Gateway):
+    gateway.home.mkdir(mode=0o700)
+    install(gateway.home, "dice", documented("python", 1), documented("yaml", 1))
+    install(
+        gateway.home,
+        "nonsense",
+        "def register(ctx):\n    ctx.register_tool('a b', handler=print)",
+        "version: 1\n",
+    )
+    async with FakeModel().listening() as model:
+        model.plan(Use([("roll", '{"sides": 2}'), ("nothing", "{}")]), Say("There it is."))
+        (gateway.home / "config.yaml").write_text(f"model: {{base_url: {model.base_url}}}\n")
+        await gateway.start()
+        answer = await gateway.json("chat", "-m", "throw a coin")
+        thrown = await gateway.json("chat", "-m", "/roll 2")
+        rows = {one["name"]: one for one in (await gateway.json("plugins", "list"))["plugins"]}
+
+    results = [one["content"] for one in model.asked[1].body["messages"] if one["role"] == "tool"]
+    assert answer["reply"] == "There it is."
+    assert results[0] in {"1", "2"}
+    assert results[1].startswith("error: there is no tool 'nothing'; there are: search, notes, cron, roll")
+    assert thrown["reply"].startswith("You have thrown a ")
+    assert rows["dice"]["brings"] == ["tool roll", "command /roll", "memory dice"]
+    assert rows["nonsense"]["state"] == "unavailable"
+    assert (await gateway.lives())["root/gateway/plugins/nonsense"] == (1, "unavailable")
     assert await gateway.stop() == 0

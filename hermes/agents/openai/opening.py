@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from hermes.agents.openai.agent import PURPOSE, OpenAIAgent
-from hermes.agents.openai.soul import read_soul
+from hermes.agents.openai.home import FreshWords, HomeFiles
 from hermes.config.model import Config
 from hermes.net.failures import NetError
 from hermes.net.http.client import Purpose, open_client
@@ -31,5 +31,7 @@ async def open_agent(
             log.error("the language model is not asked: %s", wrong.failure.detail)
             yield None
             return
-        soul = partial(trio.to_thread.run_sync, read_soul, home, abandon_on_cancel=True)
-        yield OpenAIAgent(config.model, client, soul=soul, redact=redact)
+        words = FreshWords(partial(trio.to_thread.run_sync, HomeFiles(home).read, abandon_on_cancel=True))
+        yield OpenAIAgent(
+            config.model, client, words=words, redact=redact, max_rounds=config.agent.max_tool_rounds
+        )

@@ -39,6 +39,11 @@ _PAID = re.compile(r"insufficient_quota|invalid_api_key|insufficient (?:balance|
 _NO_MODEL = re.compile(
     r"model_not_found|is not a valid model|model .{0,200}(?:not found|does not exist)|provide a model|model is required"
 )
+_NO_TOOLS = re.compile(
+    r"support (?:the )?(?:use of )?(?:tool|function)"
+    r"|(?:tool|function)[ _]?(?:s|use|choice|calls|calling)? (?:is |are )?(?:not |un)supported"
+    r"|tool choice requires|tools param requires|tools?\[\d+\]|schema for function"
+)
 _BUSY = re.compile(r"rate_limit|overloaded|unavailable_error|too_many_requests")
 
 _PASSING = frozenset({DNS, CONNECT_REFUSED, CONNECT_TIMEOUT, RESET})
@@ -60,6 +65,9 @@ class Refusal:
     again: bool = False
     checked: str = ""
     """What was said of a request that is no good; empty otherwise. It may name an option."""
+
+    no_tools: bool = False
+    """It was refused for the tools that it offered."""
 
 
 def of_status(status: int, headers: Mapping[str, str], body: bytes, redact: Redact) -> Refusal:
@@ -117,7 +125,9 @@ def _refusal(status: int, names: str, words: str, wait_s: float | None, redact: 
         retry_after=wait_s,
         detail=_shortened(" ".join(filter(None, (str(status), names, words))), redact),
     )
-    return Refusal(failure, again, f"{names} {words}" if code == MODEL_ERROR and status in _CHECKED else "")
+    checked = f"{names} {words}" if code == MODEL_ERROR and status in _CHECKED else ""
+    # With any status: 404 of a router that has the model without them, 500 of a server that was built so.
+    return Refusal(failure, again, checked, _NO_TOOLS.search(f"{names} {words}".lower()) is not None)
 
 
 def _meaning(status: int, text: str) -> tuple[str, bool]:

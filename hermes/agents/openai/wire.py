@@ -11,6 +11,17 @@ DONE = "[DONE]"
 
 
 @dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A part of a call of a tool, or all of it. The parts of one call have the same ``index``; without one, of servers that say
+    each call whole, ``index`` is None.
+    """
+
+    index: int | None
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A part of an answer, or all of it. ``finish``: why it ends, empty if it goes on. ``error``: what the server has to say
     instead, as it says it. What the model thinks aloud is not in ``text``.
@@ -20,6 +31,7 @@ class Piece:
     finish: str = ""
     usage: Usage | None = None
     error: Any = None
+    calls: tuple[CallPiece, ...] = ()
 
 
 def read(document: str | bytes) -> Piece:
@@ -38,14 +50,10 @@ def read(document: str | bytes) -> Piece:
     finish = choice.get("finish_reason")
     return Piece(
         text=_text(message.get("content")) or _text(message.get("refusal")),
+        calls=_calls(message.get("tool_calls")),
         finish=finish if isinstance(finish, str) else "",
         usage=_usage(_mapping(said.get("usage"))),
     )
-
-
-def whole(text: str) -> str:
-    """``text`` with the pairs that its surrogates make, and U+FFFD for half a one: no store and no platform takes that."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _text(content: object) -> str:
@@ -53,6 +61,23 @@ def _text(content: object) -> str:
     if isinstance(content, list):
         return "".join(_text(_mapping(part).get("text")) for part in content)
     return content if isinstance(content, str) else ""
+
+
+def _calls(said: object) -> tuple[CallPiece, ...]:
+    found = map(_mapping, said if isinstance(said, list) else ())
+    return tuple(_call(one) for one in found if one)
+
+
+def _call(said: Mapping[str, Any]) -> CallPiece:
+    index, function = said.get("index"), _mapping(said.get("function"))
+    name, arguments = function.get("name"), function.get("arguments")
+    if isinstance(arguments, dict):  # some servers say them as what they are
+        arguments = json.dumps(arguments)
+    return CallPiece(
+        index if type(index) is int and index >= 0 else None,
+        name if isinstance(name, str) else "",
+        arguments if isinstance(arguments, str) else "",
+    )
 
 
 def _usage(said: Mapping[str, Any]) -> Usage | None:

@@ -9,6 +9,7 @@ import trio
 from openai_kit import Shown, asking, turn
 
 from hermes.agents.openai import agent as module
+from hermes.agents.openai import answer
 from hermes.ops.redaction import Redaction
 from hermes.testing.model import Cut, FakeModel, Hang, Raw, Say
 from hermes.testing.model_errors import HTML, Refuse, refusal
@@ -220,7 +221,7 @@ async def test_a_stream_that_does_not_end_after_its_answer_is_not_waited_for(mod
 
 
 async def test_a_model_that_writes_for_ever_is_cut_off(model, monkeypatch):
-    monkeypatch.setattr(module, "MAX_ANSWER_BYTES", 20)
+    monkeypatch.setattr(answer, "MAX_ANSWER_BYTES", 20)
     event = b'data: {"choices":[{"delta":{"content":"and so on, "}}]}\n\n'
     outcome, _ = await answered(model, Raw([event] * 1_000))
 

@@ -1,5 +1,6 @@
 """What a model is told of a turn."""
 
+from dataclasses import replace
 from itertools import cycle
 
 import pytest
@@ -7,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai_kit import turn
 
+from hermes.agents.openai.home import HomeWords
 from hermes.agents.openai.prompt import IDENTITY, MANNER, messages
 from hermes.types.records import TranscriptLine
 
 
 def told(*lines, said=("now",), length=32_768, **options):
     history = tuple(TranscriptLine(role, text, 0.0) for role, text in lines)
-    settings = {"soul": "", "context_length": length, "max_tokens": None} | options
+    settings = {"words": HomeWords(), "context_length": length, "max_tokens": None} | options
     return messages(turn(*said, history=history, context="The place."), **settings)
 
 
@@ -25,7 +27,7 @@ def test_who_and_where_come_first_and_never_the_time():
     system = told()[0]
 
     assert system == {"role": "system", "content": f"{IDENTITY}\n\n{MANNER}\n\nThe place."}
-    assert told(soul=" You are Ann.\n")[0]["content"] == f"You are Ann.\n\n{MANNER}\n\nThe place."
+    assert told(words=HomeWords("You are Ann."))[0]["content"] == f"You are Ann.\n\n{MANNER}\n\nThe place."
     assert len(f"{IDENTITY} {MANNER}") < 600, "small models read slowly"
 
 
@@ -113,7 +115,7 @@ def test_a_turn_without_words_of_its_own_is_told_by_its_events():
     plain = turn("hello")
     object.__setattr__(plain, "said", ())
 
-    assert messages(plain, soul="", context_length=1_000, max_tokens=None)[-1]["content"] == "hello"
+    assert messages(plain, words=HomeWords(), context_length=1_000, max_tokens=None)[-1]["content"] == "hello"
 
 
 @settings(max_examples=100, deadline=None)
@@ -135,3 +137,15 @@ def test_no_exchange_is_torn_apart(length):
 
     assert said == [text for _, text in lines][len(lines) - len(said) :]
     assert len(said) % 2 == 0
+
+
+def test_what_it_keeps_in_mind_stands_before_the_place_and_what_is_recalled_before_the_question():
+    words = HomeWords(memory="The {text} server is ada.", user="She is called Ann.")
+    asked = replace(turn("now", context="The place."), recalled="She likes tea.\n")
+    system, now = messages(asked, words=words, context_length=32_768, max_tokens=None)
+
+    assert system["content"] == (
+        f"{IDENTITY}\n\n{MANNER}\n\nWhat you have noted for yourself:\nThe {{text}} server is ada."
+        "\n\nWhat you know of the person you work for:\nShe is called Ann.\n\nThe place."
+    )
+    assert now["content"] == "[What you remember that may help: She likes tea.]\n\nnow"

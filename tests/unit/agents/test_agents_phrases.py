@@ -11,7 +11,7 @@ def test_a_model_is_missing_and_how_to_set_one() -> None:
         assert "No language model is configured" in text
         for key in ("config.yaml", "model:", "provider:", "base_url:", "api_key:", "default:"):
             assert key in text
-    assert "No language model is configured" in phrases.no_model("why?")
+    assert "I have no language model" in phrases.no_model("why?")
     assert "no language model is configured" in phrases.no_model("")
 
 

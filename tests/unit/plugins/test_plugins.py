@@ -112,7 +112,9 @@ def test_later_ones_win_and_the_log_says_so(tmp_path, install, monkeypatch, capl
             lambda ctx: ctx.register_platform(name="chat", label="From a package", factory=lambda setup: None)
         ),
     )
-    monkeypatch.setattr(module.importlib.metadata, "entry_points", lambda group: [point])
+    monkeypatch.setattr(
+        module.importlib.metadata, "entry_points", lambda group: [point] if group == module.GROUP else []
+    )
     shipped = PlatformEntry("chat", "Shipped", lambda setup: FakeAdapter("chat"), source="builtin")
 
     registry = platforms(tmp_path, registry=PlatformRegistry([shipped]))
@@ -139,7 +141,7 @@ def test_one_that_is_disabled_is_not_even_imported(tmp_path, install):
             "import a_package_that_nobody_has",
             "ModuleNotFoundError: No module named 'a_package_that_nobody_has'",
         ),
-        ("x = 1", "AttributeError"),
+        ("x = 1", "has no register(ctx)"),
         ("def register(ctx): ctx.register_platform(name='irc')", "TypeError"),
         (
             "def register(ctx): ctx.register_platform(name='a b', label='', factory=print)",
@@ -214,9 +216,6 @@ def test_one_that_cannot_be_used_takes_no_platform_from_anybody(tmp_path, instal
 @pytest.mark.parametrize(
     ("manifest", "words", "platform"),
     [
-        ("kind: tool", "kind is 'tool'; only plug-ins of kind platform and hooks are read", False),
-        ("name: irc", "it has no kind; only", False),
-        ("", "it has no kind; only", False),
         ("name: ../x\nkind: platform", "'../x' is no name", True),
         ("name: [a, [b]]\nkind: platform", "nothing nested", True),
         ("kind: platform\nkind: platform", "stands in line 1 and again in line 2", True),

@@ -259,6 +259,24 @@ def test_consent_that_everybody_could_have_written_is_none(tmp_path):
     assert any("everybody on this machine may write to it" in idle.reason for idle in found.idle)
 
 
+def test_S45_all_may_be_allowed_at_once_but_not_by_a_file_that_everybody_may_write_to(tmp_path):
+    command = program(tmp_path, "")
+    config = tmp_path / "config.yaml"
+    config.write_text(f"hooks_auto_accept: true\n{config.read_text()}")
+    assert one(shelf(tmp_path).look()).name == f"x:y {command}"
+    config.chmod(0o666)
+    found = shelf(tmp_path).look()
+    assert not found.hooks
+    because, not_allowed = found.idle
+    assert because.reason.endswith("does not count")
+    assert not_allowed.reason == NOT_ALLOWED
+    config.chmod(0o644)
+    config.write_text(config.read_text().replace("true", "perhaps", 1))
+    found = shelf(tmp_path).look()
+    assert not found.hooks
+    assert f"{config}, line 1: hooks_auto_accept: true or false" in found.idle[0].reason
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [("import sys; sys.exit('went wrong')", "exit code 1: went wrong"), ("1/0", "ZeroDivisionError")],
@@ -317,7 +335,7 @@ REGISTERS = "def register(ctx):\n    ctx.register_hook('x:y', lambda e, c: e.upp
 async def test_a_plug_in_registers_hooks_and_need_bring_no_platform(tmp_path):
     plug_in(tmp_path, REGISTERS)
     registry = PlatformRegistry()
-    (hook,) = shelf(tmp_path, discover(tmp_path, registry)).look().hooks
+    (hook,) = shelf(tmp_path, discover(tmp_path, registry).hooks).look().hooks
     assert (hook.name, hook.timeout_s, await hook.call("x:y", {})) == ("extra:x:y", 3.0, "X:Y")
     assert not registry.all_entries()
 
@@ -335,7 +353,8 @@ async def test_a_plug_in_registers_hooks_and_need_bring_no_platform(tmp_path):
 def test_a_plug_in_of_hooks_that_is_of_no_use_is_no_platform_that_is_unavailable(source, tmp_path, caplog):
     plug_in(tmp_path, source)
     registry = PlatformRegistry()
-    assert discover(tmp_path, registry) == ()
+    (row,) = discover(tmp_path, registry).plugins
+    assert (row.state, row.platform) == ("unavailable", False)
     assert not registry.all_entries()
     assert "plug-in extra is not used" in caplog.text
 
