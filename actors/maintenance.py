@@ -1,8 +1,4 @@
-"""Background upkeep, one small actor each.
-
-journal   supervision events into the store; the tree onto disk, for `hermes tree` after a crash
-pruner    what has outlived its purpose: dedupe keys, browser sessions, copies of files that were sent
-"""
+"""The journal: supervision events into the store; the tree onto disk, for `hermes tree` after a crash."""
 
 import json
 import logging
@@ -25,10 +21,6 @@ log = logging.getLogger(__name__)
 Message = Stop | Down
 
 JOURNAL_S = 1.0
-PRUNE_S = 3600.0
-DEDUPE_KEPT_S = 8 * 86_400.0
-"""A day more than the week in which a platform may deliver an event again."""
-
 TREE_SHARE = 0.05
 """How much of the time may go into keeping the tree; one of 10,000 actors is not written every second."""
 
@@ -87,16 +79,3 @@ def _post(services: Services, events: EventQueue) -> None:
     )
     events.waiting.clear()
     services.store.post(ops.LogEvents(batch))
-
-
-async def pruner(ctx: Context[Message], services: Services) -> None:
-    """Delete what nobody will ask for again, at the start and every hour."""
-    ctx.ready()
-    while True:
-        now = services.clock.wall()
-        services.store.post(ops.Prune(now - DEDUPE_KEPT_S, now))
-        platforms = services.adapters.platforms.items()
-        await services.outgoing.sweep(frozenset(name for name, one in platforms if one.history))
-        with trio.move_on_after(PRUNE_S):
-            await ctx.stopping()
-            return
