@@ -17,13 +17,12 @@ import trio
 
 from actors.ports.files import HomeFiles
 from actors.ports.internal import internal
+from actors.ports.jobs import place_of, wanted_of
 from actors.ports.services import Services
 from hermes.cron import words
 from hermes.cron.job import BadJob, Job, run_name, stretch_id
-from hermes.delivery.job_targets import targets
 from hermes.delivery.results import Result
 from hermes.delivery.silence import is_marker
-from hermes.delivery.targets import Place
 from hermes.ops.cron_files import Kept, keep_output, last_answer
 from hermes.ops.processes import Finished
 from hermes.store import cron as reads
@@ -92,6 +91,19 @@ async def run(ctx: Context[None], services: Services, files: HomeFiles, order: O
     order.reports.append(await firing.tell(said))
 
 
+async def tell_undelivered(services: Services, job: Job, due_at: float, error: str) -> None:
+    """Tell the failure target, if there is one, that the words of a run did not arrive; once, however often."""
+    if not job.failure_target:
+        return
+    text = texts.CRON_NOT_DELIVERED.format(name=job.name, error=error)
+    name = f"{run_name(job.id, due_at)}:undelivered"
+    try:
+        wanted = await wanted_of(services.router, (job.failure_target,), place_of(job))
+        await services.router.deliver(text, wanted, name=name, job_id=job.id, by_person=True)
+    except GatewayError as wrong:
+        log.warning("job %s: its failure target was not told: %s", job.id, wrong)
+
+
 async def halt(services: Services, job: Job) -> None:
     """End what the agent does for a job, if anything."""
     key = services.people.session_key(_origin(job))
@@ -142,6 +154,8 @@ class _Firing:
             log.warning("job %s: %s", job.id, fault)
         posted, wrong = ((), "") if end == "silent" else await self._hand_over(said)
         state: DeliveryState = "pending" if posted else "failed" if wrong else "none"
+        if state == "failed":
+            await tell_undelivered(services, job, self._run.due_at, wrong)
         now = services.clock.wall()
         await services.store.write(
             EndRun(self._run.run_id, end, now, said.error or fault, state, wrong, posted, output)
@@ -163,14 +177,14 @@ class _Firing:
         job, services = self._job, self._services
         deliver = (job.failure_target,) if said.error and job.failure_target else job.deliver
         origin = place_of(job)
-        wanted = targets(deliver, origin, await services.router.homes())
+        wanted = await wanted_of(services.router, deliver, origin)
         if not wanted:
             return []
         text = said.text
         if said.error:
             text = words.failed(job.name, said.error)
         elif job.kind == "agent" and services.config.cron.wrap_response:
-            text = words.wrapped(job.name, job.id, said.text)
+            text = words.wrapped(job, said.text)
         return await services.router.deliver(
             text,
             wanted,
@@ -180,6 +194,7 @@ class _Firing:
             mirror="user" if job.mirror else None,
             origin=origin,
             by_person=True,
+            with_files=job.kind != "message" and not said.error,
         )
 
     async def _script(self) -> Finished:
@@ -237,12 +252,6 @@ class _Firing:
             name: await self._files.run(last_answer, path, words.CONTEXT_CHARACTERS)
             for name, path in paths.items()
         }
-
-
-def place_of(job: Job) -> Place | None:
-    """The chat in which the job was made."""
-    home = job.origin
-    return None if home is None else Place(home.platform, home.account, home.chat_id, home.thread_id)
 
 
 def _origin(job: Job) -> Origin:

@@ -11,15 +11,12 @@ from collections.abc import Mapping, Sequence
 
 import trio
 
-from actors.firing import Report, place_of
+from actors.firing import Report, tell_undelivered
 from actors.ports.services import Services
-from hermes.cron.job import Job, run_name
-from hermes.delivery.job_targets import targets
+from hermes.cron.job import Job
 from hermes.store import cron as reads
 from hermes.store.cron_ops import DeliveryState, SettleDelivery
 from hermes.store.sends import DeliveryStatus, delivery_statuses
-from hermes.types import texts
-from hermes.types.errors import GatewayError
 
 log = logging.getLogger(__name__)
 
@@ -70,19 +67,9 @@ class Receipts:
         arrived = all(status is not None and status.delivered for status in statuses)
         state: DeliveryState = "failed" if error else "delivered" if arrived else "stored"
         # The word first: its name makes it one, and after the commit nobody would think of it any more.
-        if error and job is not None and job.failure_target:
-            await self._tell(job, one.due_at, error)
+        if error and job is not None:
+            await tell_undelivered(self._services, job, one.due_at, error)
         if not await self._services.store.write(SettleDelivery(one.run_id, state, error)) or not error:
             return []
         log.warning("job %s: what it had to say did not arrive: %s", one.job_id, error)
         return [Report(one.job_id, self._services.clock.wall(), None, error)]
-
-    async def _tell(self, job: Job, due_at: float, error: str) -> None:
-        router = self._services.router
-        wanted = targets((job.failure_target,), place_of(job), await router.homes())
-        text = texts.CRON_NOT_DELIVERED.format(name=job.name, error=error)
-        name = f"{run_name(job.id, due_at)}:undelivered"
-        try:
-            await router.deliver(text, wanted, name=name, job_id=job.id, by_person=True)
-        except GatewayError as wrong:
-            log.warning("job %s: its failure target was not told: %s", job.id, wrong)

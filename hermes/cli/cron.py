@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def remove(job: str, home: Path, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        click.echo(plain(f"{answer['job']['id']}  {answer['job']['name']}  is removed"))
+        click.echo(plain(f"{answer['job']['id']}  {answer['job']['name'] or ''}".rstrip() + "  is removed"))
 
 
 @cron.command()
@@ -182,12 +183,21 @@ def status(home: Path, as_json: bool) -> None:
     """Show how many jobs there are, which is next, and what does not run."""
     from hermes.ops import cron_files
     from hermes.store import cron as reads
+    from hermes.store.direct import NO_DATABASE
+    from hermes.types.errors import GatewayError
 
-    def directly(reader: Any) -> Mapping[str, Any]:
-        book = cron_files.look(home, _zone(home), None)
-        return cron_files.status(book or cron_files.Book({}), reads.counts(reader))
+    def directly(counts: Mapping[str, int]) -> Mapping[str, Any]:
+        book = cron_files.look(home, _zone(home))
+        return cron_files.status(book or cron_files.NOTHING, counts)
 
-    answer = ask_or_read(home, "cron_status", {}, directly, timeout_s=ASK_S)
+    try:
+        answer = ask_or_read(
+            home, "cron_status", {}, lambda reader: directly(reads.counts(reader)), timeout_s=ASK_S
+        )
+    except GatewayError as wrong:
+        if wrong.failure.code != NO_DATABASE:
+            raise
+        answer = directly({})  # there are jobs before anything has run
     if as_json:
         print_json(answer)
         return
@@ -205,17 +215,33 @@ def status(home: Path, as_json: bool) -> None:
 def lines(one: Mapping[str, Any]) -> Iterator[str]:
     """A job: what it is, and below it what is wrong with it."""
     state = one["state"] or ("scheduled" if one["enabled"] else "paused")
-    due = f"  next {one['next_run_at']}" if one["next_run_at"] and state == "scheduled" else ""
-    last = f"  last {one['last_status']} {one['last_run_at']}" if one["last_run_at"] else ""
-    yield f"{one['id']}  {state:9}  {one['schedule'] or '?':20}  {one['name']}{due}{last}"
-    for words in (one["fault"], one["last_error"], one["last_delivery_error"]):
+    state = "unusable" if one["fault"] else state
+    due = f"  next {_moment(one['next_run_at'])}" if one["next_run_at"] and state == "scheduled" else ""
+    last = f"  last {one['last_status']} {_moment(one['last_run_at'])}" if one["last_run_at"] else ""
+    yield f"{one['id']}  {state:9}  {one['schedule'] or '?':20}  {one['name'] or ''}{due}{last}"
+    ignored = ", ".join(f"{key} {value}" for key, value in one["not_followed"].items())
+    for words in (
+        one["fault"],
+        one["last_error"],
+        one["last_delivery_error"],
+        f"kept, and not followed here: {ignored}" if ignored else "",
+    ):
         if words:
             yield f"    {words}"
 
 
+def _moment(written: object) -> str:
+    """A moment of the file, which is in the job's own zone, as all others on the command line."""
+    try:
+        return local_time(datetime.fromisoformat(str(written)).timestamp())
+    except ValueError:  # as somebody has written it: what is wrong with the job is said below it
+        return str(written)
+
+
 def line(one: Mapping[str, Any]) -> str:
     """A run on one line."""
-    words = "; ".join(part for part in (one["error"], one["delivery_error"]) if part)
+    underway = [f"{part['state']}: {part['failure']}" for part in one["underway"] if part["failure"]]
+    words = "; ".join(part for part in (one["error"], one["delivery_error"], *underway) if part)
     told = "" if one["delivery_state"] == "none" else f", {one['delivery_state']}"
     by_hand = "  by hand" if one["by_hand"] else ""
     return f"{local_time(one['due_at'])}  {one['job_id']}  {one['name']}  {one['run_state']}{told}{by_hand}  {words}".rstrip()

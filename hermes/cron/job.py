@@ -4,7 +4,8 @@
                                         ◀─ made, paused, resumed, advanced, reported: fields to be written over its own
 
 Keys of ours beside the original's: ``message`` (said as it stands, by no agent), ``tz``, ``misfire``, ``overlap``,
-``jitter_s``, ``deadline_s`` and ``failure_target``.
+``jitter_s``, ``deadline_s``, ``failure_target``, ``number`` (which of its author's jobs it is, if it was made in a chat), and in
+``origin`` what tells one chat from another.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from hermes.cron.schedule import (
 )
 from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import SessionId
-from hermes.types.origin import DEFAULT_ACCOUNT
+from hermes.types.origin import DEFAULT_ACCOUNT, ChatType
 
 Overlap = Literal["skip", "queue", "cancel"]
 Kind = Literal["agent", "message", "script"]
@@ -41,6 +42,9 @@ MOST_CHARACTERS = 100_000
 DEADLINE_S = 3_600.0
 MOST_DEADLINE_S = 86_400.0
 MOST_JITTER_S = 3_600.0
+
+NOT_FOLLOWED = ("skills", "skill", "model", "provider", "base_url", "workdir", "enabled_toolsets")
+"""What the original's agent goes by and ours does not; it is kept."""
 
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _STOPS_US = re.compile(r"\bhermes\s+(?:gateway\s+)?(?:stop|restart)\b", re.IGNORECASE)
@@ -62,6 +66,8 @@ class Home:
     chat_id: str
     thread_id: str | None = None
     user_id: str | None = None
+    chat_type: ChatType = "dm"
+    parent_chat_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,8 @@ class Job:
     deadline_s: float = DEADLINE_S
     mirror: bool = False
     """Its answers are known to the conversations of the chats they go to."""
+    number: int | None = None
+    """Which of its author's jobs it is, if it was made in a chat."""
 
     @property
     def left(self) -> int | None:
@@ -150,7 +158,7 @@ def read(entry: Mapping[str, Any], zone: tzinfo) -> Job:
         message=message,
         script=script,
         deliver=_texts(entry, "deliver"),
-        origin=_origin(entry.get("origin")),
+        origin=origin_of(entry),
         failure_target=_text(entry, "failure_target"),
         context_from=_texts(entry, "context_from"),
         times=1 if isinstance(schedule, Once) else times or None,
@@ -160,6 +168,7 @@ def read(entry: Mapping[str, Any], zone: tzinfo) -> Job:
         jitter_s=_number(entry, "jitter_s", 0.0, MOST_JITTER_S),
         deadline_s=_number(entry, "deadline_s", DEADLINE_S, MOST_DEADLINE_S) or DEADLINE_S,
         mirror=entry.get("attach_to_session") is True,
+        number=_count(entry, "number") or None,
     )
 
 
@@ -228,13 +237,23 @@ def _moment(entry: Mapping[str, Any], key: str, zone: tzinfo) -> float | None:
     return instant(value, zone)
 
 
-def _origin(written: object) -> Home | None:
-    """Ids may be numbers there; what names no chat is no origin."""
+def origin_of(entry: Mapping[str, Any]) -> Home | None:
+    """The chat in which it was made. Ids may be numbers there; what names no chat is no origin."""
+    written = entry.get("origin")
     if not isinstance(written, dict) or not written.get("platform") or not written.get("chat_id"):
         return None
-    ids = {key: None if written.get(key) is None else str(written[key]) for key in ("thread_id", "user_id")}
-    account = written.get("account") or DEFAULT_ACCOUNT
-    return Home(str(written["platform"]).lower(), str(account), str(written["chat_id"]), **ids)
+    names = ("thread_id", "user_id", "parent_chat_id")
+    thread_id, user_id, parent = (None if written.get(key) is None else str(written[key]) for key in names)
+    account, kind = written.get("account") or DEFAULT_ACCOUNT, written.get("chat_type")
+    return Home(
+        platform=str(written["platform"]).lower(),
+        account=str(account),
+        chat_id=str(written["chat_id"]),
+        thread_id=thread_id,
+        user_id=user_id,
+        chat_type=cast("ChatType", kind) if kind in get_args(ChatType) else "dm",
+        parent_chat_id=parent,
+    )
 
 
 # --- making and changing -------------------------------------------------------------------------------------------------------
@@ -356,8 +375,13 @@ def _written_origin(origin: Home | None) -> dict[str, Any] | None:
     if origin is None:
         return None
     written = {"platform": origin.platform, "chat_id": origin.chat_id, "thread_id": origin.thread_id}
-    written |= {} if origin.account == DEFAULT_ACCOUNT else {"account": origin.account}
-    return written | ({} if origin.user_id is None else {"user_id": origin.user_id})
+    ours = {
+        "account": None if origin.account == DEFAULT_ACCOUNT else origin.account,
+        "user_id": origin.user_id,
+        "chat_type": None if origin.chat_type == "dm" else origin.chat_type,
+        "parent_chat_id": origin.parent_chat_id,
+    }
+    return written | {key: value for key, value in ours.items() if value is not None}
 
 
 # --- names ---------------------------------------------------------------------------------------------------------------------

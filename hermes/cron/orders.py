@@ -10,14 +10,31 @@ from datetime import tzinfo
 from functools import partial
 from typing import Any
 
-from hermes.cron.job import BadJob, Entry, Home, Wish, changed, made, paused, read, resumed
-from hermes.cron.schedule import parse, zone_named
+from hermes.cron.job import (
+    NOT_FOLLOWED,
+    BadJob,
+    Entry,
+    Home,
+    Wish,
+    changed,
+    made,
+    origin_of,
+    paused,
+    read,
+    resumed,
+)
+from hermes.cron.schedule import Once, parse, zone_named
 from hermes.types.errors import GatewayError
 
 Order = Callable[[list[Any]], Mapping[str, Any]]
 """Changes the entries in place, and returns the document of the job."""
 
 MOST_JOBS = 1_000
+
+
+class NoSuchJob(BadJob):
+    """Nobody among those asked is called so."""
+
 
 _TEXTS = ("prompt", "message", "script", "name", "deliver", "tz", "misfire", "overlap", "failure_target")
 _NUMBERS = ("jitter_s", "deadline_s")
@@ -36,6 +53,7 @@ _DOCUMENT = (
     "last_delivery_error",
     "deliver",
     "repeat",
+    "number",
 )
 
 
@@ -107,7 +125,7 @@ def remove(entries: list[Any], name: str, zone: tzinfo) -> Mapping[str, Any]:
 
 
 def place(entries: list[Any], name: str) -> int:
-    """Where the job of that id is, or else of that name. Raises ``BadJob`` for none, and for a name of several."""
+    """Where the job of that id is, or else of that name. Raises ``NoSuchJob``, and ``BadJob`` for a name of several."""
     found = [at for at, one in enumerate(entries) if isinstance(one, dict) and one.get("id") == name]
     found = found[:1] or [
         at
@@ -115,20 +133,31 @@ def place(entries: list[Any], name: str) -> int:
         if isinstance(one, dict) and str(one.get("name", "")).casefold() == name.casefold()
     ]
     if not found:
-        raise BadJob(f"there is no job {name!r:.80}; `hermes cron list` shows those there are")
+        raise NoSuchJob(f"there is no job {name!r:.80}; the list of jobs shows those there are")
     if len(found) > 1:
         raise BadJob(f"{len(found)} jobs are called {name!r:.80}; say its id")
     return found[0]
 
 
 def document(entry: Entry, zone: tzinfo) -> Mapping[str, Any]:
-    """The job as the command line prints it; ``fault`` says why it does not run."""
-    shown = {key: entry.get(key) for key in _DOCUMENT}
+    """The job as the command line prints it; ``fault`` says why it does not run, and ``owner`` in which chat it was made.
+    ``not_followed``: what it asks for and nobody here goes by.
+    """
+    shown = {key: entry.get(key) for key in _DOCUMENT} | {"enabled": entry.get("enabled", True)}
+    home = origin_of(entry)
+    shown["owner"] = None if home is None else f"{home.platform}:{home.user_id or home.chat_id}"
+    shown["not_followed"] = {key: entry[key] for key in NOT_FOLLOWED if entry.get(key)}
     try:
         job = read(entry, zone)
     except GatewayError as wrong:
-        return shown | {"kind": None, "schedule": None, "fault": wrong.failure.detail}
-    return shown | {"kind": job.kind, "schedule": job.schedule.display, "tz": str(job.zone), "fault": None}
+        return shown | {"kind": None, "schedule": None, "once": False, "fault": wrong.failure.detail}
+    return shown | {
+        "kind": job.kind,
+        "schedule": job.schedule.display,
+        "once": isinstance(job.schedule, Once),
+        "tz": str(job.zone),
+        "fault": None,
+    }
 
 
 def _put(entries: list[Any], name: str, change: Callable[[Entry], Entry], zone: tzinfo) -> Mapping[str, Any]:

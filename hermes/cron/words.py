@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 
+from hermes.cron.job import Job
 from hermes.types import texts
 
 FAILURE_CHARACTERS = 180
@@ -24,9 +25,11 @@ def is_silent(text: str) -> bool:
     )
 
 
-def wrapped(name: str, job_id: str, text: str) -> str:
-    """The answer of a job, and whose it is."""
-    return texts.CRON_ANSWER.format(name=_line(name), id=job_id, text=text)
+def wrapped(job: Job, text: str) -> str:
+    """The answer of a job, whose it is, and how it is stopped by those who read this: its author, or else the operator."""
+    mine = job.number is not None and job.deliver == ("origin",)
+    way = f"/remind cancel {job.number}" if mine else f"hermes cron pause {job.id}"
+    return texts.CRON_ANSWER.format(name=_line(job.name), way=way, text=text)
 
 
 def failed(name: str, error: str) -> str:

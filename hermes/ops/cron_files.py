@@ -2,9 +2,10 @@
 
     look  ─▶ Book, if the file is another than before        change ─ lock ─▶ read ─▶ entries ─▶ write, synced, at once
 
-Whoever writes holds ``cron/.jobs.lock`` (flock), as the original does. What a file holds that we do not understand is kept:
-keys, entries, their order, a list without anything around it. One that cannot be read is never written over.
-Answers are kept in ``cron/output/<job>/<Y-m-d_H-M-S>.md``.
+Of a file that is still the one we know nothing is read again, and of one that is written anew only the entries that are
+others are put into words: most of what a busy day costs. Whoever writes holds ``cron/.jobs.lock`` (flock), as the original
+does. What a file holds that we do not understand is kept: keys, entries, their order, a list without anything around it. One
+that cannot be read is never written over. Answers are kept in ``cron/output/<job>/<Y-m-d_H-M-S>.md``.
 """
 
 import contextlib
@@ -13,8 +14,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,17 +37,36 @@ _STAMP = "%Y-%m-%d_%H-%M-%S"
 Stamp = tuple[int, int, int] | None
 T = TypeVar("T")
 
+_Document = tuple[list[Any], Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry, never changed in place: as it stands in the file, and the job that it is or the fault that makes it none."""
+
+    entry: Any
+    text: str
+    job: Job | None
+    fault: str
+
 
 @dataclass(frozen=True, slots=True)
 class Book:
     """What the file holds: the jobs that are understood, by id, and what is wrong with the others. ``stamp`` tells this
-    version of the file from others. ``unreadable`` says why, if it is; then nothing is known of the jobs.
+    version of the file from others. ``unreadable`` says why, if it is; then nothing is known of the jobs. ``lines`` are all
+    entries, in their order, and ``around`` is what stands about them; None: nothing, the file is a list.
     """
 
-    jobs: dict[str, Job]
+    jobs: Mapping[str, Job]
     faults: tuple[str, ...] = ()
     stamp: Stamp = None
     unreadable: str = ""
+    lines: tuple[Line, ...] = ()
+    around: Mapping[str, Any] | None = None
+
+
+NOTHING = Book({}, around={"jobs": ()})
+"""A home in which there are no jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +93,18 @@ def zone_for(name: str) -> tzinfo:
     return UTC
 
 
-def look(home: Path, zone: tzinfo, seen: Stamp) -> Book | None:
-    """The jobs of ``home``; None if the file is still the one of stamp ``seen``. Blocks on the disk, and raises nothing."""
-    path = home / DIRECTORY / JOBS
-    stamp = _stamp(path)
-    if stamp is not None and stamp == seen:
-        return None
-    nothing: Any = []
-    document, faults = read_json(path, _document, nothing)
-    return Book({}, stamp=stamp, unreadable=faults[0]) if document is None else _book(document, zone, stamp)
+def look(home: Path, zone: tzinfo, seen: Book = NOTHING) -> Book | None:
+    """The jobs of ``home``; None if the file is still the one of ``seen``. Blocks on the disk, and raises nothing."""
+    stamp = _stamp(home / DIRECTORY / JOBS)
+    return None if stamp is not None and stamp == seen.stamp else _read(home, zone, seen, stamp)
 
 
-def change(home: Path, zone: tzinfo, now: float, edit: Callable[[list[Any]], T]) -> tuple[T, Book]:
+def change(
+    home: Path, zone: tzinfo, now: float, edit: Callable[[list[Any]], T], seen: Book = NOTHING
+) -> tuple[T, Book]:
     """Have ``edit`` put other entries in the place of some, under the lock, and write them down if it has. What it returns, and
-    the jobs as they are now. ``edit`` changes the list, and no entry that is in it.
+    the jobs as they are now. ``edit`` changes the list, and no entry that is in it. ``seen`` is what the caller knows of the
+    file.
 
     Blocks on the disk. Raises ``BadJob`` where the file cannot be read or locked, ``OSError`` where it cannot be written, and
     what ``edit`` raises; then nothing is changed.
@@ -94,18 +112,18 @@ def change(home: Path, zone: tzinfo, now: float, edit: Callable[[list[Any]], T])
     path = home / DIRECTORY / JOBS
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with _locked(path.parent / LOCK):
-        nothing: Any = {"jobs": []}
-        document, faults = read_json(path, _document, nothing)
-        if faults:
-            raise BadJob(f"{faults[0]}; it is left as it is, and no job can be changed")
-        entries = _entries(document)
-        before = list(entries)
+        book = look(home, zone, seen) or seen
+        if book.unreadable:
+            raise BadJob(f"{book.unreadable}; it is left as it is, and no job can be changed")
+        before = [line.entry for line in book.lines]
+        entries = list(before)
         result = edit(entries)
-        if entries != before:
-            if isinstance(document, dict):
-                document["updated_at"] = iso(now, zone)
-            write_durable(path, json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "replace"))
-        return result, _book(document, zone, _stamp(path))
+        if entries == before:
+            return result, book
+        around = None if book.around is None else {**book.around, "updated_at": iso(now, zone)}
+        book = _book(entries, around, zone, book)
+        write_durable(path, _written(book).encode("utf-8", "replace"))
+        return result, replace(book, stamp=_stamp(path))
 
 
 def entry_of(entries: list[Any], job_id: str) -> int:
@@ -113,16 +131,15 @@ def entry_of(entries: list[Any], job_id: str) -> int:
     for place, entry in enumerate(entries):
         if isinstance(entry, dict) and entry.get("id") == job_id:
             return place
-    raise BadJob(f"there is no job {job_id!r:.80}; `hermes cron list` shows those there are")
+    raise BadJob(f"there is no job {job_id!r:.80}")
 
 
 def entries_in(home: Path) -> list[Entry]:
     """All entries as they are written. Blocks on the disk. Raises ``BadJob`` where they cannot be read."""
-    nothing: Any = []
-    document, faults = read_json(home / DIRECTORY / JOBS, _document, nothing)
-    if faults:
-        raise BadJob(faults[0])
-    return [one for one in _entries(document) if isinstance(one, dict)]
+    book = _read(home, UTC, NOTHING, None)
+    if book.unreadable:
+        raise BadJob(book.unreadable)
+    return [line.entry for line in book.lines if isinstance(line.entry, dict)]
 
 
 def status(book: Book, counts: Mapping[str, int]) -> Mapping[str, Any]:
@@ -144,10 +161,10 @@ def keep_output(home: Path, job: Job, run: Kept, text: str) -> str:
     """Keep what a run has said; returns the path. Beyond ``OUTPUTS_KEPT`` the oldest of the job go. The same run has one file,
     however often it is kept. Blocks on the disk. Raises ``OSError``.
     """
-    directory = home / DIRECTORY
-    for name in (None, OUTPUT, job.id):
-        directory = directory / name if name else directory
-        directory.mkdir(mode=0o700, exist_ok=True)
+    directory = home / DIRECTORY / OUTPUT / job.id
+    if not directory.is_dir():
+        for one in (directory.parent.parent, directory.parent, directory):
+            one.mkdir(mode=0o700, exist_ok=True)
     title = " ".join(job.name.split())
     facts = {
         "Job ID": job.id,
@@ -162,8 +179,8 @@ def keep_output(home: Path, job: Job, run: Kept, text: str) -> str:
     path = directory / f"{datetime.fromtimestamp(run.due_at, job.zone):{_STAMP}}.md"
     with open(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
         file.write(page.encode("utf-8", "replace"))
-    for old in sorted(one for one in directory.iterdir() if one.suffix == ".md")[:-OUTPUTS_KEPT]:
-        old.unlink(missing_ok=True)
+    for old in sorted(name for name in os.listdir(directory) if name.endswith(".md"))[:-OUTPUTS_KEPT]:
+        (directory / old).unlink(missing_ok=True)
     return str(path)
 
 
@@ -181,35 +198,74 @@ def last_answer(home: Path, path: str, most: int) -> str:
         return ""
 
 
-def _document(written: object) -> Any:
-    if isinstance(written, dict) and isinstance(written.get("jobs", []), list):
-        written.setdefault("jobs", [])
-        return written
-    if isinstance(written, list):
-        return written
-    raise ValueError("it holds no list of jobs")
+def _read(home: Path, zone: tzinfo, seen: Book, stamp: Stamp) -> Book:
+    nothing: _Document = ([], NOTHING.around)
+    document, faults = read_json(home / DIRECTORY / JOBS, _document, nothing)
+    if document is None:
+        return Book({}, stamp=stamp, unreadable=faults[0])
+    entries, around = document
+    return replace(_book(entries, around, zone, seen), stamp=stamp)
 
 
-def _entries(document: Any) -> list[Any]:
-    found: list[Any] = document["jobs"] if isinstance(document, dict) else document
-    return found
+def _document(written: object) -> _Document:
+    """The entries, and what stands around them; there, nothing stands for the entries."""
+    match written:
+        case {"jobs": list(entries)}:
+            return entries, {**written, "jobs": ()}  # type: ignore[dict-item]
+        case dict() if "jobs" not in written:
+            return [], {**written, "jobs": ()}
+        case list():
+            return written, None
+        case _:
+            raise ValueError("it holds no list of jobs")
 
 
-def _book(document: Any, zone: tzinfo, stamp: Stamp) -> Book:
+def _book(entries: list[Any], around: Mapping[str, Any] | None, zone: tzinfo, seen: Book) -> Book:
+    """``seen`` is the book before it: what has not changed since is known."""
+    known = {id(line.entry): line for line in seen.lines if line.job is not None}
+    lines: list[Line] = []
     jobs: dict[str, Job] = {}
-    faults: list[str] = []
-    for place, entry in enumerate(_entries(document), 1):
-        try:
-            if not isinstance(entry, dict):
-                raise BadJob("it is no job")
-            job = read(entry, zone)
-            if job.id in jobs:
-                raise BadJob(f"another job before it has the id {job.id}")
-            jobs[job.id] = job
-        except GatewayError as wrong:
-            name = entry.get("id") if isinstance(entry, dict) else None
-            faults.append(f"job {name or place!r} of {JOBS} does not run: {wrong.failure.detail}")
-    return Book(jobs, tuple(faults), stamp)
+    for place, entry in enumerate(entries, 1):
+        line = known.get(id(entry)) or _line(entry, place, zone)
+        if line.job is not None and line.job.id in jobs:
+            name = line.job.id
+            line = Line(entry, line.text, None, _fault(name, f"another job before it has the id {name}"))
+        if line.job is not None:
+            jobs[line.job.id] = line.job
+        lines.append(line)
+    return Book(jobs, tuple(line.fault for line in lines if line.fault), lines=tuple(lines), around=around)
+
+
+def _line(entry: Any, place: int, zone: tzinfo) -> Line:
+    text = _json(entry)
+    if not isinstance(entry, dict):
+        return Line(entry, text, None, _fault(place, "it is no job"))
+    try:
+        return Line(entry, text, read(entry, zone), "")
+    except GatewayError as wrong:
+        return Line(entry, text, None, _fault(entry.get("id") or place, wrong.failure.detail))
+
+
+def _fault(name: object, words: str) -> str:
+    return f"job {name!r} of {JOBS} does not run: {words}"
+
+
+def _written(book: Book) -> str:
+    """As ``json.dumps(…, indent=2)`` writes it, to the byte."""
+    entries = _block("[]", (line.text for line in book.lines))
+    if book.around is None:
+        return entries
+    parts = {key: entries if key == "jobs" else _json(value) for key, value in book.around.items()}
+    return _block("{}", (f"{_json(key)}: {text}" for key, text in parts.items()))
+
+
+def _block(ends: str, parts: Iterable[str]) -> str:
+    inside = ",\n".join(parts).replace("\n", "\n  ")  # within its texts JSON has no line ends
+    return f"{ends[0]}\n  {inside}\n{ends[1]}" if inside else ends
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _stamp(path: Path) -> Stamp:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hermes.store.port import Reader
+from hermes.store.sends import delivery_statuses
 from hermes.types.ids import SessionKey
 
 _RUN = (
@@ -47,12 +48,22 @@ class Asked:
 
 
 def runs(reader: Reader, job_id: str | None, limit: int) -> Sequence[Mapping[str, Any]]:
-    """The newest runs, newest first."""
+    """The newest runs, newest first. ``underway``: how each message that has no end yet stands in the outbox."""
     rows = reader.execute(
         f"SELECT {_RUN} FROM cron_runs WHERE ?1 IS NULL OR job_id = ?1 ORDER BY run_id DESC LIMIT ?2",
         (job_id, limit),
     )
-    return [_document(row) for row in rows]
+    found = [_document(row) for row in rows]
+    pending = [name for one in found if one["delivery_state"] == "pending" for name in one["deliveries"]]
+    open_now = {
+        str(one.delivery_id): {"state": one.state, "failure": one.failure}
+        for one in delivery_statuses(reader, pending)
+        if not one.ended
+    }
+    return [
+        one | {"underway": [open_now[name] for name in one["deliveries"] if name in open_now]}
+        for one in found
+    ]
 
 
 def counts(reader: Reader) -> Mapping[str, int]:
@@ -109,6 +120,6 @@ def asked(reader: Reader, row_id: int, session_key: SessionKey) -> Asked:
     return Asked(state, rule or "", role, text)
 
 
-def _document(row: Sequence[Any]) -> Mapping[str, Any]:
+def _document(row: Sequence[Any]) -> dict[str, Any]:
     document = dict(zip(_COLUMNS, row, strict=True))
     return document | {"by_hand": bool(document["by_hand"]), "deliveries": json.loads(document["deliveries"])}

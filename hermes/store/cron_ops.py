@@ -50,6 +50,14 @@ class Claim(Op[Claimed]):
 
 
 @dataclass(frozen=True, slots=True)
+class Claims(Op[tuple[Claimed, ...]]):
+    """Claims of several jobs in one commit; the result has the order of ``claims``."""
+
+    rank: ClassVar[int] = 60
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseClaims(Op[tuple[CronRun, ...]]):
     """Runs that nobody carries out any more are ``interrupted``; returns them, oldest first."""
 

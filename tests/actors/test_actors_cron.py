@@ -179,11 +179,12 @@ async def test_AC24_while_the_platform_is_away_it_is_pending(open_world, autojum
 async def test_a_target_that_leads_nowhere_is_a_failed_delivery_in_words(
     open_world, autojump_clock, tmp_path
 ):
-    put(tmp_path, job(deliver="nosuch:1", minutes=500))
+    put(tmp_path, job(deliver="nosuch:1", failure_target="fake:ops", minutes=500))
     world = await open_world()
     await trio.sleep(90)
     assert states(world) == ["ok/failed"]
     assert "nosuch" in runs(world)[0]["delivery_error"]
+    assert ["nosuch" in text for text in world.heard("ops")] == [True]
 
 
 async def test_AC35_a_job_that_hangs_delays_no_other_and_ends_by_its_deadline(

@@ -7,12 +7,11 @@ import trio
 from world import World
 
 from actors.ports.cron_desk import CronDesk
-from actors.tree import CRON
 from hermes.types.errors import GatewayError
 
 
 def desk(world: World) -> CronDesk:
-    return CronDesk(world.services, world.files, world.boot.system.registry.ref(CRON))
+    return CronDesk(world.services)
 
 
 async def test_a_job_is_made_listed_changed_run_and_removed(open_world, autojump_clock, tmp_path):

@@ -6,6 +6,7 @@ import sqlite3
 from hermes.store.cron_ops import (
     Claim,
     Claimed,
+    Claims,
     CronRun,
     EndRun,
     Reclaim,
@@ -37,6 +38,11 @@ def claim(connection: sqlite3.Connection, op: Claim) -> Claimed:
             runs.append(CronRun(made[0][0], op.job_id, due_at, 0, op.by_hand))
             total += not op.skipped
     return Claimed(tuple(runs), total)
+
+
+def claim_all(connection: sqlite3.Connection, op: Claims) -> tuple[Claimed, ...]:
+    """One after the other."""
+    return tuple(claim(connection, one) for one in op.claims)
 
 
 def release(connection: sqlite3.Connection, op: ReleaseClaims) -> tuple[CronRun, ...]:

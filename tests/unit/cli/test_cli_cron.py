@@ -1,10 +1,12 @@
 """``hermes cron`` without a gateway: on the file alone."""
 
 import json
+import time
 
 import pytest
 
 from hermes.cli import main
+from hermes.cli.cron import line
 
 
 @pytest.fixture
@@ -33,6 +35,65 @@ def test_a_job_from_its_making_to_its_end(cron, tmp_path):
     assert "Morning" in cron()[1]
     assert cron("remove", "Morning")[0] == 0
     assert "no jobs" in cron("list")[1]
+
+
+def test_what_of_a_job_is_kept_and_not_followed_is_said(cron, tmp_path):
+    cron("create", "@daily", "x")
+    path = tmp_path / "cron" / "jobs.json"
+    document = json.loads(path.read_text())
+    document["jobs"][0] |= {"model": "gpt-9", "workdir": "/srv/x", "skills": []}
+    path.write_text(json.dumps(document))
+    assert "kept, and not followed here: model gpt-9, workdir /srv/x" in cron("list")[1]
+
+
+def test_before_anything_has_run_its_status_tells_of_the_jobs_in_the_terminals_own_time(cron, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        out = cron("create", "2199-05-03T14:00", "x", "--tz", "UTC")[1] + cron("status")[1]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert "next 2199-05-03 10:00:00\n" in out
+    assert out.endswith("1 jobs, 1 of them enabled\nnext: x at 2199-05-03 10:00:00\n")
+
+
+def test_a_moment_that_is_none_is_shown_as_it_is_written(cron, tmp_path):
+    cron("create", "@daily", "x")
+    path = tmp_path / "cron" / "jobs.json"
+    document = json.loads(path.read_text())
+    document["jobs"][0] |= {"last_run_at": "yesterday", "last_status": "ok"}
+    path.write_text(json.dumps(document))
+    assert "last ok yesterday" in cron("list")[1]
+
+
+def test_what_somebody_else_has_written_is_shown_as_it_will_run(cron, tmp_path):
+    (tmp_path / "cron").mkdir()
+    jobs = [
+        {"id": "a", "schedule": {"kind": "cron", "expr": "@daily"}, "prompt": "x"},
+        {"id": "b", "schedule": {"kind": "never"}, "prompt": "x"},
+    ]
+    (tmp_path / "cron" / "jobs.json").write_text(json.dumps({"jobs": jobs}))
+    first, second, why = cron("list")[1].splitlines()
+    assert first.split()[:2] == ["a", "scheduled"]
+    assert second.split() == ["b", "unusable", "?"]
+    assert "its schedule is neither" in why
+    assert cron("remove", "b")[1] == "b  is removed\n"
+
+
+def test_a_run_says_why_its_words_wait():
+    run = {
+        "due_at": 0.0,
+        "job_id": "a",
+        "name": "a",
+        "run_state": "ok",
+        "delivery_state": "pending",
+        "by_hand": False,
+        "error": "",
+        "delivery_error": "",
+        "underway": [{"state": "retry", "failure": "rate_limited"}, {"state": "prepared", "failure": ""}],
+    }
+    assert line(run).endswith("a  a  ok, pending  retry: rate_limited")
 
 
 @pytest.mark.parametrize(

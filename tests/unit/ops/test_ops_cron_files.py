@@ -40,7 +40,7 @@ def pause(entries):
 
 
 def test_a_home_without_jobs_has_none(tmp_path):
-    assert look(tmp_path, UTC, None).jobs == {}
+    assert look(tmp_path, UTC).jobs == {}
 
 
 @pytest.mark.parametrize("document", [{"jobs": [JOB], "theirs": 1}, [JOB]])
@@ -59,15 +59,33 @@ def test_what_is_not_ours_is_kept(home, document, lead):
 
 def test_an_unchanged_file_is_not_written_and_not_read_again(home):
     path = put(home, {"jobs": [JOB]})
-    book = look(home, UTC, None)
+    book = look(home, UTC)
     change(home, UTC, 0.0, lambda entries: None)
     assert path.stat().st_ino == book.stamp[0]
-    assert look(home, UTC, book.stamp) is None
+    assert look(home, UTC, book) is None
+
+
+def test_what_is_known_of_the_file_is_used_and_what_others_write_meanwhile_is_seen(home, monkeypatch):
+    """The bytes are those of ``json.dumps``, and of an entry that stays nothing is read again."""
+    other = JOB | {"id": "b", "name": 'line\u2028end\n"x"'}
+    path = put(home, {"top": [], "jobs": [JOB, other], "deep": {"x": [1]}})
+    book = look(home, UTC)
+    read_again = []
+    monkeypatch.setattr(
+        cron_files, "read", lambda entry, zone: read_again.append(entry["id"]) or read(entry, zone)
+    )
+    _, book = change(home, UTC, 0.0, pause, book)
+    assert read_again == ["a1"]
+    assert path.read_text() == json.dumps(json.loads(path.read_text()), indent=2, ensure_ascii=False)
+
+    put(home, [other])
+    _, book = change(home, UTC, 0.0, lambda entries: entries.clear(), book)
+    assert (read_again, book.jobs, path.read_text()) == (["a1", "b"], {}, "[]")
 
 
 def test_entries_that_are_no_jobs_stay_and_say_why(home):
     path = put(home, {"jobs": [JOB, "nonsense", {"id": "b"}, dict(JOB)]})
-    book = look(home, UTC, None)
+    book = look(home, UTC)
     assert list(book.jobs) == ["a1"]
     assert len(book.faults) == 3
     change(home, UTC, 0.0, pause)
@@ -78,7 +96,7 @@ def test_entries_that_are_no_jobs_stay_and_say_why(home):
 def test_a_damaged_file_is_left_as_it_is(home, data):
     path = home / "cron" / "jobs.json"
     path.write_bytes(data)
-    assert look(home, UTC, None).unreadable.startswith(str(path))
+    assert look(home, UTC).unreadable.startswith(str(path))
     with pytest.raises(BadJob, match="left as it is"):
         change(home, UTC, 0.0, pause)
     assert path.read_bytes() == data
@@ -118,7 +136,7 @@ def test_the_original_homes_keep_their_jobs(home, version):
     path = home / "cron" / "jobs.json"
     path.write_bytes(source.read_bytes())
     before = json.loads(source.read_text("utf-8-sig"))
-    book = look(home, UTC, None)
+    book = look(home, UTC)
     entries = before["jobs"] if isinstance(before, dict) else before
     assert (len(book.jobs), book.faults) == (len(entries), ())
 
