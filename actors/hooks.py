@@ -1,7 +1,7 @@
 """Hooks: local code of the operator's that is told what happens, and asked before a message or a command is decided on.
 
     Happened ─▶ a line of its own for each hook: one call at a time, in order ─▶ handler
-    Dispatch, Command ─▶ a child for each question: the first answer decides ──▶ handler
+    Dispatch, Command, Tool ─▶ a child for each question: the first answer decides ──▶ handler
     watch: looks at the files, and again every few seconds
 
 A handler is foreign code: each call has a deadline, what it raises is logged under its hook's name and counted, and one that
@@ -21,8 +21,10 @@ from hermes.hooks import answers, events, payloads
 from hermes.hooks.payloads import Payload
 from hermes.plugins.hooks import Found, Hook
 from hermes.routing.commands import parse_command
+from hermes.types.errors import in_words
 from hermes.types.events import InboundEvent
-from hermes.types.hooks import Allow, CommandVerdict, Verdict
+from hermes.types.hooks import Allow, Block, CommandVerdict, ToolVerdict, Verdict
+from hermes.types.whole import whole
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
 from supervisors.mailbox import Outcome
@@ -79,6 +81,14 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """Is this call of a tool made? ``payload`` is what is told of it."""
+
+    payload: Payload
+    reply: Reply[ToolVerdict]
+
+
+@dataclass(frozen=True, slots=True)
 class Try:
     """Call whoever hears ``event`` and say how that went."""
 
@@ -87,7 +97,7 @@ class Try:
     reply: Reply[list[dict[str, Any]]]
 
 
-Message = Happened | Dispatch | Command | Try | Stop | Down
+Message = Happened | Dispatch | Command | Tool | Try | Stop | Down
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +111,21 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class _Question(Generic[T]):
-    """One question to all who hear ``event``: ``heed`` makes a verdict of an answer, or None, or raises ``ValueError``."""
+    """One question to all who hear ``event``: ``heed`` makes a verdict of an answer, or None, or raises ``ValueError``. Nobody
+    decides: ``otherwise``; one could not that is to fail closed: ``closed``.
+    """
 
     event: str
     payload: Payload
     heed: Callable[[object], T | None]
     otherwise: T
+    closed: T
     reply: Reply[T]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """In place of an answer; it is counted and logged already."""
 
 
 async def run(ctx: Context[Message], services: Services, port: HookPort, look: Look) -> None:
@@ -133,12 +151,15 @@ class _Desk:
                     self._tell(event, payload)
                 case Dispatch(event, reply):
                     told, verdict = self._seen(event), answers.dispatch_verdict
-                    self._ask(_Question(events.BEFORE_DISPATCH, told, verdict, Allow(), reply))
+                    self._ask(_Question(events.BEFORE_DISPATCH, told, verdict, Allow(), Allow(), reply))
                 case Command(event, name, args, reply):
                     typed = parse_command(event.text)
                     told = payloads.command(event.origin, name, typed.name if typed else name, args)
                     asked = f"{events.COMMAND}:{name}"
-                    self._ask(_Question(asked, told, answers.command_verdict, Allow(), reply))
+                    self._ask(_Question(asked, told, answers.command_verdict, Allow(), Allow(), reply))
+                case Tool(payload, reply):
+                    heed, closed = answers.tool_verdict, Block(answers.UNDECIDED)
+                    self._ask(_Question(events.PRE_TOOL_CALL, payload, heed, Allow(), closed, reply))
                 case Try(event, payload, reply):
                     self._child(_try, self._port, event, payload, reply)
                 case Down() as down:
@@ -149,7 +170,7 @@ class _Desk:
                     assert_never(message)
 
     def _tell(self, event: str, payload: Payload) -> None:
-        for hook in self._port.hearing(event):
+        for hook in self._port.hearing(event, payload):
             if self._line(hook.name).tell_nowait(_Told(hook, event, payload)) is not Outcome.ACCEPTED:
                 self._port.dropped(event, [hook])
 
@@ -163,8 +184,10 @@ class _Desk:
 
     def _ask(self, question: "_Question[T]") -> None:
         if len(self._questions) >= MOST_QUESTIONS:
-            self._port.dropped(question.event, self._port.hearing(question.event))
-            question.reply.send(question.otherwise)
+            hearing = self._port.hearing(question.event, question.payload)
+            self._port.dropped(question.event, hearing)
+            closed = any(hook.fail_closed for hook in hearing)
+            question.reply.send(question.closed if closed else question.otherwise)
             return
         self._child(_answer, self._port, question)
 
@@ -244,15 +267,19 @@ async def _answer(ctx: Context[None], port: HookPort, question: _Question[T]) ->
     """The first that decides. Past the deadline nobody else is asked."""
     ctx.ready()
     event, reply = question.event, question.reply
-    for hook in port.hearing(event):
+    for hook in port.hearing(event, question.payload):
         if trio.current_time() >= reply.deadline:
             return  # whoever asked has left
         answered = await _call(port, hook, event, question.payload, reply.deadline)
-        try:
-            verdict = question.heed(answered)
-        except ValueError as wrong:
-            port.failed(hook, event, str(wrong))
-            continue
+        verdict: T | None = None
+        if not isinstance(answered, _Failed):
+            try:
+                verdict = question.heed(answered)
+            except ValueError as wrong:
+                port.failed(hook, event, str(wrong))
+                answered = _Failed()
+        if isinstance(answered, _Failed) and hook.fail_closed:
+            verdict = question.closed
         if verdict is not None:
             reply.send(verdict)
             return
@@ -264,17 +291,16 @@ async def _try(
 ) -> None:
     ctx.ready()
     outcomes = []
-    for hook in port.hearing(event):
-        began, tally = trio.current_time(), port.tally(hook.name)
-        before = tally.errors + tally.timeouts
+    for hook in port.hearing(event, payload):
+        began = trio.current_time()
         answered = await _call(port, hook, event, payload, reply.deadline)
-        failed = tally.errors + tally.timeouts > before
+        failed = isinstance(answered, _Failed)
         outcomes.append(
             {
                 "hook": hook.name,
                 "ok": not failed,
-                "answer": "" if answered is None else f"{answered!r:.300}",
-                "error": tally.last_error if failed else "",
+                "answer": "" if failed or answered is None else f"{answered!r:.300}",
+                "error": port.tally(hook.name).last_error if failed else "",
                 "seconds": trio.current_time() - began,
             }
         )
@@ -284,16 +310,17 @@ async def _try(
 async def _call(
     port: HookPort, hook: Hook, event: str, payload: Payload, until: float = float("inf")
 ) -> object:
-    """What one handler answers; None if it has none, fails, or is given up at its deadline, or at ``until``."""
+    """What one handler answers; ``_Failed`` if it fails, or is given up at its deadline, or at ``until``."""
     port.tally(hook.name).calls += 1
     began = trio.current_time()
     deadline = min(until, began + hook.timeout_s)
     with trio.move_on_at(deadline) as limit:
         try:
-            return await hook.call(event, payload)
+            return whole(await hook.call(event, payload))
         except Exception as error:
             log.debug("the failure of hook %s", hook.name, exc_info=True)
-            port.failed(hook, event, f"{type(error).__name__}: {error}")
+            port.failed(hook, event, in_words(error))
+            return _Failed()
     if limit.cancelled_caught:
         port.failed(hook, event, f"given up after {trio.current_time() - began:.1f} s", timeout=True)
-    return None
+    return _Failed()

@@ -1,9 +1,10 @@
 """Hooks, for whoever has something to tell or to ask them. Implements ``hermes.types.hooks.Hooks``.
 
     judge ─ before_dispatch · before_command ─▶ HookPort ─ ask ──▶ actors.hooks ─▶ handlers
-    turns, lanes, inbound … ─ happened ──────────┘        └ tell: never waits; what finds no room is dropped and counted
+    tools ─ before_tool ─────────────────────────┤        └ tell: never waits; what finds no room is dropped and counted
+    turns, lanes, inbound … ─ happened ──────────┘
 
-While the actor is away nobody has a say, and what happens is told to nobody.
+While the actor is away nobody has a say, but what is to fail closed is closed, and what happens is told to nobody.
 """
 
 import logging
@@ -13,11 +14,12 @@ from typing import Any, TypeVar
 
 import trio
 
-from hermes.hooks import events
+from hermes.hooks import events, payloads
+from hermes.hooks.answers import UNDECIDED
 from hermes.hooks.payloads import Payload
 from hermes.plugins.hooks import Found, Hook
 from hermes.types.events import InboundEvent
-from hermes.types.hooks import Allow, CommandVerdict, Verdict
+from hermes.types.hooks import Allow, Block, CommandVerdict, ToolUse, ToolVerdict, Verdict
 from hermes.types.ids import Clock
 from supervisors.events import SupervisionEvent
 from supervisors.mailbox import Outcome
@@ -29,6 +31,9 @@ log = logging.getLogger(__name__)
 
 ASK_DEADLINE_S = 1.0
 """How long all handlers together may take that are asked about one message, or one command: a /stop must not wait for longer."""
+
+TOOL_DEADLINE_S = 60.0
+"""The same, about one call of a tool: whoever waits for that waits for a model, too."""
 
 TRY_DEADLINE_S = 30.0
 """The same, for a person who tries them."""
@@ -59,14 +64,16 @@ class HookPort:
         *,
         dispatch: Callable[[InboundEvent, Reply[Verdict]], object],
         command: Callable[[InboundEvent, str, str, Reply[CommandVerdict]], object],
+        tool: Callable[[Payload, Reply[ToolVerdict]], object],
         happened: Callable[[str, Payload], object],
         attempt: Callable[[str, Payload, Reply[Any]], object],
         clock: Clock,
     ) -> None:
-        """The four make the actor's messages."""
+        """The five make the actor's messages."""
         self._ref = ref
         self._dispatch = dispatch
         self._command = command
+        self._tool = tool
         self._happened = happened
         self._attempt = attempt
         self._clock = clock
@@ -86,9 +93,9 @@ class HookPort:
         self._known.set()
         return changed
 
-    def hearing(self, event: str) -> list[Hook]:
-        """Who hears ``event``, in order."""
-        return events.hearing(self.found.hooks, event)
+    def hearing(self, event: str, payload: Payload) -> list[Hook]:
+        """Who is told of ``event``, in order."""
+        return [hook for hook in events.hearing(self.found.hooks, event) if hook.minds(payload)]
 
     def tally(self, name: str) -> Tally:
         """The counts of a hook."""
@@ -98,19 +105,29 @@ class HookPort:
 
     async def before_dispatch(self, event: InboundEvent) -> Verdict:
         """See ``Hooks``. Waits for the first look at the hooks."""
-        if not await self._anybody(events.BEFORE_DISPATCH):
+        if not await self._anybody(events.BEFORE_DISPATCH, {}, ASK_DEADLINE_S):
             return Allow()
-        return await self._ask(lambda reply: self._dispatch(event, reply))
+        return await self._ask(lambda reply: self._dispatch(event, reply), ASK_DEADLINE_S, Allow())
 
     async def before_command(self, event: InboundEvent, name: str, args: str) -> CommandVerdict:
         """See ``Hooks``."""
-        if not await self._anybody(f"{events.COMMAND}:{name}"):
+        if not await self._anybody(f"{events.COMMAND}:{name}", {}, ASK_DEADLINE_S):
             return Allow()
-        return await self._ask(lambda reply: self._command(event, name, args, reply))
+        return await self._ask(lambda reply: self._command(event, name, args, reply), ASK_DEADLINE_S, Allow())
+
+    async def before_tool(self, use: ToolUse) -> ToolVerdict:
+        """See ``Hooks``."""
+        payload = payloads.tool(use)
+        able = await self._anybody(events.PRE_TOOL_CALL, payload, TOOL_DEADLINE_S)
+        closed = any(hook.fail_closed for hook in self.hearing(events.PRE_TOOL_CALL, payload))
+        otherwise: ToolVerdict = Block(UNDECIDED) if closed else Allow()
+        if not able:
+            return otherwise
+        return await self._ask(lambda reply: self._tool(payload, reply), TOOL_DEADLINE_S, otherwise)
 
     def happened(self, event: str, payload: Mapping[str, Any]) -> None:
         """See ``Hooks``."""
-        hearing = self.hearing(event)
+        hearing = self.hearing(event, payload)
         if hearing and self._ref.tell_nowait(self._happened(event, payload)) is not Outcome.ACCEPTED:
             self.dropped(event, hearing)
 
@@ -158,18 +175,18 @@ class HookPort:
         )
         return found
 
-    async def _anybody(self, event: str) -> bool:
+    async def _anybody(self, event: str, payload: Payload, deadline_s: float) -> bool:
         if not self.known and self._ref.takes_mail:
-            with trio.move_on_after(ASK_DEADLINE_S):
+            with trio.move_on_after(deadline_s):
                 await self._known.wait()
-        return bool(self.hearing(event)) and self._ref.takes_mail
+        return bool(self.hearing(event, payload)) and self._ref.takes_mail
 
-    async def _ask(self, build: Callable[[Reply[T]], object]) -> T | Allow:
+    async def _ask(self, build: Callable[[Reply[T]], object], deadline_s: float, otherwise: T) -> T:
         try:
-            return await self._ref.ask(build, ASK_DEADLINE_S)
+            return await self._ref.ask(build, deadline_s)
         except AskError as wrong:
             why = str(wrong)
         except trio.TooSlowError:
-            why = f"no answer within {ASK_DEADLINE_S:g} s"
+            why = f"no answer within {deadline_s:g} s"
         log.warning("the hooks had no say: %s", why)
-        return Allow()
+        return otherwise

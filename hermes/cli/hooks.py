@@ -79,22 +79,57 @@ def doctor(home: Path, as_json: bool) -> None:
 @home_option
 def allow(event: str, command: str, home: Path) -> None:
     """Allow a shell hook: COMMAND, as `hooks:` of config.yaml has it, for EVENT. It then runs with all your rights."""
-    from hermes.hooks.programs import ALLOWLIST, approvals, with_approval
-    from hermes.ops.files import write_durable
+    from hermes.hooks.events import happens
+    from hermes.hooks.programs import with_approval
+
+    at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    _write_consent(home, with_approval(_consent(home), event, command, at))
+    click.echo(plain(f"{command} may run for {event}; a running gateway sees it within seconds."))
+    if not happens(event):
+        click.echo(plain(f"But {event} never happens here."), err=True)
+
+
+@hooks.command()
+@click.argument("name", metavar="NAME|PATH")
+@home_option
+def revoke(name: str, home: Path) -> None:
+    """Take back what `allow` gave: NAME as `hermes hooks list` shows it, a whole command, or the PATH of a script."""
+    from hermes.config.paths import CONFIG_NAME
+    from hermes.hooks.programs import AUTO_ACCEPT, Program, without_approvals
+    from hermes.plugins.hooks import shell_hooks
+
+    said, revoked = without_approvals(_consent(home), name)
+    if not revoked:
+        raise click.ClickException(f"nobody has allowed {name}; `hermes hooks list` shows what there is")
+    _write_consent(home, said)
+    for one in revoked:
+        click.echo(plain(f"{one} may run no more; a running gateway sees it within seconds."))
+    programs, _ = shell_hooks(home, home / CONFIG_NAME)
+    if {one.name for one in programs if isinstance(one, Program)} & set(revoked):
+        click.echo(f"It runs all the same while config.yaml says {AUTO_ACCEPT}: true.")
+
+
+def _consent(home: Path) -> dict[str, Any]:
+    """The file of what is allowed, as it stands. Raises ``ClickException``: what cannot be read is not written over."""
+    from hermes.hooks.programs import ALLOWLIST, approvals
     from hermes.ops.json_files import read_json
 
     def checked(said: Any) -> dict[str, Any]:
         approvals(said)
         return dict(said)
 
-    path = home / ALLOWLIST
     nothing: dict[str, Any] = {"approvals": []}
-    said, faults = read_json(path, checked, nothing)
+    said, faults = read_json(home / ALLOWLIST, checked, nothing)
     if said is None:
         raise click.ClickException(faults[0])
-    at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    write_durable(path, json.dumps(with_approval(said, event, command, at), indent=2).encode())
-    click.echo(plain(f"{command} may run for {event}; a running gateway sees it within seconds."))
+    return said
+
+
+def _write_consent(home: Path, said: Mapping[str, Any]) -> None:
+    from hermes.hooks.programs import ALLOWLIST
+    from hermes.ops.files import write_durable
+
+    write_durable(home / ALLOWLIST, json.dumps(said, indent=2).encode())
 
 
 def _listed(home: Path) -> Mapping[str, Any]:
@@ -111,7 +146,7 @@ def _on_disk(home: Path) -> Mapping[str, Any]:
 
     from hermes.config.paths import CONFIG_NAME
     from hermes.hooks.events import happens
-    from hermes.plugins.hooks import NOT_ALLOWED, Idle, examine, find, shell_hooks
+    from hermes.plugins.hooks import Idle, examine, find, shell_hooks
 
     found: list[dict[str, Any]] = []
     idle: list[Idle] = []
@@ -127,12 +162,12 @@ def _on_disk(home: Path) -> Mapping[str, Any]:
             idle.append(manifest)
         else:
             add(Path(str(one)).name, manifest.description or manifest.name, manifest.events, str(one))
-    programs, allowed, faults = shell_hooks(home, home / CONFIG_NAME)
+    programs, faults = shell_hooks(home, home / CONFIG_NAME)
     for program in programs:
-        if (program.event, program.command) in allowed:
-            add(program.name, "", (program.event,), program.place)
+        if isinstance(program, Idle):
+            idle.append(program)
         else:
-            idle.append(Idle(program.name, program.place, NOT_ALLOWED))
+            add(program.name, program.description, (program.event,), program.place)
     idle += [Idle("shell hooks", str(home / CONFIG_NAME), words) for words in faults]
     return {"hooks": found, "idle": [asdict(one) for one in idle]}
 

@@ -2,12 +2,28 @@
 
 pre_gateway_dispatch  {"action": "skip" | "rewrite" | "allow", "text": …}
 command:<name>        {"decision": "deny" | "handled" | "rewrite" | "allow", "message": …, "command_name": …, "raw_args": …}
+pre_tool_call         {"action": "block" | "approve", "message": …} or {"decision": "block", "reason": …}
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from hermes.types.hooks import Allow, CommandVerdict, Deny, Handled, Rephrase, Rewrite, Skip, Verdict
+from hermes.types.hooks import (
+    Allow,
+    Block,
+    CommandVerdict,
+    Deny,
+    Handled,
+    Rephrase,
+    Rewrite,
+    Skip,
+    ToolVerdict,
+    Verdict,
+)
+
+BLOCKED = "A hook of the operator's does not allow this call."
+UNDECIDED = "A hook of the operator's has to allow this call first, and could not be asked."
+"""What the model reads where nobody has said anything better."""
 
 
 def dispatch_verdict(answer: object) -> Verdict | None:
@@ -43,6 +59,19 @@ def command_verdict(answer: object) -> CommandVerdict | None:
         case _:
             words = "decision is allow, deny, handled, or rewrite with a command_name"
             raise ValueError(f"{answer!r:.100}: {words}")
+
+
+def tool_verdict(answer: object) -> ToolVerdict | None:
+    """As ``command_verdict``, about a call of a tool. What ``approve`` would have a person asked about is blocked: no hook can
+    ask one here, and to go on without would be the opposite of what it wants.
+    """
+    if answer is not None and not isinstance(answer, Mapping):
+        raise ValueError(f"{answer!r:.100} is no answer: a mapping with action, or nothing")
+    given = answer or {}
+    said = (given.get("action"), given.get("decision"))
+    if "block" in said or "approve" in said:
+        return Block(_text(given, "message") or _text(given, "reason") or BLOCKED)
+    return None
 
 
 def _said(answer: object, key: str) -> tuple[str, Mapping[str, Any]] | None:

@@ -10,6 +10,9 @@ DELIVERY_SENT, DELIVERY_DEAD = "delivery:sent", "delivery:dead"
 ACTOR_CRASHED = "actor:crashed"
 COMMAND = "command"
 BEFORE_DISPATCH = "pre_gateway_dispatch"
+PRE_TOOL_CALL, POST_TOOL_CALL = "pre_tool_call", "post_tool_call"
+PRE_LLM_CALL, POST_LLM_CALL = "pre_llm_call", "post_llm_call"
+AROUND_TOOLS = frozenset({PRE_TOOL_CALL, POST_TOOL_CALL})
 
 EVENTS: Mapping[str, str] = {
     GATEWAY_STARTUP: "The gateway is up: platforms.",
@@ -24,6 +27,11 @@ EVENTS: Mapping[str, str] = {
     DELIVERY_DEAD: "A message was given up: as delivery:sent, and failure.",
     ACTOR_CRASHED: "A part of the gateway has crashed: path, incarnation, reason, decision.",
     BEFORE_DISPATCH: "A message is about to be decided on: event, gateway, session_store. May decide.",
+    PRE_TOOL_CALL: "A tool is about to be called: tool_name, args, tool_call_id, platform, user_id, session_id, turn_id."
+    " May decide.",
+    POST_TOOL_CALL: "It was called, or blocked: as pre_tool_call, and result, status, duration_ms, error_type, error_message.",
+    PRE_LLM_CALL: "A model is about to be asked: session_id, turn_id, platform, model.",
+    POST_LLM_CALL: "It has answered: as pre_llm_call, and response.",
 }
 """All that happen here, with what is told."""
 

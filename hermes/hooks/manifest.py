@@ -35,14 +35,14 @@ def read_manifest(written: Written, directory: str) -> Manifest:
 
     Raises ``ValueError`` that names the place.
     """
-    events = _read(written["events"], _events)
+    events = read_value(written["events"], _events)
     return Manifest(
-        name=_read(written["name"], _line) or directory,
-        description=_read(written["description"], _line),
+        name=read_value(written["name"], _line) or directory,
+        description=read_value(written["description"], _line),
         events=events,
-        enabled=_read(written["enabled"], lambda texts: flag(texts) if texts else True),
-        runtime=_read(written["runtime"], _runtime),
-        timeout_s=_read(written["timeout"], seconds),
+        enabled=read_value(written["enabled"], lambda texts: flag(texts) if texts else True),
+        runtime=read_value(written["runtime"], _runtime),
+        timeout_s=read_value(written["timeout"], seconds),
     )
 
 
@@ -58,7 +58,8 @@ def seconds(texts: Sequence[str]) -> float:
     return found
 
 
-def _read(part: Written, parse: Callable[[list[str]], T]) -> T:
+def read_value(part: Written, parse: Callable[[list[str]], T]) -> T:
+    """What ``parse`` makes of the texts of ``part``, none if nothing stands there. Raises ``ValueError`` that names the place."""
     try:
         return parse(part.texts() if part.node is not None else [])
     except ValueError as wrong:

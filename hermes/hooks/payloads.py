@@ -3,14 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hermes.types.content import Outbound
 from hermes.types.events import InboundEvent
+from hermes.types.hooks import ToolUse
 from hermes.types.origin import Origin
+from hermes.types.whole import whole
 
 SHOWN_CHARACTERS = 500
 """Of a message and of an answer."""
+
+ToolStatus = Literal["ok", "error", "blocked"]
 
 Payload = Mapping[str, Any]
 
@@ -98,17 +102,58 @@ def command(origin: Origin, name: str, raw_name: str, args: str) -> Payload:
     }
 
 
+def tool(use: ToolUse) -> dict[str, Any]:
+    """For ``pre_tool_call``."""
+    return {
+        "tool_name": use.name,
+        "args": dict(use.args),
+        "platform": use.platform,
+        "user_id": use.user_id,
+        "session_id": use.session_id,
+        "turn_id": use.turn_id,
+        "tool_call_id": use.tool_call_id,
+    }
+
+
+def tool_done(
+    use: ToolUse,
+    result: str,
+    status: ToolStatus,
+    duration_s: float,
+    *,
+    error_type: str | None = None,
+    error_message: str | None = None,
+) -> Payload:
+    """For ``post_tool_call``."""
+    return tool(use) | {
+        "result": result[:SHOWN_CHARACTERS],
+        "status": status,
+        "duration_ms": round(duration_s * 1000),
+        "error_type": error_type,
+        "error_message": error_message,
+    }
+
+
+def model_call(
+    session_id: str, turn_id: str, platform: str, model: str, response: str | None = None
+) -> Payload:
+    """For ``pre_llm_call`` and, with a ``response``, ``post_llm_call``."""
+    told = {"session_id": session_id, "turn_id": turn_id, "platform": platform, "model": model}
+    return told if response is None else told | {"response": response[:SHOWN_CHARACTERS]}
+
+
 def as_json(event: str, payload: Payload, cwd: str) -> bytes:
     """What a program reads on stdin, in the shape of the original's shell hooks."""
+    above = ("session_id", "tool_name", *(("args",) if "tool_name" in payload else ()))
     told = {
         "hook_event_name": event,
-        "tool_name": None,
-        "tool_input": None,
+        "tool_name": payload.get("tool_name"),
+        "tool_input": payload["args"] if "tool_name" in payload else None,
         "session_id": payload.get("session_id") or "",
         "cwd": cwd,
-        "extra": {name: _plain(value) for name, value in payload.items() if name != "session_id"},
+        "extra": {name: _plain(value) for name, value in payload.items() if name not in above},
     }
-    return json.dumps(told, ensure_ascii=False).encode()
+    return whole(json.dumps(told, ensure_ascii=False)).encode()
 
 
 def _plain(value: Any) -> Any:

@@ -4,10 +4,14 @@ from hermes.hooks import events, payloads
 from hermes.hooks.payloads import Payload
 from hermes.types.content import Outbound
 from hermes.types.events import InboundEvent
+from hermes.types.hooks import ToolUse
 from hermes.types.ids import DeliveryId, TraceId
 from hermes.types.origin import Origin
 
 ORIGIN = Origin("test", "chat", user_id="user", user_name="Somebody")
+USE = ToolUse(
+    "terminal", {"command": "echo hello"}, "test", "user", "20260101_000000_test", "turn", tool_call_id="call"
+)
 
 
 def sample(event: str) -> Payload:
@@ -34,6 +38,12 @@ def sample(event: str) -> Payload:
             InboundEvent("test", ORIGIN, "A message.", 0.0, TraceId("test")),
             payloads.GatewayView(("test",)),
             payloads.SessionView("agent:main:test:dm:chat", busy=False),
+        ),
+        events.PRE_TOOL_CALL: payloads.tool(USE),
+        events.POST_TOOL_CALL: payloads.tool_done(USE, "hello", "ok", 0.042),
+        events.PRE_LLM_CALL: payloads.model_call("20260101_000000_test", "turn", "test", "a-model"),
+        events.POST_LLM_CALL: payloads.model_call(
+            "20260101_000000_test", "turn", "test", "a-model", "An answer."
         ),
     }
     if base == events.COMMAND:

@@ -1,5 +1,5 @@
-"""What local trusted code may say about a message before it is decided on, and to whom that question is put; and who is told
-what has happened.
+"""What local trusted code may say about a message before it is decided on, about a command and about a tool, and to whom that
+question is put; and who is told what has happened.
 """
 
 from collections.abc import Mapping
@@ -54,8 +54,33 @@ class Rephrase:
 CommandVerdict = Allow | Deny | Handled | Rephrase
 
 
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A call of a tool. ``args`` are plain values that JSON can hold."""
+
+    name: str
+    args: Mapping[str, Any]
+    platform: str = ""
+    user_id: str | None = None
+    session_id: str = ""
+    turn_id: str = ""
+    tool_call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The tool is not called; the model reads ``message``, which is never empty, in place of a result."""
+
+    message: str
+
+
+ToolVerdict = Allow | Block
+
+
 class Hooks(Protocol):
-    """Asked before a message that is not internal is decided on, and before a command is carried out; told of all else."""
+    """Asked before a message that is not internal is decided on, before a command is carried out and before a tool is called;
+    told of all else.
+    """
 
     async def before_dispatch(self, event: InboundEvent) -> Verdict:
         """Asked once for each message, before access, in the chat's own order. The first verdict of a handler, in registration
@@ -66,6 +91,12 @@ class Hooks(Protocol):
 
     async def before_command(self, event: InboundEvent, name: str, args: str) -> CommandVerdict:
         """Asked about a command, by its canonical name, that its sender may give. Else as ``before_dispatch``."""
+
+    async def before_tool(self, use: ToolUse) -> ToolVerdict:
+        """Asked about each call of a tool, before anybody is asked to approve it. The first that blocks it decides. Has a
+        deadline of its own, and raises nothing: what goes wrong counts as ``Allow``, or as ``Block`` if one that is asked is to
+        fail closed.
+        """
 
     def happened(self, event: str, payload: Mapping[str, Any]) -> None:
         """Tell whoever hears ``event``. Returns at once and never raises; what nobody has time for is dropped and counted."""
@@ -79,6 +110,10 @@ class NoHooks:
         return Allow()
 
     async def before_command(self, event: InboundEvent, name: str, args: str) -> CommandVerdict:
+        """See ``Hooks``."""
+        return Allow()
+
+    async def before_tool(self, use: ToolUse) -> ToolVerdict:
         """See ``Hooks``."""
         return Allow()
 

@@ -1,6 +1,8 @@
 """Hooks in the whole tree, in virtual time: handlers that answer, hang, raise and rewrite, while people write."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,16 +13,20 @@ from world import SECRET
 from actors import hooks as actor
 from actors import tree
 from actors.ports.hook_desk import HookDesk
-from actors.ports.hooks import ASK_DEADLINE_S
+from actors.ports.hooks import ASK_DEADLINE_S, TOOL_DEADLINE_S
 from hermes.config.access import AccessSettings
+from hermes.hooks import payloads
+from hermes.hooks.answers import UNDECIDED
 from hermes.hooks.events import EVENTS
 from hermes.ops.redaction import Redaction
 from hermes.plugins.hooks import Hook
-from hermes.store import queries
+from hermes.store import ops, queries
 from hermes.testing.fakes import FakeAgent
 from hermes.types.agent import AgentIO, Final, Step, Turn
-from hermes.types.content import Capabilities
+from hermes.types.content import Capabilities, Outbound
 from hermes.types.errors import Failure, GatewayError, SendError
+from hermes.types.hooks import Allow, Block, ToolUse
+from hermes.types.ids import DeliveryId
 
 
 class Stepping:
@@ -320,6 +326,57 @@ async def test_nobody_is_asked_about_a_command_that_its_sender_may_not_give(open
     assert not call.calls
 
 
+# --- tools ----------------------------------------------------------------------------------------------------------------
+
+
+TERMINAL = ToolUse("terminal", {"command": "ls"})
+
+
+def gate(call: Any, *, matcher: str | None = None, fail_closed: bool = False, timeout_s: float = 5.0) -> Hook:
+    about = re.compile(matcher) if matcher else None
+    one = hook(call, "pre_tool_call", "post_tool_call", timeout_s=timeout_s)
+    return replace(one, matcher=about, fail_closed=fail_closed)
+
+
+async def test_a_hook_blocks_a_tool_with_its_words_and_only_the_tools_it_is_about(open_world, autojump_clock):
+    call = Called({"action": "block", "message": "not here"})
+    world = await open_world(handlers=[gate(call, matcher="term.*")])
+    hooks = world.boot.hooks
+    assert await hooks.before_tool(TERMINAL) == Block("not here")
+    assert call.calls[-1][1]["args"] == {"command": "ls"}
+    assert await hooks.before_tool(ToolUse("web", {})) == Allow()
+    done = payloads.tool_done(TERMINAL, "ok", "blocked", 0.0)
+    hooks.happened("post_tool_call", done)
+    hooks.happened("post_tool_call", payloads.tool_done(ToolUse("web", {}), "ok", "ok", 0.0))
+    await trio.sleep(1)
+    assert call.calls[1:] == [("post_tool_call", done)]
+
+
+@pytest.mark.parametrize("fail_closed", [False, True])
+@pytest.mark.parametrize("call", [Called(raises=OSError("x")), Called(hangs=True), Called("no answer")])
+async def test_one_that_cannot_say_blocks_only_if_it_is_to_fail_closed(
+    open_world, autojump_clock, call, fail_closed
+):
+    world = await open_world(handlers=[gate(call, fail_closed=fail_closed), gate(Called())])
+    expected = Block(UNDECIDED) if fail_closed else Allow()
+    assert await world.boot.hooks.before_tool(TERMINAL) == expected
+
+
+@pytest.mark.parametrize("fail_closed", [False, True])
+async def test_closed_is_also_what_is_too_slow_and_what_is_away(open_world, autojump_clock, fail_closed):
+    slow = [gate(Called(hangs=True), timeout_s=TOOL_DEADLINE_S + 9, fail_closed=fail_closed)]
+    world = await open_world(handlers=slow)
+    expected = Block(UNDECIDED) if fail_closed else Allow()
+    began = trio.current_time()
+    assert await world.boot.hooks.before_tool(TERMINAL) == expected
+    assert trio.current_time() - began < TOOL_DEADLINE_S + 1
+    for _ in range(10):
+        world.crash(tree.HOOKS)
+        await trio.sleep(1)
+    assert world.state(tree.HOOKS) == "disabled"
+    assert await world.boot.hooks.before_tool(TERMINAL) == expected
+
+
 # --- what is told, and when -----------------------------------------------------------------------------------------------
 
 
@@ -374,6 +431,21 @@ async def test_what_was_given_up_is_told_without_its_words(open_world, autojump_
     await world.until(lambda: bool(call.calls))
     ((_, told),) = call.calls
     assert told["failure"]
+    assert "one" not in told.values()
+
+
+async def test_what_expires_is_told_as_any_other_dead_letter(open_world, autojump_clock):
+    call = Called()
+    away = SendError(Failure("away", scope="chat", retry_after=1e6), "not_sent")
+    world = await open_world(handlers=[hook(call, "delivery:dead")])
+    world.platform.failures.append(away)
+    late = Outbound(
+        DeliveryId("late"), "fake", "default", "1", "one", expires_at=world.services.clock.wall() + 90
+    )
+    await world.services.store.write(ops.Enqueue(late, 0.0))
+    await world.until(lambda: bool(call.calls), within_s=200)
+    ((_, told),) = call.calls
+    assert (told["delivery_id"], told["failure"]) == ("late", "expired")
     assert "one" not in told.values()
 
 

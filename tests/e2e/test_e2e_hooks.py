@@ -1,5 +1,8 @@
-"""Hooks in a real gateway: the one in the documentation, one that hangs and one that crashes, and the commands about them."""
+"""Hooks in a real gateway: the one in the documentation, and one of each kind while people write, beside those that hang and
+crash; and the commands about them.
+"""
 
+import json
 import re
 from pathlib import Path
 
@@ -56,3 +59,73 @@ async def test_the_hook_of_the_page_works_beside_one_that_hangs_and_one_that_cra
     assert notes.read_text().splitlines()[0].partition(": ")[2]
     assert [one["ok"] for one in tried["called"]] == [True]
     assert await gateway.stop() == 0
+
+
+PEOPLE, MESSAGES = 2, 5
+WROTE = {f"room{person}": [f"{person}.{n}" for n in range(MESSAGES)] for person in range(PEOPLE)}
+KINDS = {
+    "asyncio": (
+        "import asyncio, pathlib\n"
+        "async def handle(e, c):\n    await asyncio.sleep(0)\n"
+        "    with open({notes!r}, 'a') as file:\n        file.write(c['message'] + chr(10))\n",
+        "events: [agent:start]",
+    ),
+    "hangs": ("import time\ndef handle(e, c):\n    time.sleep(60)\n", "events: [agent:*]\ntimeout: 0.2"),
+    "raises": ("def handle(e, c):\n    raise OSError\n", "events: [agent:start, pre_gateway_dispatch]"),
+    "rewrites": (
+        "import trio\n"
+        "async def handle(e, c):\n    await trio.sleep(0)\n"
+        "    return {{'action': 'rewrite', 'text': 'echo <' + c['event'].text + '>'}}\n",
+        "events: [pre_gateway_dispatch]\nruntime: trio",
+    ),
+    "sync": (
+        "def handle(e, c):\n    with open({notes!r}, 'a') as file:\n        file.write(c['response'] + chr(10))\n",
+        "events: [agent:end]",
+    ),
+}
+
+
+async def test_hooks_of_every_kind_while_people_write_lose_nothing_and_are_counted(gateway: Gateway):
+    home = gateway.home
+    home.mkdir(mode=0o700)
+    for name, (source, manifest) in KINDS.items():
+        install(home, name, source.format(notes=str(home / name)), manifest)
+    (home / "note.sh").write_text(f"cat >>{home}/shell; echo >>{home}/shell\n")
+    command = f"/bin/sh {home}/note.sh"
+    (home / "config.yaml").write_text(f"hooks:\n  agent:end:\n    - {{command: {command}}}\n")
+    await gateway.cli("hooks", "allow", "agent:end", command)
+    await gateway.start()
+    cookie = await gateway.log_in()
+    clients = [WebChatClient(gateway.url, cookie, chat) for chat in WROTE]
+    async with trio.open_nursery() as nursery:
+        for client in clients:
+            nursery.start_soon(client.run)
+            for text in WROTE[client.chat]:
+                client.send(text)
+        with trio.fail_after(20):
+            for client in clients:
+                await client.until(lambda client=client: len(client.answers) == MESSAGES)
+            while _lines(home / "shell") < PEOPLE * MESSAGES or _lines(home / "sync") < PEOPLE * MESSAGES:
+                await trio.sleep(0.02)
+        nursery.cancel_scope.cancel()
+    counts = {one["name"].partition(" ")[0]: one for one in (await gateway.json("hooks", "list"))["hooks"]}
+
+    for client in clients:
+        assert [answer.text for answer in client.answers] == [f"<{text}>" for text in WROTE[client.chat]]
+    every = PEOPLE * MESSAGES
+    assert sorted((home / "sync").read_text().split()) == sorted(
+        f"<{t}>" for said in WROTE.values() for t in said
+    )
+    assert _lines(home / "asyncio") == every
+    told = [json.loads(line) for line in (home / "shell").read_text().splitlines()]
+    assert {one["hook_event_name"] for one in told} == {"agent:end"}
+    for name in ("asyncio", "sync", "rewrites", "agent:end"):
+        one = counts[name]
+        assert (name, one["calls"], one["errors"], one["timeouts"], one["dropped"]) == (name, every, 0, 0, 0)
+    assert (counts["raises"]["calls"], counts["raises"]["errors"]) == (2 * every, 2 * every)
+    assert counts["hangs"]["timeouts"] >= 1
+    assert await gateway.stop() == 0
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0

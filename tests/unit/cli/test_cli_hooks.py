@@ -60,7 +60,7 @@ def test_a_program_is_allowed_once_for_one_event(capsys, home):
     file.write_text(json.dumps({"approvals": [kept]}))
     file.chmod(0o600)
     for _ in range(2):
-        assert run(capsys, home, "allow", "agent:end", "x y")[0] == 0
+        assert run(capsys, home, "allow", "agent:end", "x y")[::2] == (0, "")
     out = run(capsys, home, "list")[1]
     assert "agent:start x y  not used" in out
     assert "agent:end x y  not used" not in out
@@ -68,6 +68,38 @@ def test_a_program_is_allowed_once_for_one_event(capsys, home):
     assert [(one["event"], one["command"]) for one in said] == [("old", "z"), ("agent:end", "x y")]
     assert said[0] == kept
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_an_event_that_never_happens_is_allowed_with_a_word_about_it(capsys, home):
+    assert run(capsys, home, "allow", "agent:ended", "x y")[::2] == (
+        0,
+        "But agent:ended never happens here.\n",
+    )
+
+
+def test_what_was_allowed_is_taken_back(capsys, home):
+    (home / "config.yaml").write_text(
+        "hooks:\n  agent:end: [{command: ~/x.sh y}]\n  agent:start: [{command: ~/x.sh y}]\n"
+    )
+    for event in ("agent:end", "agent:start"):
+        run(capsys, home, "allow", event, "~/x.sh y")
+    code, out, _ = run(capsys, home, "revoke", "agent:end ~/x.sh y")
+    assert (code, "agent:end ~/x.sh y may run no more" in out) == (0, True)
+    out = run(capsys, home, "list")[1]
+    assert "agent:end ~/x.sh y  not used: nobody has allowed it" in out
+    assert "agent:start ~/x.sh y  not used" not in out
+    assert run(capsys, home, "revoke", "~/x.sh")[0] == 0
+    assert json.loads((home / "shell-hooks-allowlist.json").read_text()) == {"approvals": []}
+    code, _, err = run(capsys, home, "revoke", "~/x.sh")
+    assert code != 0
+    assert "nobody has allowed ~/x.sh" in err
+
+
+def test_who_takes_back_what_is_allowed_anyway_is_told_so(capsys, home):
+    config = "hooks_auto_accept: yes\nhooks:\n  agent:end: [{command: x y}]\n"
+    (home / "config.yaml").write_text(config)
+    run(capsys, home, "allow", "agent:end", "x y")
+    assert "while config.yaml says hooks_auto_accept" in run(capsys, home, "revoke", "x y")[1]
 
 
 def test_an_allowlist_that_cannot_be_read_is_not_written_over(capsys, home):

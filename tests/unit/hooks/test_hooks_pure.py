@@ -7,12 +7,12 @@ import pytest
 
 from hermes.config.load import read_yaml
 from hermes.hooks import events, payloads
-from hermes.hooks.answers import command_verdict, dispatch_verdict
+from hermes.hooks.answers import BLOCKED, command_verdict, dispatch_verdict, tool_verdict
 from hermes.hooks.manifest import Manifest, read_manifest
-from hermes.hooks.programs import approvals, read_programs, with_approval
+from hermes.hooks.programs import Program, approvals, read_programs, with_approval, without_approvals
 from hermes.types.errors import GatewayError
 from hermes.types.events import InboundEvent
-from hermes.types.hooks import Allow, Deny, Handled, Rephrase, Rewrite, Skip
+from hermes.types.hooks import Allow, Block, Deny, Handled, Rephrase, Rewrite, Skip, ToolUse
 from hermes.types.ids import TraceId
 from hermes.types.origin import Origin
 
@@ -49,7 +49,8 @@ def test_exact_before_wide_each_in_its_order_and_nobody_twice() -> None:
         ("agent:ends", False),
         ("*", False),
         ("command", False),
-        ("pre_tool_call", False),
+        ("pre_tool_call", True),
+        ("pre_verify", False),
     ],
 )
 def test_what_happens_here(pattern: str, does: bool) -> None:
@@ -196,3 +197,120 @@ def test_consent_is_by_event_and_command() -> None:
     for wrong in ([], {}, {"approvals": {}}):
         with pytest.raises(ValueError, match="approvals"):
             approvals(wrong)
+
+
+# --- tools ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (None, None),
+        ({}, None),
+        ({"action": "allow"}, None),
+        ({"action": ["block"]}, None),
+        ({"action": "block", "message": "no"}, Block("no")),
+        ({"decision": "block", "reason": "no"}, Block("no")),
+        ({"action": "block"}, Block(BLOCKED)),
+        ({"action": "approve", "message": "ask first"}, Block("ask first")),
+    ],
+)
+def test_what_is_said_about_a_tool(answer: object, verdict: object) -> None:
+    assert tool_verdict(answer) == verdict
+
+
+@pytest.mark.parametrize("answer", ["block", 7, {"action": "block", "message": 7}])
+def test_what_is_no_answer_about_a_tool(answer: object) -> None:
+    with pytest.raises(ValueError, match=r"is no answer|is a text"):
+        tool_verdict(answer)
+
+
+def test_a_program_reads_of_a_tool_what_the_original_tells() -> None:
+    use = ToolUse("terminal", {"command": "ls"}, "telegram", "7", "s", "t", "c")
+    told = json.loads(payloads.as_json("pre_tool_call", payloads.tool(use), "/home"))
+    extra = {"platform": "telegram", "user_id": "7", "turn_id": "t", "tool_call_id": "c"}
+    assert told == {
+        "hook_event_name": "pre_tool_call",
+        "tool_name": "terminal",
+        "tool_input": {"command": "ls"},
+        "session_id": "s",
+        "cwd": "/home",
+        "extra": extra,
+    }
+    done = payloads.tool_done(use, "x" * 900, "error", 0.0421, error_type="OSError", error_message="no")
+    assert (len(done["result"]), done["status"], done["duration_ms"]) == (500, "error", 42)
+    of_a_command = json.loads(payloads.as_json("command:new", {"args": "a b"}, "/"))
+    assert (of_a_command["tool_input"], of_a_command["extra"]) == (None, {"args": "a b"})
+
+
+# --- programs -------------------------------------------------------------------------------------------------------------
+
+
+def programs(tmp_path: Path, text: str) -> tuple[list[Program], list[str]]:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return read_programs(read_yaml(path))
+
+
+def test_a_program_as_the_original_has_it(tmp_path: Path) -> None:
+    said = "hooks:\n  pre_tool_call:\n    - {command: a b, matcher: terminal|write_.*, timeout: 5, fail_closed: true}\n"
+    ((program,), faults) = programs(tmp_path, said)
+    assert not faults
+    assert (program.command, program.timeout_s, program.fail_closed) == ("a b", 5.0, True)
+    assert program.matcher is not None
+    assert [bool(program.matcher.fullmatch(tool)) for tool in ("terminal", "write_file", "terminals")] == [
+        True,
+        True,
+        False,
+    ]
+    assert program.description == "about terminal|write_.*, fail_closed"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("{command: a, matcher: '('}", "line 4: hooks.pre_tool_call.0.matcher: '(' is no regular expression"),
+        ("{command: a, matcher: [a, [b]]}", "matcher: a value or a plain list"),
+        ("{command: a, fail_closed: perhaps}", "line 4: hooks.pre_tool_call.0.fail_closed: true or false"),
+        ("{command: a, timeout: never}", "line 4: hooks.pre_tool_call.0.timeout: seconds"),
+        ("{matcher: a}", "line 4: hooks.pre_tool_call.0.command: each holds a command"),
+    ],
+)
+def test_a_program_that_cannot_be_names_file_and_line_and_is_no_trouble_of_the_next(
+    entry: str, words: str, tmp_path: Path
+) -> None:
+    found, faults = programs(
+        tmp_path, f"hooks:\n  pre_tool_call:\n\n    - {entry}\n    - {{command: well}}\n"
+    )
+    assert [one.command for one in found] == ["well"]
+    (fault,) = faults
+    assert fault.startswith(f"{tmp_path / 'config.yaml'}, ")
+    assert words in fault
+
+
+@pytest.mark.parametrize("key", ["matcher: a", "fail_closed: true"])
+def test_what_only_tools_have_is_refused_elsewhere(key: str, tmp_path: Path) -> None:
+    found, faults = programs(tmp_path, f"hooks:\n  agent:end:\n    - {{command: a, {key}}}\n")
+    assert not found
+    assert "only" in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("named", "left"),
+    [
+        ("~/a.sh x", ["e ~/b.sh"]),
+        ("e ~/a.sh x", ["f ~/a.sh x", "e ~/b.sh"]),
+        ("~/a.sh", ["e ~/b.sh"]),
+        (str(Path("~/b.sh").expanduser()), ["e ~/a.sh x", "f ~/a.sh x"]),
+        ("x", ["e ~/a.sh x", "f ~/a.sh x", "e ~/b.sh"]),
+    ],
+)
+def test_a_yes_is_taken_back_by_command_name_or_path(named: str, left: list[str]) -> None:
+    pairs = [("e", "~/a.sh x"), ("f", "~/a.sh x"), ("e", "~/b.sh")]
+    other = {"event": "e"}
+    said = {"version": 1, "approvals": [other, *({"event": e, "command": c, "more": 1} for e, c in pairs)]}
+    kept, revoked = without_approvals(said, named)
+    assert kept["version"] == 1
+    assert kept["approvals"][0] == other
+    assert [f"{one['event']} {one['command']}" for one in kept["approvals"][1:]] == left
+    assert sorted([*left, *revoked]) == sorted(f"{event} {command}" for event, command in pairs)
