@@ -8,13 +8,13 @@ receipts and limits (AC-20).
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import trio
 
+from actors.ports.places import Places
 from hermes.types.content import Capabilities, Draft, Part, SendResult
 from hermes.types.errors import (
     NOT_EDITABLE,
@@ -26,16 +26,12 @@ from hermes.types.errors import (
     SendError,
 )
 from hermes.types.ports import Adapter, Deletes, Drafts, Edits, Reactions, Typing
+from hermes.types.whole import whole
 from supervisors.reasons import flatten
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-PLACES = 16
-"""Messages that may be on their way through one adapter at once: after a kill each of them is in doubt, and sent again with a
-mark. With answers as slow as a tenth of a second it is 160 messages a second; Telegram takes 30.
-"""
 
 DELETE_DEADLINE_S = 5.0
 DRAFT_DEADLINE_S = 5.0
@@ -57,11 +53,17 @@ class Life(Protocol):
     def name(self) -> str:
         """``platform:account``, for logs."""
 
+    def now_at(self, chat_id: str) -> str:
+        """What ``chat_id`` is by now: the platform may have made another chat of it."""
+
     def borrowed(self, deadline_s: float) -> "Borrowed":
         """A scope in which the caller's task runs the adapter's code: ends with the deadline or the incarnation."""
 
     def report(self, error: BaseException) -> None:
         """Put a failure of the adapter's own code before its actor; until that has a new life, nothing goes through."""
+
+    def note(self, error: Exception) -> None:
+        """Leave a record of what the adapter's own code has raised in a call of somebody else's; its life goes on."""
 
 
 class Borrowed:
@@ -99,9 +101,7 @@ class Wire:
         self._adapter = adapter
         self._life = life
         # Where the platform drops second copies, there is nothing to bound.
-        idempotent = adapter.capabilities.idempotent_send
-        self.place: AbstractAsyncContextManager[Any] = nullcontext() if idempotent else trio.Semaphore(PLACES)
-        """What a lane holds while it sends a message."""
+        self.places = Places(bounded=not adapter.capabilities.idempotent_send)
 
     @property
     def up(self) -> bool:
@@ -118,20 +118,22 @@ class Wire:
     ) -> SendResult:
         """Send one part under the platform's deadline. Raises ``SendError`` and nothing else.
 
-        A failure of the whole adapter, and whatever it has no name for, is also put before its actor; that the platform
-        has had enough for now is no failure of the adapter.
+        A failure of the whole adapter is also put before its actor; that the platform has had enough for now is none. What it
+        has no name for may have happened after all, leaves a record, and is no trouble of other messages.
         """
-        send = partial(self._adapter.send, chat_id, part, reply_to=reply_to, metadata=metadata)
+        if (at := self._life.now_at(chat_id)) != chat_id:
+            reply_to = None  # there that id is another message's, or nobody's
+        send = partial(self._adapter.send, at, part, reply_to=reply_to, metadata=metadata)
         result = await self._call("send", send)
         if not isinstance(result, SendResult):  # foreign code: checked, not believed
             raise self._nameless("send", TypeError(f"send returned {type(result).__name__}, not SendResult"))
-        return result
+        return whole(result)
 
     async def edit(
         self, chat_id: str, message_id: str, part: Part, *, metadata: Mapping[str, str], final: bool
     ) -> None:
         """Have a message of ours say ``part``, as ``send`` does: its deadline, its failures."""
-        if not isinstance(adapter := self._adapter, Edits):
+        if not isinstance(adapter := self._adapter, Edits) or self._has_moved(chat_id):
             raise SendError(Failure(NOT_EDITABLE), "not_sent")
         await self._call(
             "edit", partial(adapter.edit, chat_id, message_id, part, metadata=metadata, final=final)
@@ -148,6 +150,8 @@ class Wire:
         except SendError as error:
             if error.failure.scope == "adapter" and error.failure.code != RATE_LIMITED:
                 self._life.report(error)
+            if (failure := whole(error.failure)) is not error.failure:
+                raise SendError(failure, error.phase) from error
             raise
         except Exception as error:
             raise self._nameless(name, error) from error
@@ -156,12 +160,12 @@ class Wire:
 
     def _nameless(self, name: str, error: Exception) -> SendError:
         log.error("%s: %s failed in a way it has no name for", self._life.name, name, exc_info=error)
-        self._life.report(error)
+        self._life.note(error)
         return SendError(Failure(SEND_UNCONFIRMED, detail=type(error).__name__), "unknown")
 
     async def delete(self, chat_id: str, message_id: str) -> Failure | None:
         """Take a message of ours back; as ``draft``."""
-        if isinstance(adapter := self._adapter, Deletes):
+        if isinstance(adapter := self._adapter, Deletes) and not self._has_moved(chat_id):
             return await self._show(partial(adapter.delete, chat_id, message_id), DELETE_DEADLINE_S)
         return Failure(NOT_EDITABLE)
 
@@ -170,20 +174,26 @@ class Wire:
         against it is returned.
         """
         if isinstance(adapter := self._adapter, Drafts):
-            return await self._show(partial(adapter.draft, chat_id, draft), DRAFT_DEADLINE_S)
+            at = self._life.now_at(chat_id)
+            return await self._show(partial(adapter.draft, at, draft), DRAFT_DEADLINE_S)
         return None
 
     async def typing(self, chat_id: str, thread_id: str | None, on: bool) -> Failure | None:
         """Show, or take away, that an answer is being worked on; as ``draft``."""
         if isinstance(adapter := self._adapter, Typing):
-            return await self._show(partial(adapter.typing, chat_id, thread_id, on), TYPING_DEADLINE_S)
+            at = self._life.now_at(chat_id)
+            return await self._show(partial(adapter.typing, at, thread_id, on), TYPING_DEADLINE_S)
         return None
 
     async def react(self, chat_id: str, message_id: str, emoji: str) -> Failure | None:
         """Put ``emoji`` to a message; as ``draft``."""
-        if isinstance(adapter := self._adapter, Reactions):
+        if isinstance(adapter := self._adapter, Reactions) and not self._has_moved(chat_id):
             return await self._show(partial(adapter.react, chat_id, message_id, emoji), REACTION_DEADLINE_S)
         return None
+
+    def _has_moved(self, chat_id: str) -> bool:
+        """What was said there before it moved keeps its id, and nobody can reach it any more."""
+        return self._life.now_at(chat_id) != chat_id
 
     async def _show(self, call: Callable[[], Awaitable[None]], deadline_s: float) -> Failure | None:
         """Foreign code: also what it raises before it is awaited is no trouble of the lane's."""

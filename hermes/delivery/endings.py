@@ -20,7 +20,7 @@ from hermes.types import errors, texts
 from hermes.types.agent import Failed, Final, Usage
 from hermes.types.content import Media
 from hermes.types.errors import EMPTY_ANSWER, MODEL_BUSY, Failure
-from hermes.types.records import InboxState
+from hermes.types.records import InboxState, Used
 
 ANSWERED = "answered"
 SILENT = "silent"
@@ -44,6 +44,7 @@ class End:
     """How a turn ends: the rows' state and rule, what is said, what it has cost.
 
     ``media`` are files the agent has handed over, besides those that ``text`` names. ``suspend``: its stretch is suspended.
+    ``used`` are the tools on the way.
     """
 
     state: InboxState
@@ -52,6 +53,7 @@ class End:
     usage: Usage | None = None
     suspend: bool = False
     media: tuple[Media, ...] = ()
+    used: tuple[Used, ...] = ()
 
     @property
     def is_silent(self) -> bool:

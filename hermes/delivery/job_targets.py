@@ -34,6 +34,11 @@ def targets(deliver: Sequence[str], origin: Place | None, homes: Sequence[Place]
     return list(dict.fromkeys(found))
 
 
+def asks_for_homes(deliver: Sequence[str]) -> bool:
+    """Is it worth having looked where the homes are?"""
+    return any(text.strip().casefold() == "all" for text in deliver)
+
+
 def _nearest(home: Place, origin: Place | None) -> Place:
     if origin is None or (home.platform, home.account) != (origin.platform, origin.account):
         return home

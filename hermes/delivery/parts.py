@@ -4,7 +4,8 @@
     attachments ── files and albums of files ──────────────────▶ parts of media, after them
                 └─ what the platform does not take ─▶ a paragraph each at the end of the text
 
-The same message is cut alike in every attempt, numbered or not, so that the receipts of an earlier one still fit.
+The same message is cut alike in every attempt, numbered or not, so that the receipts of an earlier one still fit. Where it is
+not, because another program or another limit cuts it now, what has not been said yet is cut anew (``resumed``).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from functools import partial
 from itertools import count
 from pathlib import PurePath
 
-from hermes.render.cut import split
+from hermes.render.cut import after, seen, split
 from hermes.render.dialects import body
 from hermes.render.ir import Block, Body, Document, Paragraph, Span, leaves
 from hermes.render.markdown import parse
@@ -45,6 +46,17 @@ class Parts:
     def total(self) -> int:
         """How many there are."""
         return len(self.pieces) + len(self.media)
+
+    def extent(self, index: int) -> tuple[int, int]:
+        """How much of the message the part at ``index`` is: characters that are seen, and files. Of one that is all of it,
+        nobody asks.
+        """
+        if self.total == 1:
+            return 0, 0
+        if index >= len(self.pieces):
+            return 0, len(self.media[index - len(self.pieces)])
+        piece = self.pieces[index]
+        return seen(parse(piece) if isinstance(piece, str) else piece), 0
 
     def part(self, index: int, *, marked: bool = False, plain: bool = False) -> Part:
         """The part at ``index``. ``marked``: it says that it may be a second copy. ``plain``: without markup, which the
@@ -78,6 +90,24 @@ def cut(message: Outbound, capabilities: Capabilities, *, numbered: bool = True)
     return Parts(message, capabilities, (), media, numbered)
 
 
+def resumed(parts: Parts, sent: int, said: int, files: int) -> Parts:
+    """``parts`` of a message of which ``sent`` have arrived: ``said`` characters and ``files`` files of it. As they are where
+    these are its first ones, or nobody knows how much they were; else what is left is cut anew, behind as many that nobody
+    asks for.
+    """
+    extents = [parts.extent(index) for index in range(min(sent, parts.total))]
+    if (said, files) in ((0, 0), (sum(chars for chars, _ in extents), sum(some for _, some in extents))):
+        return parts
+    message, capabilities = parts.message, parts.capabilities
+    rest = Document()
+    if not files:  # they come after all of the text
+        lines = _lines(message.attachments, capabilities)
+        rest = after(_document(message.text, lines, capabilities), said)
+    pieces = _cut(rest, capabilities, len(message.text), sent) if _is_seen(rest, capabilities) else ()
+    media = [one for album in parts.media for one in album][files:]
+    return replace(parts, pieces=("",) * sent + pieces, media=_albums(media, capabilities))
+
+
 def is_one_part(text: str, most: int, capabilities: Capabilities) -> bool:
     """True if ``text`` has at most ``most`` characters and goes as one part."""
     return len(text) <= most and len(_pieces(text, (), capabilities)) == 1
@@ -106,12 +136,19 @@ def _pieces(text: str, lines: Sequence[Block], capabilities: Capabilities) -> tu
     whole = _dressed(document, marked=not capabilities.idempotent_send)
     if _size(whole, capabilities) <= capabilities.max_length:
         return (document,)
+    return _cut(document, capabilities, len(text))
+
+
+def _cut(
+    document: Document, capabilities: Capabilities, characters: int, before: int = 0
+) -> tuple[Document, ...]:
+    """In pieces that have room for a number each, ``before`` of them being there already; ``characters``: of all of the text."""
     if not _bears_number(capabilities):
         return _split(document, capabilities, _dressed)
-    for digits in count(len(str(len(text) // capabilities.max_length))):
+    for digits in count(len(str(characters // capabilities.max_length))):
         most = 10**digits - 1
         pieces = _split(document, capabilities, partial(_dressed, number=_number(most, most)))
-        if len(pieces) <= most:
+        if before + len(pieces) <= most:
             return pieces
     raise AssertionError  # the digits do not end
 

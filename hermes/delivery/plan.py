@@ -36,6 +36,8 @@ BACKOFF_MIN_S = 1.0
 BACKOFF_MAX_S = 300.0
 _BACKOFF = Backoff(min=BACKOFF_MIN_S, max=BACKOFF_MAX_S)
 
+UNDECODABLE = "undecodable"
+
 FOR_GOOD = frozenset({FORMAT_REFUSED, TOO_LONG})
 """What the same part will be refused for again, whatever the adapter says of its severity."""
 
@@ -51,6 +53,15 @@ class Next:
     state: Literal["prepared", "retry", "unknown", "sent", "dead"]
     not_before: float
     failure: str
+
+
+ALL_SAID = Next("sent", 0.0, "")
+
+
+def undecodable(row: OutboxRow) -> Next:
+    """What becomes of a row that this program cannot read. A newer one may: an operator can have it sent again."""
+    failure = Failure(UNDECODABLE, detail=row.undecodable)
+    return Next("dead", 0.0, f"{row.failure}; then {failure}" if was_unconfirmed(row) else str(failure))
 
 
 def metadata(message: Outbound) -> Mapping[str, str]:

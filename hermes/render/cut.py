@@ -60,6 +60,71 @@ def split(document: Document, room: int, measure: Callable[[Document], int]) -> 
     return tuple(parts) or (document,)
 
 
+def seen(document: Document) -> int:
+    """How many characters ``document`` has, white space not counted: that may go where it is cut."""
+    return sum(len("".join(leaf.split())) for leaf in leaves(document.blocks))
+
+
+def after(document: Document, count: int) -> Document:
+    """What follows the first ``count`` characters that are ``seen``."""
+    return Document(_after(document.blocks, _Skip(count)))
+
+
+class _Skip:
+    """The characters that are still to be left out, block after block."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def end_in(self, text: str) -> int:
+        """Where what follows them begins in ``text``."""
+        at = 0
+        while self.left and at < len(text):
+            self.left -= not text[at].isspace()
+            at += 1
+        return at
+
+    def rest_of(self, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        """What follows them in ``spans``."""
+        return _divide(spans, self.end_in("".join(span.text for span in spans)))[1]
+
+
+def _after(blocks: tuple[Block, ...], skip: _Skip) -> tuple[Block, ...]:
+    for index, block in enumerate(blocks):
+        if not skip.left:
+            return blocks[index:]
+        if begun := _rest(block, skip):
+            return (*begun, *blocks[index + 1 :])
+    return ()
+
+
+def _rest(block: Block, skip: _Skip) -> tuple[Block, ...]:
+    match block:
+        case Paragraph(spans) | Heading(_, spans):
+            left = skip.rest_of(spans)
+            return (replace(block, spans=left),) if left else ()
+        case Code(text, language):
+            later = text[skip.end_in(text) :]
+            return (Code(later, language),) if later else ()
+        case Quote(inner):
+            inside = _after(inner, skip)
+            return (Quote(inside),) if inside else ()
+        case ListBlock(items, start):
+            while items and skip.left:
+                inside = _after(items[0].blocks, skip)
+                items = (*((Item(inside, continued=True),) if inside else ()), *items[1:])
+            number = None if start is None else start + len(block.items) - len(items)
+            return (replace(block, items=items, start=number),) if items else ()
+        case Table(rows):
+            cells: tuple[tuple[Span, ...], ...] = ()
+            while rows and skip.left:
+                cells, rows = tuple(filter(None, map(skip.rest_of, rows[0]))), rows[1:]
+            others = (replace(block, rows=rows, head=False),) if rows else ()
+            return (*map(Paragraph, cells), *others)
+        case Rule():
+            return ()
+
+
 def _fill(
     children: tuple[T, ...],
     room: int,

@@ -30,6 +30,7 @@ from hermes.render.ir import (
     Table,
 )
 from hermes.render.syntax import PARSER
+from hermes.types.whole import whole
 
 _MAYBE_MARKUP = re.compile(
     r"""[\\`*_~|\[\t\r\f\v\0] | <\S | &[#a-zA-Z]     # anywhere in a line
@@ -46,21 +47,12 @@ _MARKS: dict[str, Mark] = {"strong": "bold", "em": "italic", "s": "strike", "spo
 
 def parse(text: str) -> Document:
     """What ``text`` says; total: any text is a document, in a time that grows with its length."""
-    text = _whole(text)
+    text = whole(text)
     if not _MAYBE_MARKUP.search(text):
         return _plain(text)
     tokens = PARSER.parse(text)
     blocks, _ = _blocks(iter(tokens), "", _targets(tokens))
     return Document(tuple(blocks)) if blocks or not text.strip() else _plain(text)
-
-
-def _whole(text: str) -> str:
-    """Half a surrogate pair is no character: no platform and no file would take it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def _plain(text: str) -> Document:

@@ -1,17 +1,21 @@
 """Lanes: order, patience, backoff, second copies, drafts, expiry."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
+import cbor2
 import pytest
 import trio
 from agents import Typist
 from wires import Silent
-from world import IDEMPOTENT, PLAIN
+from world import ADAPTER, IDEMPOTENT, PLAIN
 
+from actors.dossiers import is_crash
 from hermes.config import model
 from hermes.store import queries
 from hermes.store.ops import Enqueue
+from hermes.store.outbox import outbox_list
 from hermes.testing.fakes import FakeAdapter, FakeAgent, Reply
 from hermes.types import texts
 from hermes.types.content import Capabilities, Media, Outbound, Rate
@@ -131,17 +135,28 @@ async def test_a_send_that_never_returns_is_unknown_after_its_deadline(open_worl
     assert 30 <= trio.current_time() - began < 31
 
 
-async def test_a_send_that_fails_without_a_name_is_unknown_and_a_fault_of_the_adapter(
+def records(world):
+    """What the adapter's code has raised in somebody else's calls."""
+    events = world.boots[-1].system.events.newest(1000)
+    return [(event.path, event.detail["reason"]) for event in events if event.kind == "raised"]
+
+
+async def test_a_send_that_fails_without_a_name_is_unknown_leaves_a_record_and_restarts_nobody(
     open_world, autojump_clock
 ):
     world = await open_world(capabilities=PLAIN)
     world.platform.failures = [ValueError("a bug")]
+    listened = []
+    world.boots[-1].system.events.listen(listened.append)
 
     await world.say("hello")
     await world.settle()
 
     assert world.heard() == [texts.RESENT_MARK + "hello"]
-    assert world.platform.connects == 2
+    assert world.platform.connects == 1
+    assert records(world) == [(ADAPTER, "ValueError: a bug")]
+    (raised,) = (event for event in listened if event.kind == "raised")
+    assert is_crash(raised.cause)
 
 
 async def test_a_long_message_goes_on_at_the_part_without_a_receipt(open_world, autojump_clock):
@@ -211,9 +226,7 @@ async def test_a_message_past_its_time_ends(history, end, open_world, autojump_c
     assert world.rows("state, failure", "outbox") == [end]
 
 
-async def test_a_send_that_returns_no_receipt_is_unknown_and_a_fault_of_the_adapter(
-    open_world, autojump_clock
-):
+async def test_a_send_that_returns_no_receipt_is_unknown_and_leaves_a_record(open_world, autojump_clock):
     class Careless(FakeAdapter):
         async def send(self, chat_id, part, *, reply_to, metadata):
             result = await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
@@ -225,8 +238,82 @@ async def test_a_send_that_returns_no_receipt_is_unknown_and_a_fault_of_the_adap
     await world.settle()
 
     assert world.heard() == ["hello", texts.RESENT_MARK + "hello"]
-    assert world.platform.connects == 2
+    assert world.platform.connects == 1
+    assert [path for path, _ in records(world)] == [ADAPTER]
     assert world.tree()[world.lane()].incarnation == 1
+
+
+async def test_a_row_that_cannot_be_read_is_a_dead_letter_and_no_trouble_of_its_neighbours(
+    open_world, autojump_clock
+):
+    world = await open_world(capabilities=PLAIN)
+    for n in range(3):
+        await world.services.store.write(
+            Enqueue(Outbound(DeliveryId(f"d{n}"), "fake", "default", "1", f"m{n}"), 0.0)
+        )
+    world.boots[-1].store._connection.execute(
+        "UPDATE outbox SET message = ? WHERE delivery_id = 'd1'", (cbor2.dumps({"of": "a newer one"}),)
+    )
+    await world.settle()
+
+    assert world.heard() == ["m0", "m2"]
+    assert world.rows("state", "outbox") == ["sent", "dead", "sent"]
+    assert world.rows("failure", "outbox")[1].startswith("undecodable: TypeError")
+    assert world.tree()[world.lane()].incarnation == 1
+    (listed,) = world.look(outbox_list, None, None, 10)
+    assert (listed["delivery_id"], listed["state"], listed["text"]) == ("d1", "dead", "m1")
+
+
+class Upgraded(FakeAdapter):
+    """Takes parts of another length from the third one on."""
+
+    def __init__(self, before, now, *, phase="not_sent"):
+        super().__init__(capabilities=replace(PLAIN, max_length=before))
+        self.now, self.phase = now, phase
+
+    async def send(self, chat_id, part, *, reply_to, metadata):
+        if len(self.sent) == 2 and self.capabilities.max_length != self.now:
+            self.capabilities = replace(self.capabilities, max_length=self.now)
+            raise SendError(Failure("busy"), self.phase)
+        return await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+
+
+@pytest.mark.parametrize("phase", ["not_sent", "unknown"])
+@pytest.mark.parametrize("now", [110, 160, 4000])
+async def test_AC22_a_message_that_is_cut_otherwise_halfway_goes_on_where_it_was(
+    now, phase, open_world, autojump_clock
+):
+    text = " ".join(f"word{n}" for n in range(40))
+    platform = Upgraded(130, now, phase=phase)
+    world = await open_world(FakeAgent(Reply(lambda _: text)), platform=platform)
+
+    await world.say("hello")
+    await world.settle()
+
+    said = [re.sub(r" \(\d+/\d+\)$", "", one.removeprefix(texts.RESENT_MARK)) for one in world.heard()]
+    assert " ".join(said).split() == text.split()
+    assert world.rows("state", "outbox") == ["sent"]
+    marked = [one.startswith(texts.RESENT_MARK) for one in world.heard()]
+    assert marked == [n == 2 and phase == "unknown" for n in range(len(marked))]
+
+
+async def test_AC22_a_message_of_which_nothing_is_left_as_it_is_cut_now_has_arrived(
+    open_world, autojump_clock
+):
+    text = " ".join(f"word{n}" for n in range(40))
+    platform = Upgraded(130, 4000)
+    world = await open_world(FakeAgent(Reply(lambda _: text)), platform=platform)
+    world.boots[
+        -1
+    ].store._connection.execute(  # as a program left them that did not note how much each part was
+        "CREATE TRIGGER old AFTER INSERT ON receipts BEGIN UPDATE receipts SET said = 0; END"
+    )
+
+    await world.say("hello")
+    await world.settle()
+
+    assert world.rows("state", "outbox") == ["sent"]
+    assert len(world.heard()) == 2
 
 
 async def test_law_C5_a_disabled_lane_gets_another_chance_after_ten_minutes(open_world, autojump_clock):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hermes.delivery.notices import EVERY_S, elsewhere, notice
 from hermes.delivery.targets import Place
 from hermes.store.apply import apply
-from hermes.store.notice_ops import Begin, End, Notify
+from hermes.store.notice_ops import Before, Begin, End, Notify
 from hermes.store.schema import prepare
 from hermes.types.ids import BootId
 
@@ -77,12 +77,12 @@ def test_a_boot_learns_how_the_one_before_it_ended() -> None:
     def begin(name: str) -> object:
         return apply(db, [Begin(BootId(name), NOW)])[0]
 
-    assert begin("a") == "none"
-    assert begin("b") == begin("b") == ""
+    assert begin("a") == Before("none")
+    assert begin("b") == begin("b") == Before("")
     apply(db, [End(BootId("b"), "stop")])
-    assert begin("c") == "stop"
-    apply(db, [End(BootId("c"), "restart")])
-    assert begin("d") == begin("d") == "restart"
+    assert begin("c") == Before("stop")
+    apply(db, [End(BootId("c"), "restart", OTHER)])
+    assert begin("d") == begin("d") == Before("restart", OTHER)
     for n in range(200):
         begin(f"x{n}")
     assert db.execute("SELECT count(*) FROM boots").fetchone() == (100,)

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes.delivery.parts import NUMBERED_FROM, Parts, cut, is_one_part, shortened
+from hermes.delivery.parts import NUMBERED_FROM, Parts, cut, is_one_part, resumed, shortened
+from hermes.render.cut import after
+from hermes.render.dialects import body
 from hermes.render.ir import Document, leaves
 from hermes.render.markdown import parse
 from hermes.render.measure import length
@@ -276,3 +278,82 @@ def test_a_notice_that_would_be_most_of_the_part_is_left_out() -> None:
     pager = Capabilities(max_length=80, idempotent_send=True, dialect="plain", splits=False)
     assert shortened(WORDS, 4_000, pager, NOTICE).startswith("word0 word1")
     assert "the whole" not in shortened(WORDS, 4_000, pager, NOTICE)
+
+
+# --- a cut that is begun --------------------------------------------------------------------------------------------------
+
+
+def said(parts: Parts, sent: int) -> tuple[int, int]:
+    extents = [parts.extent(index) for index in range(sent)]
+    return sum(chars for chars, _ in extents), sum(files for _, files in extents)
+
+
+def seen_in(parts: Parts, indices: range) -> str:
+    """What people read, without what is no part of the text: white space, bullets, numbers."""
+    pieces = [parts.pieces[index] for index in indices]
+    documents = [parse(piece) if isinstance(piece, str) else piece for piece in pieces]
+    return "".join("".join("".join(leaves(one.blocks)).split()) for one in documents)
+
+
+@settings(max_examples=80)
+@given(MARKDOWN, st.sampled_from(DIALECTS), st.integers(160, 400), st.integers(160, 400), st.integers(1, 4))
+def test_AC_22_a_cut_that_is_begun_goes_on_where_it_was_whatever_the_limit_is_now(
+    text: str, dialect: Dialect, before: int, now: int, sent: int
+) -> None:
+    grow = 4 if dialect in ("matrix", "email") else 1
+    old, new = (made(text, dialect=dialect, max_length=most * grow) for most in (before, now))
+    sent = min(sent, old.total - 1)
+    if not sent:
+        return
+    going_on = resumed(new, sent, *said(old, sent))
+    assert seen_in(old, range(sent)) + seen_in(going_on, range(sent, len(going_on.pieces))) == seen_in(
+        old, range(old.total)
+    )
+    for index in range(sent, going_on.total):
+        part = going_on.part(index)
+        assert (part.index, part.total) == (index, going_on.total)
+        assert length(part.text, "codepoints") <= now * grow
+
+
+def test_AC_22_a_cut_that_has_not_changed_stays_as_it_is() -> None:
+    parts = made(WORDS, max_length=80)
+    assert resumed(parts, 2, *said(parts, 2)) is parts
+
+
+def test_AC_22_what_is_all_said_has_nothing_left() -> None:
+    old, new = made(WORDS, max_length=60), made(WORDS, max_length=4000)
+    assert resumed(new, old.total, *said(old, old.total)).total == old.total
+    assert resumed(new, 5, 0, 0).total <= 5  # begun by a program that did not note how much it was
+
+
+def test_AC_22_files_that_have_arrived_are_not_sent_again() -> None:
+    pictures = tuple(Media("image", f"/p{n}.png") for n in range(5))
+    message = replace(MESSAGE, text="hello", attachments=pictures)
+    old, new = (
+        cut(message, Capabilities(media=ALL, album=album, idempotent_send=True, dialect="plain"))
+        for album in (2, 10)
+    )
+    assert (old.total, new.total) == (4, 2)
+    going_on = resumed(new, 2, *said(old, 2))
+    assert [going_on.part(index).media for index in range(2, going_on.total)] == [pictures[2:]]
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "left"),
+    [
+        ("one *two* three", 4, "*wo* three"),
+        ("- one\n- two\n- three", 4, "wo\n\n- three"),
+        ("1. one\n2. two\n3. three", 3, "2. two\n3. three"),
+        ("> one\n\ntwo", 3, "two"),
+        ("```py\na = 1\nb = 2\n```", 3, "```py\n\nb = 2\n```"),
+        ("one\n\n---\n\ntwo", 3, "___\n\ntwo"),
+    ],
+)
+def test_what_follows_so_many_characters(text: str, count: int, left: str) -> None:
+    assert body(after(parse(text), count), "markdown").text.strip() == left
+
+
+def test_a_table_that_was_cut_within_a_row_goes_on_there() -> None:
+    table = "| a | b |\n|---|---|\n| one | two |\n| three | four |\n"
+    rest = after(parse(table), 7)
+    assert "".join(leaves(rest.blocks)) == "othreefour"
