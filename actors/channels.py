@@ -3,12 +3,13 @@
     adapters that can list their chats ─┐
     conversations the store knows ──────┴─▶ directory ─▶ channel_directory.json, 0600
 
-An adapter that is down or cannot be asked keeps what was known of its chats. A file that cannot be read is said once.
+An adapter that is down or cannot be asked keeps what was known of its chats; so does for good one whose platform lists none, such
+as Telegram, and what a home that was taken over knew. A file that cannot be read is said once.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import trio
@@ -87,20 +88,28 @@ class _Keeper:
                 chats[platform, account].append(channel)
         directory = dict(book.directory)
         for (platform, account), spoken_with in chats.items():
-            listed = await self._listed(platform, account)
-            directory[edge(platform, account)] = merged(listed, spoken_with)
+            directory[edge(platform, account)] = merged(*await self._sources(platform, account, spoken_with))
         book.directory = {name: channels for name, channels in directory.items() if channels}
         try:
             await self._files.run(write_directory, book.directory, services.clock.wall())
         except (OSError, GatewayError) as error:
             self._tell(f"the channel directory could not be written: {error}")
 
-    async def _listed(self, platform: str, account: str) -> Sequence[Channel]:
-        port = self._services.adapters.find(platform, account)
+    async def _sources(
+        self, platform: str, account: str, spoken_with: Sequence[Channel]
+    ) -> tuple[Sequence[Channel], Sequence[Channel]]:
+        """The best names first: the platform's own, then those of the last list, for a conversation knows its chat's alone."""
+        services = self._services
+        port = services.adapters.find(platform, account)
         listed = None if port is None else await port.channels()
-        return (
-            self._services.channels.directory.get(edge(platform, account), ()) if listed is None else listed
-        )
+        if listed is not None:
+            return listed, spoken_with
+        known = [
+            replace(one, chat_id=services.moves.now_at(platform, account, one.chat_id))
+            for one in services.channels.directory.get(edge(platform, account), ())
+        ]
+        never_listed = port is not None and not port.lists_chats
+        return (spoken_with, known) if never_listed else (known, spoken_with)
 
     def _tell(self, words: str) -> None:
         if words not in self._told:

@@ -6,6 +6,7 @@ counted by the peer's address, so that a stranger keeps nobody out but those who
 
 import hashlib
 import hmac
+import logging
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -20,24 +21,29 @@ from hermes.web.door import refusal
 FREE_TRIES = 5
 MAX_LOCK_S = 60.0
 KNOWN_PEERS = 1024
+TOLD_EVERY_S = 60.0
+"""Of one peer that guesses the log hears no oftener."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Guesses:
     failures: int = 0
     locked_until: float = -math.inf
+    told_at: float = -math.inf
 
 
 class KeyDoor:
     """One per life of the server. ``exposed``: it listens on more than this machine's own addresses."""
 
     def __init__(self, *, exposed: bool) -> None:
-        self._exposed = exposed
+        self.exposed = exposed
         self._peers: OrderedDict[str, _Guesses] = OrderedDict()
 
     def refused(self, connection: HTTPConnection, key: str) -> Response | None:
         """Why this request may not use a route with that ``key``; None if it may."""
-        if self._exposed and is_weak(key):
+        if self.exposed and is_weak(key):
             return refusal(
                 401,
                 "no_key",
@@ -54,7 +60,7 @@ class KeyDoor:
                 429, "key_locked", f"Too many wrong API keys; try again in {wait} seconds.", retry_after=wait
             )
         if _same(_offered(connection), key):
-            self._peers.pop(peer, None)
+            guesses.failures = 0
             return None
         self._failed(peer, guesses)
         return refusal(401, "invalid_api_key", "The API key is missing or wrong.", www_authenticate="Bearer")
@@ -64,6 +70,9 @@ class KeyDoor:
         if guesses.failures >= FREE_TRIES:
             exponent = min(guesses.failures - FREE_TRIES, 10)
             guesses.locked_until = trio.current_time() + min(MAX_LOCK_S, 2.0**exponent)
+        if trio.current_time() - guesses.told_at >= TOLD_EVERY_S:
+            guesses.told_at = trio.current_time()
+            log.warning("a request of %s came with a wrong API key, or with none", ascii(peer))
         self._peers[peer] = guesses
         self._peers.move_to_end(peer)
         if len(self._peers) > KNOWN_PEERS:

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import trio
@@ -12,6 +14,11 @@ from hermes.ops.channel_files import ALIASES, DIRECTORY, read_channels
 from hermes.testing.fakes import FakeAdapter
 from hermes.types.channels import Channel
 from hermes.types.errors import Failure, GatewayError
+from hermes.types.events import InboundEvent
+from hermes.types.ids import TraceId
+from hermes.types.origin import Origin
+
+GOLDEN = Path(__file__).parents[3] / "shared/reference/golden_home_0_19"
 
 GENERAL = Channel("1", "general", "channel", guild="Acme")
 
@@ -122,6 +129,56 @@ async def test_names_of_the_last_life_are_known_before_the_adapter_is_up(
     (result,) = await world.services.router.deliver("hi", "fake:#ops")
     assert result.place.chat_id == "5"
     assert set(written(world)) == {"fake", "telegram"}
+
+
+async def test_a_platform_that_lists_no_chats_keeps_what_an_original_home_knew_and_adds_what_it_sees(
+    open_world, autojump_clock, tmp_path
+):
+    """Telegram's way: its bots cannot ask in which chats they are."""
+    known = [
+        {"id": "-100:7", "name": "Team / topic 7", "type": "group", "thread_id": "7"},
+        {"id": "111", "name": "Alice", "type": "dm", "thread_id": None},
+        {"id": "-5", "name": "Crew", "type": "group", "thread_id": None},
+    ]
+    (tmp_path / DIRECTORY).write_text(json.dumps({"platforms": {"fake": known}}))
+    platform = FakeAdapter()
+    world = await open_world(platform=platform)
+    await (await platform.io()).chat_moved("-5", "-1005")
+    for thread, topic in (("7", None), ("8", "Plans"), ("8", None)):
+        now = world.services.clock.wall()
+        origin = Origin(
+            "fake",
+            "-100",
+            chat_type="group",
+            user_id="u1",
+            chat_name="Staff",
+            thread_id=thread,
+            chat_topic=topic,
+        )
+        name = f"{thread}:{topic}"
+        await platform.hand_in(InboundEvent(name, origin, "hi", now, TraceId(name), mentions_bot=True))
+        await world.settle()
+    await trio.sleep(301)
+    assert {one.listed_id: one.name for one in written(world)["fake"]} == {
+        "-100:7": "Staff / topic 7",
+        "-100:8": "Staff / Plans",
+        "111": "Alice",
+        "-1005": "Crew",
+    }
+    (result,) = await world.services.router.deliver("hi", "fake:#Alice", by_person=True)
+    assert result.place.chat_id == "111"
+    await world.kill()
+    await trio.sleep(1)
+    assert len(written(world)["fake"]) == 4
+
+
+@pytest.mark.skipif(not GOLDEN.exists(), reason="no golden home here")
+async def test_a_golden_home_keeps_its_channel_directory(open_world, autojump_clock, tmp_path):
+    shutil.copy(GOLDEN / DIRECTORY, tmp_path / DIRECTORY)
+    before = read_channels(tmp_path).directory
+    world = await open_world(platform=FakeAdapter("telegram"))
+    await trio.sleep(700)
+    assert written(world) == before != {}
 
 
 async def test_a_disk_that_takes_no_file_is_said_and_names_are_still_found(

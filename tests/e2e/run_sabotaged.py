@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from actors.ports import delivery
 from hermes.platforms.telegram.entry import ENTRY as TELEGRAM
 from hermes.platforms.webchat.entry import ENTRY as WEBCHAT
 from hermes.registry.entry import AdapterSetup, PlatformEntry
@@ -89,6 +90,7 @@ def faulty(entry: PlatformEntry, orders: Path) -> PlatformEntry:
 
 
 if __name__ == "__main__":
+    delivery.TYPING_AFTER_S = 0.0  # at each answer somebody is seen typing, so that a callback can fail
     entries = (TELEGRAM, WEBCHAT, *wire.from_environment())
     sabotaged = [faulty(entry, Path(os.environ[VARIABLE])) for entry in entries]
     raise SystemExit(import_module("hermes.cli").main(platforms=sabotaged))

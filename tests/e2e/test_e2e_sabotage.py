@@ -1,9 +1,13 @@
 """AC-08: whatever an adapter's code raises, wherever it does, concerns that adapter alone."""
 
+import json
+import math
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import harness
@@ -22,6 +26,7 @@ ADAPTERS = "root/gateway/adapters"
 LANES = "root/gateway/delivery/lanes"
 WITHIN_S = 20.0
 LOOK_S = 0.01
+STEP_S = 2
 FAILURES = (
     *((place, "ValueError") for place in PLACES),
     ("receive", "ExceptionGroup"),
@@ -124,6 +129,30 @@ def talking_to(telegram: FakeTelegram, person: Person) -> Chat:
     return Chat(str(person.id), say, lambda: [one.text for one in telegram.seen(person)])
 
 
+def write_job(home: Path) -> None:
+    """One that speaks every other second, and does not make up for what it has missed."""
+    job = {
+        "id": "tick",
+        "name": "tick",
+        "schedule": {"kind": "cron", "expr": f"* * * * * */{STEP_S}"},
+        "misfire": "skip",
+        "tz": "UTC",
+        "message": "tick",
+        "deliver": f"{PLATFORM}:jobs",
+    }
+    (home / "cron").mkdir()
+    (home / "cron" / "jobs.json").write_text(json.dumps({"jobs": [job]}))
+
+
+def check_job(home: Path) -> None:
+    """Every instant since the first had its run, at its time; the newest may be about to."""
+    with closing(sqlite3.connect(home / "gateway.db")) as database:
+        runs = database.execute("SELECT due_at, started_at FROM cron_runs ORDER BY due_at").fetchall()
+    assert len(runs) > 3
+    assert {later - earlier for (earlier, _), (later, _) in pairwise(runs)} == {STEP_S}
+    assert max((started or math.inf) - due for due, started in runs[:-1]) < STEP_S
+
+
 async def test_AC08_what_an_adapter_raises_concerns_that_adapter_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +167,7 @@ async def test_AC08_what_an_adapter_raises_concerns_that_adapter_alone(
         gateway = Gateway(tmp_path / "home", platform=str(platform.port))
         gateway.home.mkdir(mode=0o700)
         (gateway.home / "config.yaml").write_text(CONFIG.replace("URL", telegram.url))
+        write_job(gateway.home)
         env = gateway.home / ".env"
         allowed = ",".join(str(person.id) for person in people)
         env.write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}\nTELEGRAM_ALLOWED_USERS={allowed}\n")
@@ -159,5 +189,6 @@ async def test_AC08_what_an_adapter_raises_concerns_that_adapter_alone(
                     for place, error in FAILURES:
                         await gathering.fail(broken, place, error)
                 assert not web.problems
+                check_job(gateway.home)
                 nursery.cancel_scope.cancel()
             assert await gateway.stop() == 0

@@ -21,7 +21,7 @@ from hermes.sessions.ids import new_trace_id
 from hermes.types import faults
 from hermes.types.content import Draft, Part, SendResult, answered
 from hermes.types.errors import STORED, Failure, SendError
-from hermes.types.events import EventKind, InboundEvent
+from hermes.types.events import ONCE, EventKind, InboundEvent
 from hermes.types.origin import Origin
 from hermes.types.ports import (
     AdapterIO,
@@ -98,20 +98,21 @@ class ApiServer:
     ) -> SendResult:
         """Hand ``part`` to the requests it answers, and return once the last one of its message is written to one of them.
 
-        Raises ``SendError`` (``stored``, ``not_sent``) where nobody waits for it: whoever left does not come back for it.
+        It is called as the first of them. Raises ``SendError`` (``stored``, ``not_sent``) where nobody waits for it: whoever left
+        does not come back for it.
         """
         names = answered(reply_to, metadata)
-        audience = [self._waiting[name] for name in names if name in self._waiting]
-        for one in audience:
+        audience = {name: self._waiting[name] for name in names if name in self._waiting}
+        for one in audience.values():
             one.add(part, metadata)
         if part.index + 1 == part.total:
-            for one in audience:
+            for one in audience.values():
                 await one.over.wait()
-            audience = [one for one in audience if one.written]
+            audience = {name: one for name, one in audience.items() if one.written}
         await trio.lowlevel.checkpoint()
         if not audience:
             raise SendError(Failure(STORED, detail="nobody waits for it"), "not_sent")
-        return SendResult(f"{part.delivery_id}:{part.index}")
+        return SendResult(next(iter(audience)))
 
     async def draft(self, chat_id: str, draft: Draft) -> None:
         """See ``ports.Drafts``."""
@@ -254,4 +255,5 @@ class ApiServer:
             attachments=order.images,
             earlier=order.earlier,
             mentions_bot=True,
+            extra={} if order.session_id else {ONCE: ""},
         )

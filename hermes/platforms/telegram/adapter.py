@@ -4,7 +4,6 @@ connect ─ lock, client, getMe, commands ─▶ polling | webhook ─▶ intake
 lane    ─ send, edit, …                 ─▶ encode ─▶ api
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 import trio
 
 from hermes.net.failures import PROTOCOL
-from hermes.net.http.client import Purpose, Upload, open_client
+from hermes.net.http.client import Purpose, open_client
+from hermes.net.http.content import Upload
 from hermes.ops.media_files import open_copy
 from hermes.ops.scoped_lock import scoped_lock
 from hermes.platforms.telegram import commands, encode
@@ -31,11 +31,9 @@ from hermes.render.ir import Body
 from hermes.render.markdown import parse
 from hermes.render.measure import length
 from hermes.types.content import Draft, Media, Part, SendResult
-from hermes.types.errors import UNREACHABLE, Failure, GatewayError, SendError
+from hermes.types.errors import NOT_EDITABLE, UNREACHABLE, Failure, GatewayError, SendError
 from hermes.types.events import Attachment
 from hermes.types.ports import AdapterIO, FileSink, Mount, Route, TaskStatus
-
-log = logging.getLogger(__name__)
 
 PURPOSES = {
     "poll": Purpose(most=1, timeout_s=90.0),
@@ -64,7 +62,7 @@ class Telegram:
         self._home = setup.home
         self._clock = setup.clock
         self._api: Api | None = None
-        self._moved: dict[str, str] = {}
+        self._io: AdapterIO | None = None
         url, secret = self._settings.webhook_url, self._settings.webhook_secret
         self._webhook = Webhook(setup.account, url, secret) if url else None
 
@@ -97,10 +95,10 @@ class Telegram:
                 )
                 bot = await self._log_in(api)
                 io.identify(bot.bot_id, bot.username or None)
-                self._api = api
+                self._api, self._io = api, io
                 with trio.move_on_after(MENU_S):
-                    await commands.show(api)
-                intake = Intake(api, io, bot, now=now, moved=self._has_moved)
+                    await commands.show(api, io.commands())
+                intake = Intake(api, io, bot, now=now)
                 if self._webhook is not None:
                     await self._webhook.listen(api, io, intake.take, task_status=task_status)
                 else:
@@ -115,7 +113,7 @@ class Telegram:
         self, chat_id: str, part: Part, *, reply_to: str | None, metadata: Mapping[str, str]
     ) -> SendResult:
         """See ``ports.Adapter``."""
-        call = encode.send(self._now_at(chat_id), part, reply_to, metadata, self._settings)
+        call = encode.send(chat_id, part, reply_to, metadata, self._settings)
         try:
             sent = await self._do(call)
         except ApiError as error:
@@ -133,7 +131,7 @@ class Telegram:
     ) -> None:
         """See ``ports.Edits``."""
         try:
-            await self._do(encode.edit(self._now_at(chat_id), message_id, part, self._settings))
+            await self._do(encode.edit(chat_id, message_id, part, self._settings))
         except ApiError as error:
             if error.failure.code != NOT_MODIFIED:
                 raise
@@ -157,7 +155,7 @@ class Telegram:
     async def typing(self, chat_id: str, thread_id: str | None, on: bool) -> None:
         """See ``ports.Typing``; it ends by itself."""
         if on:
-            where = {"chat_id": encode.chat(self._now_at(chat_id)), **encode.thread(thread_id)}
+            where = {"chat_id": encode.chat(chat_id), **encode.thread(thread_id)}
             await self._do(Call("sendChatAction", {**where, "action": "typing"}))
 
     async def react(self, chat_id: str, message_id: str, emoji: str) -> None:
@@ -186,11 +184,18 @@ class Telegram:
         try:
             return await self._attempt(call)
         except ApiError as error:
-            if error.migrated_to is None:
+            if error.migrated_to is None or self._io is None:
                 raise
-            self._has_moved(str(call.parameters["chat_id"]), error.migrated_to)
-            there = {**call.parameters, "chat_id": encode.chat(error.migrated_to)}
-            return await self._attempt(Call(call.method, there, call.files))
+            moved_to = error.migrated_to
+        try:
+            await self._io.chat_moved(str(call.parameters["chat_id"]), moved_to)
+        except GatewayError as unkept:
+            raise SendError(unkept.failure, "not_sent") from unkept
+        if "message_id" in call.parameters:
+            raise SendError(
+                Failure(NOT_EDITABLE, "needs_operator", detail="its group is no more"), "not_sent"
+            )
+        return await self._attempt(encode.elsewhere(call, moved_to))
 
     async def _attempt(self, call: Call) -> Any:
         api = self._connected()
@@ -215,15 +220,7 @@ class Telegram:
         return self._api
 
     def _message(self, chat_id: str, message_id: str) -> dict[str, Any]:
-        return {"chat_id": encode.chat(self._now_at(chat_id)), "message_id": encode.chat(message_id)}
-
-    def _now_at(self, chat_id: str) -> str:
-        return self._moved.get(chat_id, chat_id)
-
-    def _has_moved(self, chat_id: str, to: str) -> None:
-        if self._moved.get(chat_id) != to:
-            self._moved[chat_id] = to
-            log.warning("telegram:%s: group %s has become supergroup %s", self._account, ascii(chat_id), to)
+        return {"chat_id": encode.chat(chat_id), "message_id": encode.chat(message_id)}
 
 
 def _rendered(text: str) -> Body:

@@ -17,7 +17,8 @@ from typing import Any
 import trio
 
 from hermes.net.failures import PROTOCOL, NetError
-from hermes.net.http.client import Client, Reply, Upload
+from hermes.net.http.client import Client, Reply
+from hermes.net.http.content import Upload
 from hermes.net.retry import retry_after
 from hermes.types.errors import (
     CHAT_NOT_FOUND,

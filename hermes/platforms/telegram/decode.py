@@ -25,6 +25,7 @@ from hermes.platforms.telegram.fields import (
     text,
 )
 from hermes.platforms.telegram.files import attachments, in_words
+from hermes.platforms.telegram.mentions import names, without
 from hermes.types.events import EventKind, InboundEvent
 from hermes.types.ids import TraceId
 from hermes.types.origin import ChatType, Origin
@@ -64,13 +65,13 @@ class Update:
     """An event, and what follows from it for the adapter alone.
 
     ``press``: the id of a pressed button, which waits for a word. ``reachable``: we may write to its chat (again).
-    ``moved_to``: the supergroup that its chat has become.
+    ``moved``: a group, and the supergroup that it has become.
     """
 
     event: InboundEvent
     press: str | None = None
     reachable: bool = False
-    moved_to: str | None = None
+    moved: tuple[str, str] | None = None
 
 
 def event_id(bot: Bot, update_id: int) -> str:
@@ -110,25 +111,34 @@ def decode(update: Any, bot: Bot, now: float) -> Update:
 
 def _message(message: Object, kind: EventKind, named: str, bot: Bot, now: float) -> Update:
     origin = _origin(message, bot)
-    moved_to = name(message, "migrate_to_chat_id")
+    moved = _moved(message, origin)
     said, entities = text(message, "text"), objects(message, "entities")
     if not said:
         said, entities = text(message, "caption"), objects(message, "caption_entities")
     event = InboundEvent(
         event_id=named,
         origin=origin,
-        text=said or in_words(message),
+        text=without(said, entities, bot.username) or in_words(message),
         received_at=now,
         trace=_trace(named),
-        kind="system" if moved_to else kind,
+        kind="system" if moved else kind,
         message_id=str(number_of(message, "message_id")),
         attachments=attachments(message),
-        mentions_bot=any(_is_us(entity, said, bot) for entity in entities),
+        mentions_bot=any(names(entity, said, bot.bot_id, bot.username) for entity in entities),
         sent_at=_time(message, "edit_date") or _time(message, "date"),
         extra=_extra(message),
         forwarded=inner(message, "forward_origin") is not None,
     )
-    return Update(_with_reply(event, message, bot), moved_to=moved_to)
+    return Update(_with_reply(event, message, bot), moved=moved)
+
+
+def _moved(message: Object, origin: Origin) -> tuple[str, str] | None:
+    """Said in both chats: in the one that was, first."""
+    if moved_to := name(message, "migrate_to_chat_id"):
+        return origin.chat_id, moved_to
+    if moved_from := name(message, "migrate_from_chat_id"):
+        return moved_from, origin.chat_id
+    return None
 
 
 def _with_reply(event: InboundEvent, message: Object, bot: Bot) -> InboundEvent:
@@ -208,20 +218,6 @@ def _by(origin: Origin, user: Object | None) -> Origin:
 def _person(user: Object) -> str:
     full = " ".join(filter(None, (text(user, "first_name"), text(user, "last_name"))))
     return full or text(user, "username")
-
-
-def _is_us(entity: Object, said: str, bot: Bot) -> bool:
-    match text(entity, "type"):
-        case "text_mention":
-            return name(inner(entity, "user") or {}, "id") == bot.bot_id
-        case "mention":
-            stretch = said.encode("utf-16-le")[2 * number_of(entity, "offset") :][
-                : 2 * number_of(entity, "length")
-            ]
-            named = stretch.decode("utf-16-le", "replace")
-            return bool(bot.username) and named.casefold() == f"@{bot.username}".casefold()
-        case _:
-            return False
 
 
 # --- small words -----------------------------------------------------------------------------------------------------------

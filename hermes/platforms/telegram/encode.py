@@ -72,6 +72,12 @@ def as_document(call: Call) -> Call:
     return Call("sendDocument", parameters, files)
 
 
+def elsewhere(call: Call, chat_id: str) -> Call:
+    """The same call in another chat, where what it answers has another id."""
+    parameters = {key: value for key, value in call.parameters.items() if key != "reply_parameters"}
+    return Call(call.method, parameters | {"chat_id": chat(chat_id)}, call.files)
+
+
 def draft(chat_id: str, draft_id: str, thread_id: str | None, body: Body) -> Call:
     """The call that shows an answer which is being written. The id only has to be the same for the same answer, and not 0."""
     shown = {"draft_id": zlib.crc32(draft_id.encode()) >> 1 or 1, "text": body.text}

@@ -4,9 +4,15 @@ from typing import get_args
 
 from hermes.config.platforms import Variable
 from hermes.platforms.telegram.settings import problem
-from hermes.registry.entry import AdapterSetup, PlatformEntry
+from hermes.registry.entry import AdapterSetup, PlatformEntry, Proof
 from hermes.types.content import Capabilities, MediaKind, Rate
 from hermes.types.ports import Adapter
+
+
+async def _probe(setup: AdapterSetup) -> Proof:
+    from hermes.platforms.telegram.probe import probe
+
+    return await probe(setup)
 
 
 def _adapter(setup: AdapterSetup) -> Adapter:
@@ -35,6 +41,7 @@ ENTRY = PlatformEntry(
         hint="You write on Telegram: short paragraphs read best. Bold, lists, code and links are shown; tables as aligned text.",
     ),
     validate=problem,
+    probe=_probe,
     required_env=(
         Variable(
             "TELEGRAM_BOT_TOKEN", "token", "Token of the bot, from @BotFather", password=True, enables=True

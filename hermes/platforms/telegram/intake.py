@@ -22,22 +22,13 @@ PRESSES_S = 3.0
 
 
 class Intake:
-    """What one incarnation takes in. ``moved``: a chat has become another one."""
+    """What one incarnation takes in."""
 
-    def __init__(
-        self,
-        api: Api,
-        io: AdapterIO,
-        bot: Bot,
-        *,
-        now: Callable[[], float],
-        moved: Callable[[str, str], None],
-    ) -> None:
+    def __init__(self, api: Api, io: AdapterIO, bot: Bot, *, now: Callable[[], float]) -> None:
         self._api = api
         self._io = io
         self._bot = bot
         self._now = now
-        self._moved = moved
 
     async def take(self, updates: Sequence[Any]) -> None:
         """Return when all of them are durable, in one commit but for those that cannot be decoded: only then may Telegram forget
@@ -51,12 +42,13 @@ class Intake:
                 log.debug("an update cannot be decoded: %s", wrong)
                 await self._io.undecodable(self._named(update), json.dumps(update).encode())
         faults.point("after_decode")
+        for one in taken:
+            if one.moved is not None:
+                await self._io.chat_moved(*one.moved)
         if taken:
             await self._io.accept([one.event for one in taken])
         faults.point("before_ack")
         for one in taken:
-            if one.moved_to is not None:
-                self._moved(one.event.origin.chat_id, one.moved_to)
             if one.reachable:
                 self._io.chat_up(one.event.origin.chat_id)
         await self._acknowledge([one.press for one in taken if one.press])

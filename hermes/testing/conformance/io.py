@@ -25,6 +25,7 @@ class Inbox:
         self.events: list[InboundEvent] = []
         self.copies = 0
         self.undecodable: list[tuple[str, bytes]] = []
+        self.moved: dict[str, str] = {}
         self.waiting = 0
         self._refusal: Exception | None = None
         self._open = trio.Event()
@@ -90,6 +91,11 @@ class FakeAdapterIO:
         self._inbox = inbox
         self._closed = False
 
+    @property
+    def events(self) -> list[InboundEvent]:
+        """All that this life has handed in."""
+        return [event for batch in self.batches for event in batch]
+
     def close(self) -> None:
         """This life is over."""
         self._closed = True
@@ -113,6 +119,14 @@ class FakeAdapterIO:
     def chat_up(self, chat_id: str) -> None:
         """See ``ports.AdapterIO``."""
         self.ups.append(chat_id)
+
+    async def chat_moved(self, chat_id: str, moved_to: str) -> None:
+        """See ``ports.AdapterIO``."""
+        await self._commit(lambda: self._inbox.moved.update({chat_id: moved_to}))
+
+    def commands(self) -> Sequence[tuple[str, str]]:
+        """One."""
+        return (("help", "What you can do here"),)
 
     async def feed(self, chat_id: str, since: str | None, limit: int) -> Sequence[FeedItem]:
         """No history."""

@@ -1,6 +1,7 @@
 """From a message to what people see. Messages are cut into parts as a lane cuts them."""
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ from hermes.types.ids import DeliveryId
 MARKED_UP = (
     "A **bold** word, `code`, a [link](https://example.org/a_(b)) and an 🦉 _in_ italics.\n\n- one\n- two"
 )
+
+
+_QUESTIONS = count()
 
 
 class Sending:
@@ -84,7 +88,9 @@ class Sending:
         """They are the escape hatch of some other platform."""
         life = await lives.begin()
         part = Part(DeliveryId("d1"), 0, 1, "hello", "plain")
-        await life.adapter.send(subject.chat, part, reply_to=None, metadata={"colour": "green", "x-y": ""})
+        metadata = {"colour": "green", "x-y": ""}
+        question = await ask(subject, life)
+        await life.adapter.send(subject.chat, part, reply_to=question, metadata=metadata)
         assert [shown.text for shown in subject.read()] == ["hello"]
 
     @each("kind", lambda subject: sorted(subject.capabilities().media))
@@ -167,6 +173,7 @@ async def send(
         attachments=tuple(media),
     )
     parts, metadata = cut(message, life.adapter.capabilities), plan.metadata(message)
+    reply_to = reply_to or await ask(subject, life)
     return [
         (
             await life.adapter.send(subject.chat, parts.part(n), reply_to=reply_to, metadata=metadata)
@@ -178,7 +185,20 @@ async def send(
 async def send_part(subject: Subject, life: Life, text: str) -> str:
     """Send ``text`` as it is, as one plain part; each text is a delivery of its own."""
     part = Part(DeliveryId(f"d-{text:.20}"), 0, 1, text, "plain")
-    return (await life.adapter.send(subject.chat, part, reply_to=None, metadata={})).message_id
+    question = await ask(subject, life)
+    return (await life.adapter.send(subject.chat, part, reply_to=question, metadata={})).message_id
+
+
+async def ask(subject: Subject, life: Life) -> str | None:
+    """Something to answer, by its name, where people see nothing else."""
+    if not subject.answers_only:
+        return None
+    question = f"question {next(_QUESTIONS)}"
+    await subject.say(question)
+    with trio.fail_after(subject.patience_s):
+        while not (asked := [event for event in life.io.events if event.text == question]):  # noqa: ASYNC110 - what it waits for is out of our hands
+            await trio.sleep(subject.settle_s / 10)
+    return asked[0].message_id
 
 
 def of_length(life: Life, more: int) -> str:

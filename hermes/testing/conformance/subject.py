@@ -94,7 +94,8 @@ class Subject(ABC):
     or less: time is real.
     ``patience_s``: what must happen does so within; ``settle_s``: what must not happen has not happened after; ``slack_s``: how
     much later than a deadline is still in time on a machine with other work. ``beats``: how many receives without a word make a
-    silent day. ``kinds``: the events its platform has.
+    silent day. ``kinds``: the events its platform has. ``answers_only``: nobody sees anything but the answer to what they have
+    said, so something is said before each message.
     """
 
     adapter: ClassVar[type[Adapter]]
@@ -107,6 +108,7 @@ class Subject(ABC):
     slack_s = 2.0
     beats = 20
     kinds: frozenset[EventKind] = frozenset({"message"})
+    answers_only = False
     faults: ClassVar[Mapping[Fault, Verdict]] = {}
     send_faults: ClassVar[Mapping[SendFault, Refusal]] = {}
 

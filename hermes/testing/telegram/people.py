@@ -62,6 +62,8 @@ class People(ABC):
         bots = {one.id for one in self.bots.values()} if bot is None else {bot.id}
         kind = "supergroup" if topics and kind == "group" else kind
         chat = self.world.group(kind, title, {person.id: person for person in members}, bots)
+        if topics:
+            chat.add(None, supergroup_chat_created=True)  # so that no topic has the number of the general one
         for topic in topics:
             made = chat.add(None, forum_topic_created={"name": topic, "icon_color": 7322096})
             chat.topics[topic] = made["message_id"]

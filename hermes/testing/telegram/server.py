@@ -13,6 +13,7 @@ from typing import Literal
 
 import h11
 import trio
+import trio.testing
 
 MOST_BODY_BYTES = 64 * 1024 * 1024
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
@@ -142,7 +143,7 @@ class Server:
             peer.scope.cancel()
         if how == "refused":
             self._accepting.cancel()
-        await trio.lowlevel.checkpoint()
+        await trio.testing.wait_all_tasks_blocked()  # all is closed that has to be
 
     async def _listen(
         self, nursery: trio.Nursery, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

@@ -164,7 +164,6 @@ class Updates:
         headers = [
             (b"Host", where.netloc.encode()),
             (b"Content-Type", b"application/json"),
-            (b"Content-Length", str(len(body)).encode()),
             (b"Connection", b"close"),
         ]
         if self.secret:
@@ -175,6 +174,6 @@ class Updates:
                 stream = await trio.open_tcp_stream(host, where.port or 80)
                 async with stream:
                     asked = Request(b"POST", target.encode(), headers, body)
-                    return (await Connection(stream, host).ask(asked)).status_code
+                    return (await Connection(stream, host).ask(asked)).status
         except (OSError, NetError, trio.TooSlowError):
             return 0

@@ -11,7 +11,8 @@ import trio
 
 from hermes.config.platforms import PlatformConfig
 from hermes.net.failures import TIMEOUT, NetError
-from hermes.net.http.client import Reply, Upload
+from hermes.net.http.client import Reply
+from hermes.net.http.content import Upload
 from hermes.platforms.telegram import adapter
 from hermes.platforms.telegram.adapter import Telegram
 from hermes.registry.entry import AdapterSetup

@@ -14,7 +14,15 @@ from hermes.platforms.telegram.entry import ENTRY
 from hermes.registry.registry import PlatformRegistry, Unavailable
 from hermes.testing.conformance.io import FakeAdapterIO, Inbox
 from hermes.types.content import Draft, Media, Part
-from hermes.types.errors import FORBIDDEN, RATE_LIMITED, UNREACHABLE, GatewayError, SendError
+from hermes.types.errors import (
+    FORBIDDEN,
+    NOT_EDITABLE,
+    RATE_LIMITED,
+    UNREACHABLE,
+    Failure,
+    GatewayError,
+    SendError,
+)
 from hermes.types.events import Attachment
 from hermes.types.ids import DeliveryId
 from hermes.types.ports import Deletes, Drafts, Edits, Files, Reactions, Route, Typing
@@ -74,6 +82,9 @@ async def test_started_means_logged_in_and_polled(api, inbox, make, autojump_clo
             "getUpdates",
         ]
         assert trio.current_time() == api.calls[0][0]  # the first poll does not wait
+        assert api.asked("setMyCommands") == [
+            {"commands": [{"command": "help", "description": "What you can do here"}]}
+        ]
 
 
 async def test_AC14_the_offset_moves_once_the_events_are_durable(api, inbox, make, autojump_clock):
@@ -284,9 +295,17 @@ async def test_a_group_that_has_become_a_supergroup_is_followed(api, inbox, make
     adapter = make()
     async with living(adapter, inbox):
         api.plan["sendMessage"].append(refusal(400, "upgraded", migrate_to_chat_id=-1005))
-        await send(adapter, "-5")
-        await send(adapter, "-5")
-    assert [asked["chat_id"] for asked in api.asked("sendMessage")] == [-5, -1005, -1005]
+        await adapter.send("-5", part("hi"), reply_to="3", metadata={})
+        assert inbox.moved == {"-5": "-1005"}
+        api.plan["editMessageText"].append(refusal(400, "upgraded", migrate_to_chat_id=-1005))
+        with pytest.raises(SendError) as caught:  # in the supergroup that id is another message's
+            await adapter.edit("-5", "7", part("new"), metadata={}, final=True)
+        assert (caught.value.failure.code, caught.value.phase) == (NOT_EDITABLE, "not_sent")
+    first, second = api.asked("sendMessage")
+    assert (first["chat_id"], second["chat_id"]) == (-5, -1005)
+    assert "reply_parameters" in first
+    assert "reply_parameters" not in second
+    assert len(api.asked("editMessageText")) == 1
 
 
 async def test_a_group_that_says_that_it_moves_is_followed(api, inbox, make, autojump_clock):
@@ -294,8 +313,23 @@ async def test_a_group_that_says_that_it_moves_is_followed(api, inbox, make, aut
     async with living(adapter, inbox):
         api.say("", chat={"id": -5, "type": "group", "title": "T"}, migrate_to_chat_id=-1005)
         await trio.sleep(1)
-        await send(adapter, "-5")
-    assert [asked["chat_id"] for asked in api.asked("sendMessage")] == [-1005]
+    assert inbox.moved == {"-5": "-1005"}
+    assert [event.kind for event in inbox.events] == ["system"]
+
+
+async def test_that_a_group_has_moved_is_durable_before_anything_from_the_supergroup(
+    api, inbox, make, autojump_clock
+):
+    api.say("", chat={"id": -5, "type": "group", "title": "T"}, migrate_to_chat_id=-1005)
+    api.say("hello", chat={"id": -1005, "type": "supergroup", "title": "T"})
+    inbox.refuse(GatewayError(Failure("store_gone")))
+    with pytest.raises(GatewayError):
+        await life(make(), inbox)
+    assert (inbox.moved, inbox.events) == ({}, [])
+    async with living(make(), inbox):
+        await trio.sleep(1)
+    assert inbox.moved == {"-5": "-1005"}
+    assert inbox.texts == ["", "hello"]
 
 
 async def test_edits_deletes_typing_reactions_and_drafts(api, inbox, make, autojump_clock):

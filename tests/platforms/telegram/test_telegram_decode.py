@@ -1,6 +1,7 @@
 """Updates as the Bot API has them, and as it never would."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -90,6 +91,35 @@ def test_other_bots_are_bots():
 def test_mentions(text, entity, mentioned):
     assert said(chat=GROUP, text=text, entities=[entity]).mentions_bot is mentioned
     assert said(chat=GROUP, caption=text, caption_entities=[entity]).mentions_bot is mentioned
+
+
+@pytest.mark.parametrize(
+    ("text", "heard"),
+    [
+        ("@TheBot what is new?", "what is new?"),
+        ("@thebot, what is new?", "what is new?"),
+        ("@thebot: :)", ":)"),
+        ("@thebot\nnews", "news"),
+        ("hi @thebot!", "hi!"),
+        ("hi @thebot what is new?", "hi what is new?"),
+        ("😀 @thebot @ann @thebot", "😀 @ann"),
+        ("one\n@thebot two", "one\ntwo"),
+        ("ask @ann or @thebot2", "ask @ann or @thebot2"),
+        ("@thebot", "@thebot"),
+        ("mail me@thebot.org", "mail me@thebot.org"),
+    ],
+)
+def test_our_own_name_is_no_word_of_what_is_said(text, heard):
+    named = [
+        {"type": "mention", "offset": utf16(text[: found.start()]), "length": utf16(found[0])}
+        for found in re.finditer(r"(?<!\w)@\w+", text)
+    ]
+    assert said(chat=GROUP, text=text, entities=named).text == heard
+    assert said(chat=GROUP, caption=text, caption_entities=named).text == heard
+
+
+def utf16(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
 
 
 def test_a_topic_is_a_thread_and_the_general_one_is_none():
@@ -239,7 +269,11 @@ def test_reactions_memberships_and_moves():
         True,
     ]
     moved = decoded(message=message(chat={"id": -5, "type": "group", "title": "T"}, migrate_to_chat_id=-1005))
-    assert (moved.moved_to, moved.event.kind) == ("-1005", "system")
+    assert (moved.moved, moved.event.kind) == (("-5", "-1005"), "system")
+    come = decoded(
+        message=message(chat={"id": -1005, "type": "supergroup", "title": "T"}, migrate_from_chat_id=-5)
+    )
+    assert (come.moved, come.event.kind) == (("-5", "-1005"), "system")
 
 
 # --- whatever comes ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import pytest
 from botapi import setup
 
 from hermes.platforms.telegram import encode
-from hermes.platforms.telegram.commands import MENU
 from hermes.platforms.telegram.decode import Bot, decode
 from hermes.platforms.telegram.settings import read
 from hermes.render.ir import Body
@@ -205,9 +204,3 @@ def test_every_parameter_is_one_that_the_api_has():
         sent = set(call.parameters) | {key for key in call.files if not key.startswith("file")}
         assert sent <= set(known), call.method
         assert {name for name, field in known.items() if field["required"]} <= sent, call.method
-
-
-def test_the_menu_is_one_that_telegram_takes():
-    assert 0 < len(MENU) <= 100
-    assert all(1 <= len(one["description"]) <= 256 for one in MENU)
-    assert {"restart", "update"}.isdisjoint(one["command"] for one in MENU)

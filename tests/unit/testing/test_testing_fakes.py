@@ -47,6 +47,11 @@ class IO:
 
     def chat_up(self, chat_id: str) -> None: ...
 
+    def commands(self) -> Sequence[tuple[str, str]]:
+        return ()
+
+    async def chat_moved(self, chat_id: str, moved_to: str) -> None: ...
+
     async def feed(self, chat_id: str, since: str | None, limit: int) -> Sequence[FeedItem]:
         return ()
 

@@ -3,15 +3,14 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import httpx
 import pytest
 import trio
+from schema_openai import fits
 
-from hermes.testing.model import FakeModel, Say
+from hermes.testing.model import FakeModel, Say, Use
 
-SPEC = Path(__file__).parents[4] / "shared/specs/openai/openapi.json"
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -23,28 +22,6 @@ async def http():
     ):
         http.model = model
         yield http
-
-
-def fits(document, schema):
-    jsonschema = pytest.importorskip("jsonschema", reason="judges what fits the schema")
-    referencing = pytest.importorskip("referencing", reason="judges what fits the schema")
-    if not SPEC.exists():
-        pytest.skip("OpenAI's description of its API is not here")
-    from referencing.jsonschema import DRAFT202012
-
-    resource = referencing.Resource.from_contents(
-        json.loads(SPEC.read_text()), default_specification=DRAFT202012
-    )
-    registry = referencing.Registry().with_resource("urn:openai", resource)
-    validator = jsonschema.Draft202012Validator(
-        {"$ref": f"urn:openai#/components/schemas/{schema}"}, registry=registry
-    )
-    # It says ``nullable``, as older versions of the format did, which no validator of this one knows.
-    return [
-        error.message
-        for error in validator.iter_errors(document)
-        if not (error.instance is None and error.schema.get("nullable"))
-    ]
 
 
 async def test_a_whole_answer(http):
@@ -65,6 +42,63 @@ async def test_a_streamed_answer(http):
     assert "".join(c["choices"][0]["delta"].get("content", "") for c in chunks if c["choices"]) == "one two "
     assert chunks[-1]["usage"]["total_tokens"] > 0
     assert [wrong for chunk in chunks for wrong in fits(chunk, "CreateChatCompletionStreamResponse")] == []
+
+
+CALLS = Use([("add", '{"a": 1}'), ("mul", "{}")], text="Let me see.")
+
+
+async def test_calls_of_tools(http):
+    http.model.plan(CALLS)
+    answer = (await http.post("/chat/completions", json=ASKED)).json()
+
+    assert [call["function"]["name"] for call in answer["choices"][0]["message"]["tool_calls"]] == [
+        "add",
+        "mul",
+    ]
+    assert fits(answer, "CreateChatCompletionResponse") == []
+
+
+async def test_streamed_calls_of_tools(http):
+    http.model.plan(CALLS)
+    lines = (await http.post("/chat/completions", json=ASKED | {"stream": True})).text.split("\n\n")
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-2]]
+    pieces = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", ())]
+
+    assert "".join(piece["function"]["arguments"] for piece in pieces if piece["index"] == 0) == '{"a": 1}'
+    assert [wrong for chunk in chunks for wrong in fits(chunk, "CreateChatCompletionStreamResponse")] == []
+
+
+def spoken(*said):
+    """A request in which these have spoken: u(ser), a(ssistant), c(all of two), 1, 2 (their results)."""
+    calls = [{"id": name, "type": "function", "function": {"name": "x", "arguments": "{}"}} for name in "12"]
+    one = {
+        "u": {"role": "user", "content": "x"},
+        "a": {"role": "assistant", "content": "x"},
+        "c": {"role": "assistant", "content": None, "tool_calls": calls},
+        **{name: {"role": "tool", "tool_call_id": name, "content": "x"} for name in "12"},
+    }
+    return {
+        "messages": [one[name] for name in said],
+        "tools": [{"type": "function", "function": {"name": "x"}}],
+    }
+
+
+@pytest.mark.parametrize("said", ["uc12", "uc12u", "uc12c12", "uc12au", "uc12uc12"])
+async def test_each_call_has_its_result(http, said):
+    assert (await http.post("/chat/completions", json=spoken(*said))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "said", ["uc", "uc1", "uc21", "uc1u", "uc122", "u1", "uc12a", "uca", "c12u", "uac12"]
+)
+async def test_a_call_without_its_result_is_refused(http, said):
+    assert (await http.post("/chat/completions", json=spoken(*said))).status_code == 400
+
+
+async def test_tools_must_be_described_where_they_were_called(http):
+    asked = spoken(*"uc12") | {"tools": []}
+
+    assert (await http.post("/chat/completions", json=asked)).status_code == 400
 
 
 async def test_its_models(http):
