@@ -4,9 +4,10 @@ import logging
 import os
 import random
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,60 +16,67 @@ from typing import IO
 import trio
 
 from actors import dumper, exits, pulse, reloader, root, tree
-from actors.adapter import Account
 from actors.control import ControlDoor
 from actors.dossiers import WRITE_DEADLINE_S, CrashQueue
 from actors.maintenance import EventQueue
-from actors.ports.access import canonical_form
+from actors.ports.access import canonical_form, whatsapp_aliases
 from actors.ports.adapters import AdapterTable
 from actors.ports.approval_desk import ApprovalDesk
 from actors.ports.cron_desk import CronDesk
 from actors.ports.files import HomeFiles
 from actors.ports.hook_desk import HookDesk
 from actors.ports.inspection import Inspection
+from actors.ports.making import Maker
 from actors.ports.memory import StoreMemory
+from actors.ports.metrics import Metrics
 from actors.ports.outbox_desk import OutboxDesk
 from actors.ports.overview import TreeOverview
 from actors.ports.pairing_desk import PairingDesk
 from actors.ports.people_desk import PeopleDesk
+from actors.ports.plugin_desk import PluginDesk
+from actors.ports.probe_desk import ProbeDesk
 from actors.ports.send_desk import SendDesk
 from actors.ports.session_desk import SessionDesk
+from actors.ports.settings_desk import SettingsDesk
 from actors.ports.store import StorePort
+from actors.ports.tally import Tally
 from actors.ports.web import WebPort
 from actors.pulse import Pulse
 from hermes.agents.builtin import BuiltinAgent
-from hermes.agents.model import model_agent
+from hermes.agents.choice import answering, described
+from hermes.agents.current import CurrentAgent
+from hermes.agents.functions import functions
 from hermes.config.load import Settings
-from hermes.config.provider import unusable
+from hermes.config.model import Config
 from hermes.config.remarks import remarks
 from hermes.net.fetch import fetch
-from hermes.ops import dossiers
+from hermes.opening import Opened, opened
+from hermes.ops import dossiers, starts
+from hermes.ops.announce import announce, on_stdout
 from hermes.ops.clock import SystemClock, SystemIds
-from hermes.ops.lock import HomeLock, prepare_home
-from hermes.ops.logging import logging_to
+from hermes.ops.instance import instance
+from hermes.ops.lock import EMBEDDED
 from hermes.ops.pairing_files import PairingFiles
-from hermes.ops.redaction import Redaction
 from hermes.ops.stacks import on_signal, stacks_in
+from hermes.ops.stamps import settings_stamps
 from hermes.ops.systemd import Notifier
-from hermes.ops.whatsapp_aliases import read_aliases
+from hermes.ops.takeover import Claim
 from hermes.platforms.webchat.adapter import DEFAULT_CHAT, PLATFORM
-from hermes.plugins.discover import discover
-from hermes.plugins.hooks import HookShelf, PluginHook
-from hermes.registry.accounts import Accounts, secrets_of
-from hermes.registry.registry import PlatformRegistry, Unavailable
+from hermes.plugins.hooks import HookShelf
+from hermes.registry.accounts import Accounts
+from hermes.registry.agents import AgentSetup
+from hermes.registry.registry import PlatformRegistry
+from hermes.registry.tools import Toolbox
+from hermes.routing.answers import agent_words
 from hermes.store import ops
 from hermes.types import texts
-from hermes.types.agent import Agent
 from hermes.types.content import Outbound
-from hermes.types.errors import FACTORY_FAILED
 from hermes.types.ids import BootId, DeliveryId
 from hermes.types.origin import DEFAULT_ACCOUNT
-from hermes.types.ports import Adapter
 from supervisors.current import current_actor
-from supervisors.escalation import GIVE_UP
+from supervisors.events import SupervisionEvent
 from supervisors.mailbox import Outcome as Told
-from supervisors.reasons import describe, path_of
-from supervisors.system import Outcome, StopRequest, System
+from supervisors.system import StopRequest, System
 from supervisors.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -78,12 +86,6 @@ SIGNALS: dict[int, int] = {
     signal.SIGTERM: exits.FAILED,
     signal.SIGUSR1: exits.RESTART,
 }
-MAKE_DEADLINE_S = 10.0
-"""How long an adapter may take to be made; it connects later. The first time an SDK may have to be imported."""
-
-STOP_MARGIN_S = 30.0
-"""What the structural stop may take after the drain, before the hard exit."""
-
 RENDERERS = 2
 """Threads that long texts are cut in; more would only take the interpreter from the loop."""
 
@@ -95,120 +97,108 @@ def run(
     reread: Callable[[], Settings],
     registry: PlatformRegistry,
     verbosity: int,
-    show: Callable[[str], None] | None = None,
+    show: Callable[[str], None] = on_stdout,
+    replace: Claim | None = None,
+    runs_again: bool = True,
 ) -> int:
     """Run the gateway of ``home`` until it is told to stop; returns the exit code of the process. ``reread`` reads
     ``settings`` again, in a thread. ``registry`` holds the platforms; those of plug-ins are added to it. ``show`` puts a few
-    lines before the operator, from any thread; default: stdout.
+    lines before the operator, from any thread. With ``replace`` the gateway that it names is ended first.
 
-    In the main thread it takes the signals; in another one, whoever has the main thread does.
+    In the main thread it takes the signals; in another one, whoever has the main thread does. A restart that somebody asks for
+    ends with 75 where a service manager starts the process again; else, if it ``runs_again``, the process becomes a new run of
+    the same program, and this does not return.
 
     Raises ``GatewayError`` before anything has been opened (``home_held``, ``home_unusable``), or before anything has been
     started (``config_invalid``, ``usage``: restart policies that cannot be followed).
     """
-    boot_id = BootId(SystemIds().token(16))
-    prepare_home(home)
-    redaction, config = Redaction(settings.secrets), settings.config
-    with (
-        HomeLock.acquire(home, boot_id),
-        logging_to(
-            home / "logs",
-            redaction=redaction,
-            max_bytes=int(config.logging.max_size_mb * 1_000_000),
-            backups=config.logging.backup_count,
-            level=config.logging.level.upper(),
-            format=config.logging.format,
-            verbosity=verbosity,
-            who_runs=current_actor.get,
-        ),
-    ):
-        log.info("hermes %s on %s", version("hermes-trio"), home)
-        plugin_hooks = discover(home, registry, config.plugins.disabled)
-        redaction.learn(secrets_of(registry, settings))
-
-        def reread_and_hide() -> Settings:
-            """What a reading brings in is hidden before anybody can log it."""
-            found = reread()
-            redaction.learn((*found.secrets, *secrets_of(registry, found)))
-            return found
-
-        outcome = trio.run(
-            partial(
-                _main,
-                home,
-                settings,
-                boot_id,
-                redaction,
-                show or _print,
-                registry=registry,
-                plugin_hooks=plugin_hooks,
-                reread=reread_and_hide,
-            )
-        )
-        if outcome.code in (GIVE_UP, exits.CONFIG):
-            path = "/".join(path_of(outcome.reason))
-            log.error("the gateway gives up%s: %s", f" at {path}" if path else "", describe(outcome.reason))
-        log.info("stopped, exit code %d", outcome.code)
-        return outcome.code
+    environ, boot_id = dict(os.environ), BootId(SystemIds().token(16))
+    supervised = bool(environ.get("INVOCATION_ID") or environ.get("HERMES_SUPERVISED"))
+    with instance(home, boot_id, replace) as held:
+        with opened(
+            held, boot_id, settings, reread, registry, verbosity=verbosity, who_runs=current_actor.get
+        ) as parts:
+            process = _Process(show, owned=True, restarts=supervised or runs_again)
+            end = trio.run(_main, parts, process)
+        if end.again and runs_again and not supervised:
+            for number in (signal.SIGHUP, signal.SIGUSR1):  # until they are answered again, they would end us
+                signal.signal(number, signal.SIG_IGN)
+            held.run_again(environ)
+        return end.code
 
 
-async def _main(
+async def embedded(
+    *,
     home: Path,
     settings: Settings,
-    boot_id: BootId,
-    redaction: Redaction,
-    show: Callable[[str], None],
-    *,
-    registry: PlatformRegistry,
-    plugin_hooks: Sequence[PluginHook],
     reread: Callable[[], Settings],
-) -> Outcome:
-    with stacks_in(home / "logs") as stacks, Watchdog(lag_limit_s=pulse.LIMIT_S, stacks=stacks) as watchdog:
-        async with model_agent(settings.config, home, redaction.redact) as agent:
-            return await _run(
-                home,
-                settings,
-                boot_id,
-                redaction,
-                show,
-                registry=registry,
-                plugin_hooks=plugin_hooks,
-                reread=reread,
-                agent=agent,
-                watchdog=watchdog,
-                stacks=stacks,
-            )
+    registry: PlatformRegistry,
+    task_status: trio.TaskStatus[Callable[[], None]] = trio.TASK_STATUS_IGNORED,
+) -> int:
+    """Run the gateway of ``home`` as a part of another Trio program; returns the exit code that its process would have had.
+
+    Started with a function that stops it in order, once it is ready. Cancelled, it ends at once; nothing that was accepted is
+    lost by that. It takes no signals, prints nothing, never ends or restarts the process, and adds a handler to the root
+    logger for as long as it runs. For the rest as ``run``. Plug-ins are imported, and the files of the home opened, in a thread.
+    """
+    boot_id = BootId(SystemIds().token(16))
+    with ExitStack() as stack:
+        held = await trio.to_thread.run_sync(stack.enter_context, instance(home, boot_id, kind=EMBEDDED))
+        base = opened(held, boot_id, settings, reread, registry, verbosity=-1, who_runs=current_actor.get)
+        parts = await trio.to_thread.run_sync(stack.enter_context, base)
+        process = _Process(lambda _: None, owned=False, restarts=False, started=task_status.started)
+        return (await _main(parts, process)).code
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """Whose process it is. ``owned``: ours, with its signals and its end; ``restarts``: somebody starts the gateway again."""
+
+    show: Callable[[str], None]
+    owned: bool
+    restarts: bool
+    started: Callable[[Callable[[], None]], None] = lambda _stop: None
+
+
+async def _main(base: Opened, process: _Process) -> root.End:
+    home = base.held.home
+    with (
+        stacks_in(home / "logs") as stacks,
+        Watchdog(lag_limit_s=pulse.LIMIT_S, stacks=stacks, ends_process=process.owned) as watchdog,
+    ):
+        async with aclosing(CurrentAgent()) as agent:
+            return await _run(base, process, agent=agent, watchdog=watchdog, stacks=stacks)
 
 
 async def _run(
-    home: Path,
-    settings: Settings,
-    boot_id: BootId,
-    redaction: Redaction,
-    show: Callable[[str], None],
+    base: Opened,
+    process: _Process,
     *,
-    registry: PlatformRegistry,
-    plugin_hooks: Sequence[PluginHook],
-    reread: Callable[[], Settings],
-    agent: Agent | None,
+    agent: CurrentAgent,
     watchdog: Watchdog,
     stacks: IO[str],
-) -> Outcome:
+) -> root.End:
+    settings, boot_id, redaction, registry = base.settings, base.boot_id, base.redaction, base.registry
+    held, home = base.held, base.held.home
     config, clock, ids = settings.config, SystemClock(), SystemIds()
     store, adapters, events = StorePort(), AdapterTable(tree.LANES), EventQueue()
 
     async def drain(request: StopRequest) -> None:
-        await root.drain(system, services, tree.LANES, request)
+        request = await root.judge(system, home, request)
+        async with trio.open_nursery() as nursery:
+            if request.code == exits.FAILED:
+                nursery.start_soon(root.say_who_is_here, request)
+            await root.drain(system, services, tree.LANES, request)
 
     system = System(
         rng=random.Random(),  # noqa: S311 - jitter, not secrets
         exits=root.EXITS,
         drain=drain,
-        stop_deadline=config.drain_timeout_s + STOP_MARGIN_S,
+        stop_deadline=config.drain_timeout_s + exits.STOP_MARGIN_S,
         watchdog=watchdog,
     )
     beats = Pulse(
-        Notifier(os.environ),
+        Notifier(os.environ if process.owned else {}),
         ready=lambda: system.ready,
         stopping=lambda: system.stopping is not None,
         lag_s=lambda: watchdog.lag_s,
@@ -218,6 +208,8 @@ async def _run(
     )
     watchdog.on_look = beats.beat
     system.events.listen(events.waiting.append)
+    tally = Tally(system)
+    system.events.listen(tally.note)
     crashes = CrashQueue(
         system,
         home / dossiers.DIRECTORY,
@@ -242,7 +234,8 @@ async def _run(
         home=home,
         version=version("hermes-trio"),
         reload=reloader.Reload,
-        supervised=bool(os.environ.get("INVOCATION_ID") or os.environ.get("HERMES_SUPERVISED")),
+        supervised=process.restarts,
+        storm=held.storm,
     )
     inspection = Inspection(system, overview, redaction.redact)
 
@@ -263,8 +256,11 @@ async def _run(
 
     hook_port = tree.hook_port(system, clock)
     system.events.listen(hook_port.crashed)
-    aliases = await _whatsapp_aliases(home)
+    aliases = await whatsapp_aliases(home)
     files = HomeFiles(home, partial(trio.to_thread.run_sync, abandon_on_cancel=True))
+    memory, tools = StoreMemory(store, clock), Toolbox(config.tools.enabled, config.tools.disabled)
+    for spec, command in base.brought.commands:
+        tools.register_command(spec, command)
     services = tree.wire(
         system,
         boot_id=boot_id,
@@ -273,8 +269,9 @@ async def _run(
         clock=clock,
         ids=ids,
         store=store,
-        agent=agent
-        or BuiltinAgent(StoreMemory(store, clock), overview.status, clock, no_model=unusable(config.model)),
+        agent=agent,
+        tools=tools,
+        memories=base.brought.memories,
         overview=overview,
         adapters=adapters,
         whatsapp_aliases=aliases,
@@ -284,15 +281,30 @@ async def _run(
         ),
         fetch_url=fetch,
     )
+
+    async def use_agent(config: Config) -> None:
+        setup = AgentSetup(config, home, clock, ids)
+        without = partial(BuiltinAgent, memory, overview.status, clock)
+        await agent.adopt(answering(setup, base.brought.agents, redaction.redact, without))
+        overview.agent = described(agent, config.model)
+        log.info("agent: %s", agent_words(**overview.agent))
+
+    await use_agent(config)
+    for tool in (*functions(memory, services.jobs), *base.brought.tools):
+        tools.register(tool)
+    for name in tools.unknown():
+        log.warning("tools: there is no tool or toolset %s", name)
     accounts = Accounts(registry, settings, home=home, clock=clock, ids=ids)
     for (platform, account), capabilities in accounts.capabilities.items():
         adapters.configure(platform, capabilities, account)
-    shelf = HookShelf(home, services.processes, plugin_hooks, config=settings.written.file)
+    maker = Maker(accounts, registry, overview)
+    shelf = HookShelf(home, services.processes, base.brought.hooks, config=settings.written.file)
     parts = tree.Parts(
         services=services,
         store_port=store,
         overview=overview,
         inspection=inspection,
+        metrics=Metrics(system, services, store, watchdog, tally),
         web_port=web,
         control_door=ControlDoor(
             system,
@@ -309,18 +321,26 @@ async def _run(
                 "pairing": PairingDesk(services),
                 "identity": PeopleDesk(services),
                 "send": SendDesk(services.router),
-                "cron": CronDesk(services, files, system.registry.ref(tree.CRON)),
+                "cron": CronDesk(services),
                 "hooks": HookDesk(hook_port, redaction.redact),
+                "config": SettingsDesk(system.registry.ref(tree.RELOADER), reloader.Reload, redaction.redact),
+                "probe": ProbeDesk(accounts, redaction.redact),
+                "plugins": PluginDesk(base.brought.plugins, redaction.redact),
             },
         ),
         events=events,
         crashes=crashes,
-        accounts=[Account(*key, partial(_make, accounts, *key)) for key in accounts],
-        configured=accounts,
-        announce=partial(_announce, show),
+        accounts=[maker.account(*key) for key in accounts],
+        means=reloader.Means(
+            reread=partial(trio.to_thread.run_sync, base.reread, abandon_on_cancel=True),
+            look=partial(files.run, settings_stamps, settings.written.file),
+            reloading=beats.reloading,
+            accounts=accounts,
+            account=maker.account,
+            use_agent=use_agent,
+        ),
+        announce=partial(announce, process.show),
         set_aside=set_aside,
-        reread=partial(trio.to_thread.run_sync, reread, abandon_on_cancel=True),
-        reloading=beats.reloading,
         hook_port=hook_port,
         look_at_hooks=partial(
             trio.to_thread.run_sync, shelf.look, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
@@ -332,6 +352,9 @@ async def _run(
         files=files,
         restart_notices=settings.restart_notices,
         home=home,
+        health_file=held.health,
+        lasted=partial(starts.lasted, home),
+        plugins=tuple(base.brought.unavailable()),
     )
 
     def reload() -> None:
@@ -350,45 +373,21 @@ async def _run(
         registered = {entry.name: entry.always for entry in registry.all_entries()}
         for words in (*services.policies.unmatched(), *remarks(settings, registered)):
             log.warning("%s", words)
+        system.events.listen(partial(_tell_when_ready, system, process))
+        if not process.owned:
+            return root.ended(system, overview, held, await system.run(built))
         with on_signal(signal.SIGUSR2, stacks, lambda: token.run_sync_soon(dump, idempotent=True)):
-            return await system.run(built, signals=SIGNALS, calls={signal.SIGHUP: reload})
+            outcome = await system.run(built, signals=SIGNALS, calls={signal.SIGHUP: reload})
+        return root.ended(system, overview, held, outcome)
     finally:
         beats.end()
         store.close()
         shelf.loop.close()
+        base.brought.loop.close()
         with trio.move_on_after(WRITE_DEADLINE_S, shield=True):
             await crashes.write()  # those that ended the tree, and with it whoever writes them
 
 
-async def _make(accounts: Accounts, platform: str, account: str) -> Adapter | Unavailable:
-    """In a thread: checks and factories may be foreign, and import for seconds."""
-    with trio.move_on_after(MAKE_DEADLINE_S):
-        return await trio.to_thread.run_sync(
-            accounts.create, platform, account, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
-        )
-    return Unavailable(FACTORY_FAILED, f"its adapter was not made within {MAKE_DEADLINE_S:g} s")
-
-
-async def _whatsapp_aliases(home: Path) -> Mapping[str, str]:
-    """Read before the first message: who somebody is must not depend on when they write."""
-    found = await trio.to_thread.run_sync(read_aliases, home)
-    for fault in found.faults:
-        log.warning("WhatsApp: %s", fault)
-    return found.aliases
-
-
-async def _announce(show: Callable[[str], None], link: str) -> None:
-    """Put the one-time link where a person sees it; stdout may be a pipe that nobody reads."""
-    with trio.move_on_after(1.0):
-        await trio.to_thread.run_sync(
-            show,
-            f"\n  Open  {link}\n  (works once, for 10 minutes; `hermes web link` makes another)\n",
-            abandon_on_cancel=True,
-        )
-
-
-def _print(text: str) -> None:
-    try:
-        print(text, flush=True)
-    except OSError:
-        sys.stderr.write("the link could not be printed; `hermes web link` makes another\n")
+def _tell_when_ready(system: System, process: _Process, event: SupervisionEvent) -> None:
+    if (event.kind, event.path) == ("ready", tree.GATEWAY) and event.incarnation == 1:
+        process.started(partial(system.overrule, StopRequest(0, "the program that it is part of")))

@@ -151,6 +151,11 @@ class System:
             if self._watchdog is not None:
                 self._watchdog.arm_exit(self._stop_deadline, request.code or GIVE_UP)
 
+    def overrule(self, request: StopRequest) -> None:
+        """As ``request_stop``; a stop that is under way goes on, and ends as this one."""
+        self.request_stop(request)
+        self._request = request
+
     def hurry(self, code: int) -> None:
         """Stop without drain: cancel it if it runs, and cancel the whole tree."""
         self.request_stop(StopRequest(code, "hurry"))
@@ -338,7 +343,7 @@ class System:
                 if self._watchdog is not None:  # from here: a frozen loop never comes to the request
                     self._watchdog.arm_exit(self._stop_deadline, codes[number] or GIVE_UP)
                 name = signal.Signals(number).name
-                token.run_sync_soon(self.request_stop, StopRequest(codes[number], name))
+                token.run_sync_soon(self.overrule, StopRequest(codes[number], name))
 
         def call(number: int, _frame: FrameType | None) -> None:
             token.run_sync_soon(calls[number], idempotent=True)

@@ -23,6 +23,8 @@ class Watchdog:
     """``lag_s`` is how long the loop takes (or has been taking) to answer. Above ``lag_limit_s`` all stacks are written
     to ``stacks`` once per freeze. Use as a context manager, from the loop's thread.
 
+    ``ends_process`` False: the process is somebody else's, and no deadline ends it.
+
     ``on_look`` is called with every look, each ``PERIOD_S``, on the watchdog's thread: it must neither block nor raise, and
     what it does happens while the loop is frozen, too.
     """
@@ -33,10 +35,12 @@ class Watchdog:
         lag_limit_s: float = 5.0,
         stacks: IO[str] | None = None,
         on_look: Callable[[], None] | None = None,
+        ends_process: bool = True,
     ) -> None:
         self._lag_limit_s = lag_limit_s
         self._stacks = stacks if stacks is not None else sys.stderr
         self.on_look = on_look
+        self._ends_process = ends_process
         self._token: trio.lowlevel.TrioToken | None = None
         self._lock = threading.RLock()  # a signal handler may come upon its own thread holding it
         self._asked_at: float | None = None
@@ -72,7 +76,7 @@ class Watchdog:
         """End the process with ``code`` unless ``disarm_exit`` comes within ``seconds``. The nearest deadline holds."""
         with self._lock:
             at = time.monotonic() + seconds
-            if self._exit_at is None or at < self._exit_at:
+            if self._ends_process and (self._exit_at is None or at < self._exit_at):
                 self._exit_at, self._exit_code = at, code
 
     def disarm_exit(self) -> None:

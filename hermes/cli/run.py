@@ -5,17 +5,22 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hermes.cli.options import home_option
-from hermes.config.supervision import Rule, read_option
 from hermes.types.errors import CONFIG_INVALID, HOME_UNUSABLE, STORE_NEWER, USAGE, GatewayError
+
+if TYPE_CHECKING:
+    from hermes.config.supervision import Rule
 
 FAILED, CONFIGURATION = 1, 78
 
 
-def _rules(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[Rule, ...]:
+def _rules(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> "tuple[Rule, ...]":
+    from hermes.config.supervision import read_option
+
     rules: dict[str, Rule] = {}
     for text in texts:
         try:
@@ -52,6 +57,11 @@ def _rules(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
     help="How the actors at GLOB are restarted; repeatable. POLICY is permanent|transient|temporary, then as wanted "
     ",intensity=N/S ,backoff=MIN..MAX ,on_exceeded=disable|escalate and the other keys of `supervision:`.",
 )
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Take the place of a gateway that runs on this home: it is stopped first, within 10 seconds.",
+)
 @click.option("--console", is_flag=True, help="Chat in this terminal; the log goes to its file alone.")
 @click.option("-v", "--verbose", count=True, help="Log more on the console; twice: everything.")
 @click.option("-q", "--quiet", is_flag=True, help="Log nothing on the console.")
@@ -62,7 +72,8 @@ def run(
     home: Path,
     config: Path | None,
     port: int | None,
-    restart: tuple[Rule, ...],
+    restart: "tuple[Rule, ...]",
+    replace: bool,
     console: bool,
     verbose: int,
     quiet: bool,
@@ -72,9 +83,16 @@ def run(
     Prints a one-time link to the dashboard and web chat, then its log. Ctrl-C stops it in order, a second one at once. With
     --console a prompt takes the place of the log, as in `hermes chat`; leaving it stops the gateway.
 
+    A restart that is asked for in chat or by `hermes restart` keeps the process: it begins anew with the same options. Under
+    a service manager it ends with 75 instead.
+
     Exit codes: 0 planned stop · 1 SIGTERM, or the home is held by another instance · 70 gave up after repeated failures ·
     75 restart wanted · 78 configuration · 130 second Ctrl-C.
     """
+    from hermes.ops.takeover import claim
+
+    claimed = claim(home) if replace else None  # before what takes its time
+
     from hermes.config.load import load
 
     read = partial(load, home, os.environ, file=config, port=port, restart=restart)
@@ -84,9 +102,16 @@ def run(
         from hermes.app import run as run_gateway
         from hermes.cli.platforms import registry_for
 
-        start = partial(run_gateway, home=home, settings=settings, reread=read, registry=registry_for(ctx))
-        if console:
-            ctx.exit(_with_chat(home, lambda show: start(verbosity=-1, show=show)))
+        start = partial(
+            run_gateway,
+            home=home,
+            settings=settings,
+            reread=read,
+            registry=registry_for(ctx),
+            replace=claimed,
+        )
+        if console:  # the prompt's thread owns the process
+            ctx.exit(_with_chat(home, lambda show: start(verbosity=-1, show=show, runs_again=False)))
         ctx.exit(start(verbosity=-1 if quiet else verbose))
     except GatewayError as wrong:
         if wrong.failure.code == USAGE:

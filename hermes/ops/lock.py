@@ -10,17 +10,20 @@ import json
 import os
 import shlex
 import stat
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from hermes.ops.files import open_private
+from hermes.ops.proc import inherited, this_process
+from hermes.ops.restoring import pending
 from hermes.types.errors import HOME_HELD, HOME_UNUSABLE, Failure, GatewayError
 from hermes.types.ids import BootId
 
 LOCK_NAME = "gateway.lock"
+GATEWAY, EMBEDDED = "hermes-gateway", "hermes-embedded"
+COMMAND, RESTORE = "hermes-command", "hermes-restore"
 _INFO_BYTES = 4096
 
 
@@ -32,8 +35,10 @@ class HomeLock:
     _descriptor: int
 
     @classmethod
-    def acquire(cls, home: Path, boot_id: BootId) -> Self:
-        """Take the home, now or not at all; children do not inherit it.
+    def acquire(cls, home: Path, boot_id: BootId, kind: str = COMMAND) -> Self:
+        """Take the home, now or not at all; children do not inherit it. What the program before us in this very process has
+        handed on (``hand_on``) is ours already. ``kind``: who takes it, a ``GATEWAY``, one that is ``EMBEDDED``
+        in another program, or a ``COMMAND`` that is soon done; ``RESTORE`` alone has a home where a restore was broken off.
 
         Raises ``GatewayError``, fatal: ``home_held`` names the holder and what to do, ``home_unusable`` the
         path.
@@ -48,17 +53,34 @@ class HomeLock:
                 raise FileExistsError(None, "is not a regular file")
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
-            detail = _held(home, os.pread(descriptor, _INFO_BYTES, 0))
+            information = os.pread(descriptor, _INFO_BYTES, 0)
             os.close(descriptor)
-            raise GatewayError(Failure(HOME_HELD, "fatal", "gateway", detail=detail)) from held
+            if (handed_on := inherited(path)) is None:
+                raise GatewayError(
+                    Failure(HOME_HELD, "fatal", "gateway", detail=_held(home, information))
+                ) from held
+            descriptor = handed_on
+            os.set_inheritable(descriptor, False)
         except OSError as wrong:
             os.close(descriptor)
             raise _unusable(path, wrong) from wrong
+        if kind != RESTORE and pending(home):
+            os.close(descriptor)
+            words = f"{home}: a restore was broken off; `hermes restore --home {shlex.quote(str(home))}` finishes it"
+            raise GatewayError(Failure(HOME_UNUSABLE, "fatal", "gateway", detail=words))
         # A full disk must not keep the gateway down for the sake of a note to people.
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, _information(boot_id), 0)
+            os.pwrite(
+                descriptor,
+                json.dumps({**this_process(), "kind": kind, "boot_id": boot_id}).encode() + b"\n",
+                0,
+            )
         return cls(home, descriptor)
+
+    def hand_on(self) -> None:
+        """Let the program that this process runs next (``exec``) have it."""
+        os.set_inheritable(self._descriptor, True)
 
     def release(self) -> None:
         """Give the home back. Once only."""
@@ -97,26 +119,19 @@ def prepare_home(home: Path) -> None:
         raise _unusable(directory, wrong) from wrong
 
 
-def this_process() -> dict[str, Any]:
-    """Who we are, for people who look at a lock."""
-    # Field 22 of stat, counted after the command, which may itself hold spaces and parentheses.
-    start_time = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    return {"pid": os.getpid(), "start_time": start_time, "argv": sys.argv}
-
-
-def _information(boot_id: BootId) -> bytes:
-    return json.dumps({**this_process(), "boot_id": boot_id}).encode() + b"\n"
-
-
 def _held(home: Path, information: bytes) -> str:
-    try:
-        holder = f"process {int(json.loads(information)['pid'])}"
-    except (ValueError, TypeError, KeyError, RecursionError):
-        holder = "another process"
-    return (
-        f"{home} is held by {holder}: a gateway runs there already. "
-        f"Stop it with `hermes stop --home {shlex.quote(str(home))}`, or choose another home with --home."
-    )
+    holder, ours, kind, at = "another process", True, "", shlex.quote(str(home))
+    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+        record = json.loads(information)
+        holder, ours, kind = f"process {int(record['pid'])}", "boot_id" in record, record.get("kind")
+    words = f"{home} is held by {holder}: a gateway runs there already. "
+    if not ours:
+        words += "It is not of this program, so stop it the way it was started. "
+    else:
+        words += f"Stop it with `hermes stop --home {at}`, restart it with `hermes restart --home {at}`. "
+    if kind != EMBEDDED:
+        words += "`hermes run --replace` takes its place; "
+    return f"{words}--home chooses another home."
 
 
 def _unusable(path: Path, wrong: OSError) -> GatewayError:
