@@ -13,7 +13,7 @@ from hermes.config.supervision import Rule
 from hermes.types.errors import CONFIG_INVALID, USAGE, Failure, GatewayError
 from supervisors.lint import check_child_specs
 from supervisors.spec import Backoff, ChildSpec, Intensity, path_segment
-from supervisors.spec_tree import check_tree, map_specs, walk
+from supervisors.spec_tree import check_tree, family, map_specs, walk
 
 Rules = Sequence[Rule]
 
@@ -83,14 +83,27 @@ class Policies:
         path = f"{supervisor}/{path_segment(name)}"
         return apply(self.rules, path, self._families[supervisor](name))
 
-    def adopt(self, rules: Rules) -> None:
-        """Put ``rules`` in force for whatever is started from now on.
+    def built_in(self, supervisor: str) -> tuple[ChildSpec, ...]:
+        """The children that the supervisor at that path has, without the rules."""
+        return next(family(spec)[0] for path, spec in walk(self._tree, self._tree.id) if path == supervisor)
+
+    def children(self, supervisor: str) -> list[ChildSpec]:
+        """The same as they are to be now."""
+        return [
+            apply(self.rules, f"{supervisor}/{path_segment(spec.id)}", spec)
+            for spec in self.built_in(supervisor)
+        ]
+
+    def adopt(self, rules: Rules, grown: Mapping[str, Sequence[ChildSpec]] = {}) -> None:
+        """Put ``rules`` in force for whatever is started from now on, with other children for the supervisors in ``grown``.
 
         Raises ``GatewayError`` for rules that no actor may follow (law C3), and for one of the command line that matches
         nobody: ``usage`` if all of them stand on the command line, else ``config_invalid``. Then nothing has changed.
         """
+        before, self._built_in = self._built_in, _grown(self._tree, grown)
         wrong = [*self._misjudged(rules), *(rule for rule in self._strangers(rules) if rule[0].flag)]
         if wrong:
+            self._built_in = before
             code = USAGE if all(rule.flag for rule, _ in wrong) else CONFIG_INVALID
             detail = "\n".join(f"{rule.source}: {problem}" for rule, problem in wrong)
             raise GatewayError(Failure(code, "fatal", "gateway", detail=detail))
@@ -136,6 +149,13 @@ class Policies:
                 near = get_close_matches(rule.glob, known, 1, SIMILAR)
                 hint = f"; did you mean {near[0]}?" if near else "; `hermes tree` shows all paths"
                 yield rule, f"{rule.glob!r} matches no actor{hint}"
+
+
+def _grown(tree: ChildSpec, grown: Mapping[str, Sequence[ChildSpec]]) -> ChildSpec:
+    def change(path: str, spec: ChildSpec) -> ChildSpec:
+        return replace(spec, args=(tuple(grown[path]), family(spec)[1])) if path in grown else spec
+
+    return map_specs(tree, tree.id, change) if grown else tree
 
 
 def _covered(tree: ChildSpec, rules: Rules) -> ChildSpec:

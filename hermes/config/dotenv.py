@@ -3,12 +3,20 @@
 What the file says is handed down and never written to ``os.environ``: the programs that we start shall not inherit it.
 """
 
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 NAME = ".env"
+
+REFERENCE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}")
+"""What stands for the value of a variable; ``${env:NAME}`` is the same."""
 
 
 class Environment(Mapping[str, str]):
@@ -50,9 +58,7 @@ def read_environment(path: Path, text: str, process: Mapping[str, str]) -> Envir
     places: dict[str, str] = {}
     faults: list[str] = []
     if text.strip():
-        from dotenv.parser import parse_stream
-
-        for binding in parse_stream(StringIO(text)):
+        for binding in bindings_in(text):
             said = binding.original.string
             line = binding.original.line + said[: len(said) - len(said.lstrip())].count("\n")
             if binding.error:
@@ -64,6 +70,18 @@ def read_environment(path: Path, text: str, process: Mapping[str, str]) -> Envir
             faults.append(words)
     own = {name: place for name, place in places.items() if name not in process}
     return Environment({**values, **process}, own, tuple(faults))
+
+
+def expanded(text: str, environ: Mapping[str, str]) -> str:
+    """``text`` with the value of each variable for which ``${NAME}`` stands; one that is not set stays as it is written."""
+    return REFERENCE.sub(lambda found: environ.get(found[1]) or found[0], text)
+
+
+def bindings_in(text: str) -> "list[Binding]":
+    """The lines of a ``.env``, each with its name and value as python-dotenv reads them."""
+    from dotenv.parser import parse_stream
+
+    return list(parse_stream(StringIO(text)))
 
 
 def exposed(path: Path) -> str:

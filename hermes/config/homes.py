@@ -71,6 +71,16 @@ def home_variable(platform: str) -> str:
     return own.get(platform, f"{platform.upper()}_HOME_CHANNEL")
 
 
+def written_home(platform: str, home: HomeChannel) -> dict[str, str | None]:
+    """The variables that say that this is the home of the platform's default account; None for one that is to go."""
+    name, label = home_variable(platform), home.name.strip()
+    return {
+        name: home.chat_id,
+        f"{name}_THREAD_ID": home.thread_id,
+        f"{name}_NAME": label if label.isprintable() and label else None,
+    }
+
+
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Those that are set, with their platforms; the last of one platform wins."""
     set_ones = {name for name, value in environ.items() if value.strip()}

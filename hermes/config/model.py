@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from hermes.config.original import NO_LIMIT
 from hermes.config.quick import QuickCommand
+from hermes.config.retention import Retention
 from hermes.config.supervision import Rule
 from hermes.types.origin import ChatType
 from hermes.types.records import BusyMode
@@ -98,6 +99,12 @@ class Agent:
     turn_timeout_s: float = _seconds(1800.0, "A turn that takes longer ends, in words to the user. Seconds.")
     no_progress_s: float = _seconds(
         300.0, "A turn that shows no sign of life for this long ends too. Seconds."
+    )
+    name: str = _key(
+        "", "Which agent answers: that of a plug-in, by name. Unset: the model, else the built-in one."
+    )
+    max_tool_rounds: int = _key(
+        24, "How often a model may call tools before it has to answer.", ge=1, le=1_000
     )
 
 
@@ -244,6 +251,7 @@ class Streaming:
         le=3600,
         allow_inf_nan=False,
     )
+    show_tools: bool = _key(True, "Say which tool is being used, where an answer is shown.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +314,14 @@ class Plugins:
 
 
 @dataclass(frozen=True, slots=True)
+class Tools:
+    """What a model may do besides talking (docs/models.md)."""
+
+    enabled: tuple[str, ...] = _key((), "These tools and toolsets alone, by name. Unset: all.")
+    disabled: tuple[str, ...] = _key((), "Tools and toolsets that are not offered, by name.")
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The gateway's settings. Keys we do not know belong to somebody else and are left alone."""
 
@@ -320,6 +336,7 @@ class Config:
     display: Display = _section(Display)
     streaming: Streaming = _section(Streaming)
     logging: Logging = _section(Logging)
+    retention: Retention = _section(Retention)
     drain_timeout_s: float = _seconds(
         8.0, "How long a stop waits for turns and messages under way. Seconds.", 3600.0
     )
@@ -345,6 +362,7 @@ class Config:
         pattern=r"^[A-Za-z0-9_+\-/]*$",
     )
     plugins: Plugins = _section(Plugins)
+    tools: Tools = _section(Tools)
     quick_commands: tuple[QuickCommand, ...] = _key(
         (),
         "Commands of your own, by name: a program that is run, or another name for a command. See docs/commands.md.",

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import hermes
 
+LEGACY_NAME = "gateway.json"
+"""Of the original: what it says is read below the other file."""
+
 CONFIG_NAME = "config.yaml"
 
 

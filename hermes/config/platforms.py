@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from hermes.config.access_keys import BY_NAME, flag
 from hermes.config.blocks import platform_blocks
-from hermes.config.dotenv import place_of
+from hermes.config.dotenv import expanded, place_of
 from hermes.config.restart_notices import KEY as RESTART_NOTICE
 from hermes.config.written import Written
 from hermes.types.errors import BAD_CONFIG, Failure, GatewayError
@@ -133,12 +133,12 @@ def read_accounts(
     shared, own = _Layer(), dict[str, _Layer]()
     blocks = [block for name, block in platform_blocks(root) if name == platform]
     for block in blocks:
-        shared.add(block)
+        shared.add(block, environ)
     shared.set_by(environ, variables)
     for block in blocks:
         for accounts in (block["extra"]["accounts"], block["accounts"]):
             for account in accounts.entries:
-                own.setdefault(account.key[-1], shared.copy()).add(account)
+                own.setdefault(account.key[-1], shared.copy()).add(account, environ)
     found = {}
     keys = {variable.key for variable in variables if variable.enables} | {"token", "api_key"}
     if always or DEFAULT_ACCOUNT in own or not own or keys & shared.settings.keys():
@@ -184,15 +184,17 @@ class _Layer:
         other.problems += self.problems
         return other
 
-    def add(self, block: Written) -> None:
-        """All keys of ``block`` over what is there."""
+    def add(self, block: Written, environ: Mapping[str, str]) -> None:
+        """All keys of ``block`` over what is there; ``${NAME}`` in a plain text is the value of that variable."""
         for part in (block["extra"], block):
             for entry in part.entries:
                 key = entry.key[-1]
                 if key in _ELSEWHERE:
                     continue
                 try:
-                    self.settings[key] = _over(self.settings.get(key), _value(entry, _Budget()))
+                    value = _value(entry, _Budget())
+                    value = expanded(value, environ) if isinstance(value, str) else value
+                    self.settings[key] = _over(self.settings.get(key), value)
                 except ValueError as wrong:
                     self.problems.append(f"{entry.place}: {wrong}")
                 self.places[key] = entry.place

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from hermes.config.dotenv import REFERENCE, expanded
 from hermes.config.model import Model
 from hermes.config.secrets import MOST_NUMBER
 from hermes.config.words import did_you_mean, shown
@@ -32,7 +33,6 @@ KEYS: Mapping[str, str] = {
 }
 """Whose key a variable holds: it goes to that domain and to nobody else."""
 
-_VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}")
 _KEY = re.compile(r"[!-~]*")
 
 
@@ -46,9 +46,7 @@ def read_provider(section: object, environ: Mapping[str, str]) -> object:
     if not isinstance(section, Mapping):
         return section
     keys: dict[Any, Any] = {
-        key: _VARIABLE.sub(lambda found: environ.get(found[1]) or found[0], value).strip()
-        if isinstance(value, str)
-        else value
+        key: expanded(value, environ).strip() if isinstance(value, str) else value
         for key, value in section.items()
     }
     if (name := keys.pop("model", None)) is not None and not keys.get("default"):
@@ -74,7 +72,7 @@ def unusable(model: Model) -> str:
         near = did_you_mean(model.provider, known)
         return f"this version knows the providers {', '.join(known)}, not {shown(model.provider)}{near}"
     for key in ("base_url", "api_key", "default"):
-        if found := _VARIABLE.search(getattr(model, key)):
+        if found := REFERENCE.search(getattr(model, key)):
             return f"the variable {found[1]}, which {key} is made of, is not set"
     if not model.base_url:
         return "base_url is missing: where the model's server is"

@@ -25,6 +25,11 @@ def is_literal(value: str) -> bool:
     return len(value) >= SHORTEST and not value.isdecimal() and not value.startswith("${")
 
 
+def is_secret(name: str) -> bool:
+    """Whether what has this name is never shown."""
+    return bool(_SECRET_NAME.search(name))
+
+
 def _walk(part: Any, secret: bool, seen: set[tuple[int, bool]]) -> Iterator[str]:
     """``seen``: the collections that were visited, because YAML's aliases make small files of endless values."""
     match part:
@@ -34,7 +39,7 @@ def _walk(part: Any, secret: bool, seen: set[tuple[int, bool]]) -> Iterator[str]
             seen.add((id(part), secret))
             pairs = part.items() if isinstance(part, Mapping) else (("", value) for value in part)
             for name, value in pairs:
-                yield from _walk(value, secret or bool(_SECRET_NAME.search(str(name))), seen)
+                yield from _walk(value, secret or is_secret(str(name)), seen)
         case str() if secret:
             yield part
             if "," in part:

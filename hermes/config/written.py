@@ -45,7 +45,8 @@ class Written:
         for name, value in self.node.value if isinstance(self.node, MappingNode) else ():
             empty = value.tag == _NULL or (isinstance(value, ScalarNode) and not value.value.strip())
             if isinstance(name, ScalarNode) and not empty:
-                yield Written(self.file, value, (*self.key, name.value), name.start_mark.line + 1)
+                at = name.start_mark
+                yield Written(Path(at.name), value, (*self.key, name.value), at.line + 1)
 
     def __getitem__(self, name: str) -> "Written":
         """The part under ``name``, perhaps empty."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from harness import Gateway, hermes
+from harness_fleet import Fleet
 
 ADAPTER = "root/gateway/adapters/webchat:default"
 WEB = "root/gateway/web"
@@ -161,4 +162,36 @@ async def test_what_nobody_reads_yet_is_said_once_at_the_start(gateway: Gateway)
         "line 4: platforms.webchat.enabled: webchat cannot be turned off; it is there",
         "line 3: platforms.discord: this version has no adapter for discord; nobody is reached there",
     ]
+    assert await gateway.stop() == 0
+
+
+async def test_AC53_saved_files_have_an_adapter_come_and_go_and_a_bad_one_changes_nothing(
+    gateway: Gateway,
+) -> None:
+    api = "root/gateway/adapters/api_server:default"
+    write(gateway, "# nothing\n")
+    await gateway.start()
+    before = await gateway.lives()
+    fleet = Fleet(gateway, await gateway.log_in(), clients=2, messages=20, seed=0)
+    async with fleet.talking():
+        await gateway.cli("config", "set", "API_SERVER_KEY", "a-key-of-some-length")
+
+        async def come() -> bool:
+            return (await gateway.lives()).get(api) == (1, "running")
+
+        await gateway.until(come)  # by the saved file alone
+        write(gateway, "web:\n  port: none\n")
+        refused = await gateway.ask("config", "reload")
+        assert (refused.code, "config.yaml, line 2: web.port" in refused.err) == (1, True)
+        assert "line 2: web.port" in (await gateway.json("status"))["settings"]["problem"]
+        write(gateway, "# nothing\n")
+        await gateway.cli("config", "unset", "API_SERVER_KEY")
+        answer = await gateway.json("config", "reload")
+        await fleet.until_answered(fleet.messages)
+        violations = await fleet.violations()
+
+    after = await gateway.lives()
+    assert violations == []
+    assert (answer["needs_restart"], after[api]) == ([], (1, "stopped"))
+    assert {path: after[path] for path in before} == before, "nobody else has begun a new life"
     assert await gateway.stop() == 0

@@ -54,7 +54,6 @@ def test_the_original_s_variables_win_over_the_file(tmp_path):
             "display:\n  platforms:\n    telegram:\n      busy_input_mode: no\n",
             "line 4: display.platforms.telegram.busy_input_mode",
         ),
-        ("display:\n  busy_input_mod: queue\n", "did you mean display.busy_input_mode?"),
         ("display:\n  busy_collect_s: -1\n", "line 2: display.busy_collect_s"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hermes.config.load import FILE_BYTES
+from hermes.config.document import FILE_BYTES
 from hermes.config.load import load as read
 from hermes.config.model import Agent, Config, ResetPolicy, Web
 from hermes.types.errors import CONFIG_INVALID, GatewayError
@@ -110,20 +110,6 @@ def test_a_fault_of_the_environment_names_the_variable(tmp_path, file):
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "words"),
-    [
-        ("web:\n  prot: 80\n", 2, "unknown key web.prot; did you mean web.port?"),
-        ("\nagents: {}\n", 2, "unknown key agents; did you mean agent?"),
-        ("drain_timeout: 3\n", 1, "unknown key drain_timeout; did you mean drain_timeout_s?"),
-    ],
-)
-def test_a_misspelt_key_names_the_nearest_one(tmp_path, file, text, line, words):
-    file.write_text(text)
-
-    assert fault(tmp_path) == f"{file}, line {line}: {words}"
-
-
 def test_reset_policies_are_read_per_type_and_platform_each_on_its_own(tmp_path, file):
     file.write_text(
         "session_reset: {mode: both, idle_minutes: '30', notify: no, notify_exclude_platforms: [irc]}\n"
@@ -159,28 +145,12 @@ def test_the_environment_sets_the_reset_times(tmp_path, file):
         ("reset_by_type:\n  dms: {}\n", 2, "reset_by_type.dms"),
         ("reset_by_platform:\n  p:\n    idle_minutes: 0\n", 3, "reset_by_platform.p.idle_minutes"),
         ("reset_by_platform: {p: 3}\n", 1, "reset_by_platform.p"),
-        ("reset_by_platform:\n\n  p: {idle_minute: 3}\n", 3, "unknown key reset_by_platform.p.idle_minute"),
     ],
 )
 def test_a_bad_reset_policy_names_its_place(tmp_path, file, text, line, key):
     file.write_text(text)
 
     assert fault(tmp_path).startswith(f"{file}, line {line}: {key}")
-
-
-ORIGINAL_KEYS = (
-    "platforms default_reset_policy reset_triggers sessions_dir sessions write_sessions_json"
-    " always_log_local filter_silence_narration stt_enabled stt stt_echo_transcripts max_concurrent_sessions"
-    " multiplex_profiles systemd_watchdog_seconds streaming session_store_max_age_days"
-    " profile_routes gateway display voice approvals cron hooks tts security model telegram discord slack"
-)
-
-
-@pytest.mark.parametrize("key", ORIGINAL_KEYS.split())
-def test_keys_of_the_original_are_not_taken_for_misspelt_ones(tmp_path, file, key):
-    file.write_text(f"{key}: {{a: 1}}\n")
-
-    assert load(tmp_path, {}) == Config()
 
 
 @pytest.mark.parametrize("value", ["-1", "0", ".inf", ".nan", "1e9", "[1]", "{a: b}"])

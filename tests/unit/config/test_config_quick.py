@@ -85,7 +85,7 @@ def test_every_fault_names_its_line_and_what_was_expected(tmp_path, written, wor
 
 
 def test_all_faults_are_named_at_once(tmp_path):
-    text = "quick_commands:\n  a: {type: exec}\n  b: {type: alias, targt: x}\nweb: {prot: 1}\n"
+    text = "quick_commands:\n  a: {type: exec}\n  b: {type: alias, targt: x}\nweb: {port: x}\n"
 
     assert len(faults(tmp_path, text)) == 4
 

@@ -95,12 +95,6 @@ def test_every_fault_names_its_line(tmp_path, written, words):
     assert words in fault
 
 
-def test_the_section_itself_may_be_misspelt(tmp_path):
-    (fault,) = faults(tmp_path, "role: {owner: [telegram:1]}")
-
-    assert fault.endswith("line 1: unknown key role; did you mean roles?")
-
-
 def test_it_is_no_platform_s_block(tmp_path):
     assert settings(tmp_path, "roles: {owner: [telegram:1]}").platforms == {}
 

@@ -74,7 +74,6 @@ def test_the_short_forms(tmp_path: Path, text: str, enabled: bool, transport: st
             "cursor: 12345678901234567",
             "streaming.cursor: expected a text of at most 16 characters, not 12345678901234567",
         ),
-        ("edit_intervall: 1", "unknown key streaming.edit_intervall; did you mean streaming.edit_interval?"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, fault: str) -> None:

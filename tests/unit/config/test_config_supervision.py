@@ -229,10 +229,7 @@ def test_a_section_of_another_kind_is_a_fault(tmp_path, file, value, shown):
     assert faults(tmp_path) == [f"{file}, line 2: supervision holds a policy for each glob, not {shown}"]
 
 
-def test_a_misspelt_section_and_a_glob_twice_are_faults(tmp_path, file):
-    file.write_text("supervison: {}")
-    assert faults(tmp_path) == [f"{file}, line 1: unknown key supervison; did you mean supervision?"]
-
+def test_a_glob_twice_is_a_fault(tmp_path, file):
     file.write_text("supervision:\n  root/a: {shutdown: 1}\n  root/a: {shutdown: 2}\n")
     assert faults(tmp_path) == [f"{file}: key 'root/a' stands in line 2 and again in line 3"]
 

@@ -63,14 +63,18 @@ def right(kind: Any, key: str, text: str) -> bool:
             return text in ("two", "x" * 100_000) or (key == "timezone" and text == "''")
         case ("cursor", "two" | "''") | ("streaming", "yes") | ("api_key", "-1"):
             return True
-        case (("model" | "provider" | "base_url" | "api_key" | "default"), "two" | "''" | '"\\0"'):
+        case (("model" | "provider" | "base_url" | "api_key" | "default" | "name"), "two" | "''" | '"\\0"'):
             return True
-        case (("model" | "provider" | "base_url" | "api_key" | "default"), _) if len(text) == 100_000:
+        case (("model" | "provider" | "base_url" | "api_key" | "default" | "name"), _) if (
+            len(text) == 100_000
+        ):
             return True
         case (("busy_collect_s" | "max_size_mb"), "1.5"):
             return True
         case (("notify_exclude_platforms" | "disabled" | "allow_dirs"), "[a]" | "!!set {a}"):
             return True
+        case "enabled", "[a]" | "!!set {a}":
+            return key == "tools.enabled"
     if bool in (kind, *get_args(kind)) and text == "yes":
         return True
     if float in (kind, *get_args(kind)):
@@ -109,7 +113,7 @@ def test_a_wrong_value_is_refused_in_our_own_words(tmp_path, key, text):
     element = (
         f"{key}.0"
         if text == "[[a]]"
-        and key.endswith(("platforms", "disabled", "allow_dirs"))
+        and key.endswith(("platforms", "enabled", "disabled", "allow_dirs"))
         and get_origin(KEYS[key]) is tuple
         else key
     )
