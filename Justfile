@@ -36,6 +36,7 @@ docs:
 
 # Measure, against the goals
 bench:
+    {{ bin }}python tests/bench/bench_cli.py
     {{ bin }}python tests/bench/bench_store.py
     {{ bin }}python tests/bench/bench_kit.py
     {{ bin }}python tests/bench/bench_sessions.py
@@ -44,7 +45,7 @@ bench:
     {{ bin }}python tests/bench/bench_render.py
     {{ bin }}python tests/e2e/telegram_load.py
 
-# The long proofs: 5 and 200 kills under load, kills in every busy mode, a kill at every fault point, 1,000 sessions under restarts, a starved machine; delivery under 100 restarts with a failing platform, killed at every point, and unplugged; the first two again with streaming; a month of jobs in virtual time with both nights, and five real kills among jobs; Telegram with all its faults, stopped and killed
+# The long proofs: 5 and 200 kills under load, kills in every busy mode, a kill at every fault point, 1,000 sessions under restarts, a starved machine; 50 races of two takeovers, 20 restarts from chat and 20 reloads under traffic; delivery under 100 restarts with a failing platform, killed at every point, and unplugged; the first two again with streaming; a month of jobs in virtual time with both nights, five real kills among jobs, and jobs that speak on an ill Telegram; Telegram with all its faults, stopped and killed
 proof:
     {{ bin }}pytest -m long
     {{ bin }}python tests/e2e/load_kill9.py --clients 8 --messages 200 --kills 5
@@ -56,6 +57,9 @@ proof:
     {{ bin }}python tests/e2e/faultpoints.py --mode interrupt
     {{ bin }}python tests/e2e/load_sessions.py --sessions 1000 --messages 20 --senders 8 --crashes 200
     {{ bin }}python tests/e2e/starved.py
+    {{ bin }}python tests/e2e/replace_races.py --races 50
+    {{ bin }}python tests/e2e/self_restarts.py --restarts 20
+    {{ bin }}python tests/e2e/reload_traffic.py --reloads 20 --messages 300
     {{ bin }}python tests/e2e/deliveries.py --restarts 100 --kills 30 --messages 600
     {{ bin }}python tests/e2e/deliveries.py --points
     {{ bin }}python tests/e2e/deliveries.py --points --streaming
@@ -63,5 +67,6 @@ proof:
     {{ bin }}python tests/e2e/deliveries.py --plug 10
     {{ bin }}python tests/actors/soak_cron.py
     {{ bin }}python tests/e2e/cron_kills.py --kills 5
+    {{ bin }}python tests/e2e/cron_telegram.py
     {{ bin }}python tests/e2e/telegram_faults.py --conflict 260 --mute 40
     {{ bin }}python tests/e2e/telegram_kills.py

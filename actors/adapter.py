@@ -1,7 +1,8 @@
 """The shell around one adapter: runs ``connect`` in a task of its own, reads the lanes beside it, mounts its routes.
 
-An adapter fails only by leaving ``connect``; what its handlers and sends raise comes here as a ``Fault`` and is raised. Where
-none can be made, the account is unavailable: one attempt, and no other until somebody resumes it or changes its settings.
+An adapter fails only by leaving ``connect``; what its handlers raise, and what its sends say of all of it, comes here as a
+``Fault`` and is raised. What its sends have no name for is the lanes', and leaves a record. Where none can be made, the account
+is unavailable: one attempt, and no other until somebody resumes it or changes its settings.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,8 @@ from hermes.types.origin import lane_key
 from hermes.types.ports import Adapter
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
+from supervisors.events import SupervisionEvent
+from supervisors.reasons import Crash, describe
 
 DISCONNECT_DEADLINE_S = 5.0
 SILENT = "silent"
@@ -65,12 +68,16 @@ async def run(ctx: Context[Message], services: Services, account: Account) -> No
         incarnation=ctx.incarnation,
         store=services.store,
         intake=services.intake,
+        moves=services.moves,
         now=services.clock.wall,
         identified=partial(services.adapters.identify, account.platform, account.name),
+        commands=services.commands.menu,
         wake_inbound=services.conversations.wake_inbound,
         wake_lane=services.delivery.wake,
         fault=lambda error: _report(ctx, error),
+        raised=lambda error: _note(ctx, error),
     )
+    await services.moves.known()
     services.adapters.add(port, adapter)
     try:
         async with trio.open_nursery() as nursery:
@@ -112,6 +119,15 @@ async def mind_silence(port: AdapterPort) -> None:
 
 def _report(ctx: Context[Message], error: BaseException) -> None:
     ctx.remind(Fault(error))
+
+
+def _note(ctx: Context[Message], error: Exception) -> None:
+    """A crash record of code that lanes run, under the path of the adapter whose code it is."""
+    reason = Crash(error)
+    detail = {"reason": describe(reason), "decision": "go on", "delay_s": None}
+    ctx.system.events.publish(
+        SupervisionEvent(trio.current_time(), "raised", ctx.path, ctx.incarnation, detail, reason)
+    )
 
 
 async def _connect(

@@ -5,25 +5,29 @@ Final | Failed ─ endings.of ─▶ End ─ its files are copied ─▶ finish:
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from actors.cutting import aside
 from actors.ports.services import Services
 from hermes.delivery import endings, media_tags
 from hermes.delivery.endings import End
+from hermes.routing.busy import MOST_TOGETHER
 from hermes.routing.loops import tagged
 from hermes.sessions.context import recorded
 from hermes.sessions.ids import new_session_id
 from hermes.sessions.reset import note_to_agent
-from hermes.store import ops
+from hermes.store import ops, queries
+from hermes.store.port import Reader
 from hermes.types import faults
 from hermes.types.agent import Agent, Failed, Final, Usage
 from hermes.types.content import ANSWERS, REFUSAL, USAGE, Outbound
 from hermes.types.events import InboundEvent
-from hermes.types.ids import TurnId, answer_id
+from hermes.types.ids import SessionKey, TurnId, answer_id
 from hermes.types.origin import ITSELF
-from hermes.types.records import InboxRow, SessionRecord, TranscriptLine
+from hermes.types.records import InboxRow, OutboxRow, SessionRecord, TranscriptLine
+from hermes.types.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +36,7 @@ async def end_of(services: Services, answer: Final | Failed, agent: Agent) -> En
     """How the turn ends. A plug-in's agent is foreign code: what it returns is checked, not believed, and ``TypeError`` raised
     for what is neither.
     """
-    match answer:
+    match answer := whole(answer):
         case Final(text, usage):
             return await aside(services, text, partial(endings.of, _counted(answer, usage, agent)))
         case Failed(failure):
@@ -51,10 +55,40 @@ def _counted(answer: Final, usage: Usage | None, agent: Agent) -> Final:
     return replace(answer, usage=None)
 
 
+@dataclass(slots=True)
+class Ending:
+    """What the commit that ends a turn has found beside; its session reads it when the turn has ended.
+
+    ``sent``: the lane has been handed the answer.
+    """
+
+    begun: bool = False
+    outdated: bool = False
+    sent: bool = False
+    found: queries.Work | None = None
+
+    def woken(self) -> None:
+        """There is more for the session, which that commit may not have seen if it is on its way."""
+        self.outdated |= self.begun
+
+    @property
+    def work(self) -> queries.Work | None:
+        """What the session has to do next; None: it has to look."""
+        return None if self.outdated else self.found
+
+
 async def finish(
-    services: Services, turn_id: TurnId, record: SessionRecord, rows: Sequence[InboxRow], end: End
+    services: Services,
+    turn_id: TurnId,
+    record: SessionRecord,
+    rows: Sequence[InboxRow],
+    end: End,
+    *,
+    ending: Ending,
 ) -> bool:
-    """The one commit that ends a turn on ``rows``; void, and False, if a stop or an interruption was committed first."""
+    """The one commit that ends a turn on ``rows``; void, and False, if a stop or an interruption was committed first. Lane and
+    session are handed what follows for them.
+    """
     last, rules = rows[-1].event, services.key_rules
     outbound = await _outbound(services, turn_id, record, rows, end)
     now = services.clock.wall()
@@ -62,7 +96,8 @@ async def finish(
         TranscriptLine("user", recorded(row.event, rules), row.event.received_at, turn_id, row.seq)
         for row in rows
     )
-    answer = TranscriptLine("assistant" if end.state == "answered" else "notice", end.text, now, turn_id)
+    role: Literal["assistant", "notice"] = "assistant" if end.state == "answered" else "notice"
+    answer = TranscriptLine(role, end.text, now, turn_id, used=end.used)
     finish = ops.FinishTurn(
         session_key=record.session_key,
         session_id=record.session_id,
@@ -80,8 +115,13 @@ async def finish(
         suspend=_suspension(services, last) if end.suspend else None,
         lighten=tuple(row.row_id for row in rows if row.event.earlier),
     )
-    committed = await services.store.write(finish)
+    ending.begun = True
+    look = partial(_following, record.session_key, outbound)
+    committed, (ending.found, row) = await services.store.write(ops.Then(finish, look))
     faults.point("after_turn_commit")
+    if row is not None:
+        services.delivery.hand(last.origin.lane, row)
+        ending.sent = True
     if committed:
         services.approvals.quiet(record.session_key)
         numbers = ", ".join(str(row.row_id) for row in rows)
@@ -90,6 +130,20 @@ async def finish(
     else:
         log.info("the answer of turn %s came after its stop and is dropped", turn_id)
     return committed
+
+
+def _following(
+    key: SessionKey, outbound: Sequence[Outbound], reader: Reader, committed: bool
+) -> tuple[queries.Work | None, OutboxRow | None]:
+    """What the session has to do next; and the answer as its lane's row, where that has nothing else to send before."""
+    if not committed:
+        return None, None
+    row: OutboxRow | None = None
+    for answer in outbound:
+        row = queries.next_open_row(reader, answer.platform, answer.account, answer.chat_id)
+        if row is not None and (row.message.delivery_id, row.state) != (answer.delivery_id, "prepared"):
+            row = None
+    return queries.readable_work(reader, key, MOST_TOGETHER), row
 
 
 async def _outbound(

@@ -84,22 +84,26 @@ class Approving:
                     await self._lease.place()
             finally:
                 services.approvals.forget(asked.approval_id)
+                services.delivery.settled(asked.lane, asked.approval_id)
                 if self._deadlines.waits == 1:
                     services.delivery.working(origin.lane, name, origin.thread_id)
         return decided
 
     async def _decided(self, asked: Approval) -> Approval | None:
-        """The row once it is pending no more; None if it is gone."""
+        """The row once it is pending no more; None if it is gone. How long it waits is no matter of the wall clock, which may be
+        set, or may have gone on while the machine slept (AC-49).
+        """
         services = self._services
+        until = trio.current_time() + max(0.0, asked.expires_at - services.clock.wall())
         while True:
             changed = services.approvals.changed(asked.approval_id)
             now = await services.store.read(approvals.approval_of, asked.approval_id)
-            if now is not None and now.state == "pending" and now.expires_at <= services.clock.wall():
-                expire = approval_ops.Expire(asked.approval_id, services.clock.wall())
-                now = await services.store.write(expire)
+            if now is not None and now.state == "pending" and trio.current_time() >= until:
+                over_at = max(services.clock.wall(), now.expires_at)
+                now = await services.store.write(approval_ops.Expire(asked.approval_id, over_at))
             if now is None or now.state != "pending":
                 return now
-            with trio.move_on_after(min(SWEEP_S, max(0.0, now.expires_at - services.clock.wall()))):
+            with trio.move_on_after(min(SWEEP_S, max(0.0, until - trio.current_time()))):
                 await changed.wait()
 
     def _canonical(self, origin: Origin) -> str:

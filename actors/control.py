@@ -203,6 +203,8 @@ async def _answer(door: ControlDoor, verb: str, args: Mapping[str, Any]) -> obje
             return Later(door.overview.seen(path))
         case "tree", _:
             return Later(door.overview.seen())
+        case "status", {"deep": True}:
+            return {**await door.overview.status(), **await door.overview.deep()}
         case "status", _:
             return await door.overview.status()
         case "dump", {"path": str(path)}:
@@ -216,8 +218,10 @@ async def _answer(door: ControlDoor, verb: str, args: Mapping[str, Any]) -> obje
                 by, max(0, min(count, TOP_MOST_ROWS)), max(0.0, min(over_s, TOP_MOST_S))
             )
         case "stop", _:
-            door.system.request_stop(StopRequest(0, "hermes stop"))
+            door.system.overrule(StopRequest(0, "hermes stop"))
             return {"ok": True}
+        case "restart_process", _:
+            return door.overview.restart_asked()
         case "restart", {"path": str(path)}:
             return await door.overview.restart(path)
         case "adapter_pause", {"adapter": str(name)}:

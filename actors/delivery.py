@@ -10,18 +10,20 @@ at all while a message waits to be tried again, or while the platform wants to b
 import logging
 import math
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import assert_never
 
 import trio
 
 from actors.cutting import aside
+from actors.expiry import expire
 from actors.pace import Pace
+from actors.ports.places import Place
 from actors.ports.services import Services
 from actors.ports.wire import Wire
+from actors.prompts import close_prompts
 from actors.streaming import Streaming
 from hermes.delivery import plan
-from hermes.delivery.parts import Parts, cut
+from hermes.delivery.parts import Parts, cut, resumed
 from hermes.hooks import events, payloads
 from hermes.store import ops, queries
 from hermes.types import faults
@@ -75,9 +77,7 @@ async def run_outbox(ctx: Context[OutboxMessage], services: Services) -> None:
             expire_at += EXPIRE_S
             now = services.clock.wall()
             limiter.forget(now)
-            platforms = services.adapters.platforms.items()
-            kept = tuple(platform for platform, capabilities in platforms if capabilities.history)
-            await services.store.write(ops.Expire(kept, now))
+            await expire(services, now)
         for chat in await services.store.read(queries.open_lanes):
             port = services.adapters.find(*chat[:2])
             # An adapter that comes up wakes its lanes itself; but what an earlier life has left half done is looked at once.
@@ -126,21 +126,26 @@ class _Lane:
         self._ctx.ready()
         if not (limiter := self._services.delivery.limiter).adopted:
             limiter.adopt(await self._services.store.read(queries.floods))
-        idle_since = trio.current_time()
+        idle_since = look_at = trio.current_time()
         row, stale = None, True
         while True:
             await self._end_typing()
+            await close_prompts(self._services, self._lane, self._pace, self._wire)
             if self._services.delivery.take_look(self._lane):
                 self._blocked, stale = False, True
+            handed = self._services.delivery.take_handed(self._lane)
             if stale:
                 row = None if self._blocked else await self._next_row()
                 await self._streaming.look()
-                stale = False
+                stale, look_at = False, trio.current_time() + SWEEP_S
+            elif row is None:
+                row = handed
             if row is not None and self._due_at(row) <= self._services.clock.wall():
                 row, stale = await self._deliver(row)
                 idle_since = trio.current_time()
                 continue
-            busy = bool(self._typing or self._services.delivery.typing(self._lane)) or self._streaming.is_open
+            at_work = self._services.delivery.typing_from(self._lane) < math.inf
+            busy = bool(self._typing) or at_work or self._streaming.is_open
             if busy:
                 idle_since = trio.current_time()
             elif row is None and trio.current_time() >= idle_since + self._patience_s:
@@ -156,7 +161,9 @@ class _Lane:
                     if row is None:
                         await self._streaming.show()
                     await self._show_typing()
-                    stale = True  # whoever should have woken us may have crashed before
+                    # Whoever should have woken us may have crashed before; but what is only shown costs no look.
+                    look_at = min(look_at, idle_since + self._patience_s)
+                    stale = row is not None or trio.current_time() >= look_at
                 case Look():
                     pass  # what there is to see stands in the port
                 case Flush(reply):
@@ -176,8 +183,8 @@ class _Lane:
         now = trio.current_time()
         if row is not None:
             return now + max(0.0, self._due_at(row) - self._services.clock.wall())
-        typing = self._services.delivery.typing(self._lane)
-        at = self._next_typing_at if typing else idle_since + self._patience_s
+        typing_at = max(self._next_typing_at, self._services.delivery.typing_from(self._lane))
+        at = typing_at if typing_at < math.inf else idle_since + self._patience_s
         return max(now, min(at, self._streaming.wake_at))
 
     def _due_at(self, row: OutboxRow) -> float:
@@ -220,6 +227,9 @@ class _Lane:
         """Send the parts of ``row`` that have no receipt, in order; stop at the first that fails. What is next, and whether
         that has to be looked up first.
         """
+        if row.undecodable:
+            await self._undecodable(row)
+            return None, True
         if row.state == "sending":  # also while nobody is up: such a row would never expire
             await self._unsent(row, plan.on_restart(row, self._pace.capabilities))
             return None, True
@@ -227,11 +237,20 @@ class _Lane:
         if wire is None or not wire.up:
             self._blocked = True  # the adapter wakes its lanes when it is up
             return None, True
-        async with wire.place:
-            return await self._send(row, wire)
+        async with wire.places.take() as place:
+            return await self._send(row, wire, place)
 
-    async def _send(self, row: OutboxRow, wire: Wire) -> tuple[OutboxRow | None, bool]:
-        """As ``_deliver``, by ``wire``, once there is a place for it."""
+    async def _undecodable(self, row: OutboxRow) -> None:
+        """A dead letter by itself: what comes after it goes out."""
+        now = self._services.clock.wall()
+        sending = ops.Sending(row.row_id, self._services.boot_id, self._ctx.incarnation, now)
+        if await self._services.store.write(sending):
+            following = plan.undecodable(row)
+            log.error("%s: message %s is %s", self._lane, row.message.delivery_id, following.failure)
+            await self._unsent(row, following)
+
+    async def _send(self, row: OutboxRow, wire: Wire, place: Place) -> tuple[OutboxRow | None, bool]:
+        """As ``_deliver``, by ``wire``, once there is a ``place`` for it."""
         services, now = self._services, self._services.clock.wall()
         if not wire.up or self._due_at(row) > now:
             return row, False  # since it began to wait for its place
@@ -243,10 +262,10 @@ class _Lane:
             return None, True
         following: OutboxRow | None = None
         message = await self._streaming.settle(row)
-        parts = await self._cut(message, capabilities)
+        parts = await self._cut(row, message, capabilities)
         first, message_ids = row.parts_sent, []
         for index in range(first, parts.total):
-            part = await self._part(row, parts, index)
+            part, (said, files) = await self._part(row, parts, index)
             # The first one has its place in the rates, but another lane of this bot may have heard of a window meanwhile.
             wait_s = self._due_at(row) - services.clock.wall() if index > first else self._pace.window_s
             if wait_s > 0:
@@ -254,6 +273,7 @@ class _Lane:
                 return None, True
             if index > first:
                 self._pace.called()
+            place.moved()
             faults.point("before_send")
             try:
                 result = await self._put(wire, row, part, len(parts.pieces))
@@ -264,7 +284,9 @@ class _Lane:
                 await self._failed(row, part, error, capabilities)
                 return None, True
             faults.point("after_send_before_receipt")
-            receipt = ops.Receipt(row.row_id, index, parts.total, result.message_id, services.clock.wall())
+            receipt = ops.Receipt(
+                row.row_id, index, parts.total, result.message_id, services.clock.wall(), said, files
+            )
             kept, following = await self._streaming.receipt(receipt, row, part, len(parts.pieces))
             if not kept:
                 return (
@@ -274,9 +296,11 @@ class _Lane:
             faults.point("after_receipt")
             message_ids.append(result.message_id)
             row = replace(row, state="prepared", parts_sent=index + 1, failure="")
+        if all_said := first >= parts.total:  # as it is cut now, nothing of it is left
+            await self._unsent(row, plan.ALL_SAID)
         services.hooks.happened(events.DELIVERY_SENT, payloads.delivery(message, message_ids))
         await self._arrived(message, wire)
-        return following, False
+        return following, all_said
 
     async def _put(self, wire: Wire, row: OutboxRow, part: Part, of_text: int) -> SendResult:
         """Send ``part``, or have the message say it that was streamed in its place."""
@@ -290,19 +314,24 @@ class _Lane:
         self._streaming.came_between(message)
         return result
 
-    async def _cut(self, message: Outbound, capabilities: Capabilities) -> Parts:
+    async def _cut(self, row: OutboxRow, message: Outbound, capabilities: Capabilities) -> Parts:
         """Once an attempt. What cannot be cut is found in ``sending`` by the next one, and does not come back for ever."""
         numbered = self._services.config.delivery.part_numbers
-        return await aside(
-            self._services, message.text, partial(cut, message, capabilities, numbered=numbered)
-        )
 
-    async def _part(self, row: OutboxRow, parts: Parts, index: int) -> Part:
-        """One part as it is to be sent in this attempt."""
+        def parts() -> Parts:
+            every = cut(message, capabilities, numbered=numbered)
+            return resumed(every, row.parts_sent, row.said, row.files) if row.parts_sent else every
+
+        return await aside(self._services, message.text, parts)
+
+    async def _part(self, row: OutboxRow, parts: Parts, index: int) -> tuple[Part, tuple[int, int]]:
+        """One part as it is to be sent in this attempt, and its extent."""
         marked = self._streaming.needs_mark(row, index, len(parts.pieces))
         plain = self._plain == (row.row_id, index)
         return await aside(
-            self._services, row.message.text, partial(parts.part, index, marked=marked, plain=plain)
+            self._services,
+            row.message.text,
+            lambda: (parts.part(index, marked=marked, plain=plain), parts.extent(index)),
         )
 
     async def _arrived(self, message: Outbound, wire: Wire) -> None:

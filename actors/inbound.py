@@ -1,13 +1,13 @@
 """Inbound: gives every accepted event its one decision. Order within a chat, chats side by side.
 
-    wake(chat) ─▶ dispatcher ─▶ one short-lived worker per chat ─▶ decide (judge) ─▶ commit ─▶ wake the session
+    wake ─▶ dispatcher reads ─▶ one short-lived worker per chat ─▶ decide (judge) ─▶ commit ─▶ wake the session
 
 The inbox table is the queue: a wake-up means "look", and the sweep looks where no wake-up came. What was too old to be
 answered is told to its chat once no more of it has come for a while.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -17,20 +17,17 @@ from actors.commands.reply import Ask, Prompt, Reply
 from actors.commands.table import carry_out
 from actors.judge import Judge
 from actors.ports.services import Services
+from actors.routing import reply_to, route
 from actors.strangers import meet
-from hermes.hooks import events, payloads
 from hermes.routing import missed, pipeline
 from hermes.routing.access import PAIR
-from hermes.routing.loops import tagged
-from hermes.sessions import reset
-from hermes.sessions.ids import new_session_id
 from hermes.store import busy_ops, ops, queries
+from hermes.store.queries import Chat
 from hermes.types import faults, texts
 from hermes.types.content import REFUSAL, Outbound
-from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import DeliveryId, SessionKey
 from hermes.types.origin import LaneKey, lane_key
-from hermes.types.records import InboxRow, Standing
+from hermes.types.records import InboxRow
 from supervisors.cell import Down, Stop
 from supervisors.context import Context
 from supervisors.reasons import describe, is_clean
@@ -43,13 +40,12 @@ RETRY_S = 1.0
 """How soon the sweep comes after a worker has failed: not at once, or a row that fails every worker would spin."""
 
 BATCH_ROWS = 64
+CHATS_TOGETHER, ROWS_TOGETHER = 64, 256
+"""How much the dispatcher reads at once: it costs one thread call, whether one chat has spoken or many."""
+
 MISSED_QUIET_S = 5.0
 """A backlog comes in several polls; its chat is told once, when no more has come for this long."""
 
-ROUTE_TRIES = 100
-"""How often a message is decided about at once whose conversation keeps changing; then its chat waits for a sweep."""
-
-SESSION_CONTENDED = "session_contended"
 SESSION_DISABLED = "session_disabled"
 TOO_MANY_SESSIONS = "refused:sessions"
 TOO_MANY_WAITING = "refused:waiting"
@@ -57,9 +53,7 @@ TOO_MANY_WAITING = "refused:waiting"
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """A chat has rows to decide."""
-
-    lane: LaneKey
+    """There are chats with rows to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +63,14 @@ class Drain:
 
 Message = Wake | Drain | Stop | Down
 
-Chat = tuple[str, str, str]
+
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    """The oldest rows of a chat that nobody has decided; there may be more if it ``is_cut``."""
+
+    chat: Chat
+    rows: Sequence[InboxRow]
+    is_cut: bool
 
 
 async def run(ctx: Context[Message], services: Services) -> None:
@@ -99,8 +100,8 @@ class _Dispatcher:
                 case None:
                     await self._sweep()
                     sweep_at = trio.current_time() + SWEEP_S
-                case Wake(lane):
-                    self._dispatch(lane)
+                case Wake():
+                    await self._look(self._services.conversations.take_chats())
                 case Drain():
                     self._draining = True
                 case Down(path, _, reason):
@@ -109,35 +110,40 @@ class _Dispatcher:
                         log.error("deciding for %s failed: %s; it is tried again", lane, describe(reason))
                         sweep_at = min(sweep_at, trio.current_time() + RETRY_S)
                     elif lane in self._again:
-                        self._dispatch(lane)
+                        self._services.conversations.wake_inbound(lane)  # with others, if there are any
                     self._again.discard(lane)
                 case Stop():
                     return
                 case _:
                     assert_never(message)
 
-    def _dispatch(self, lane: LaneKey) -> None:
+    async def _look(self, lanes: Iterable[LaneKey]) -> None:
+        """Give what these chats have to a worker for each; a chat that has one is looked at again when that has ended."""
         if self._draining:
             return
-        if lane in self._busy.values():
-            self._again.add(lane)
-            return
-        platform, account, chat_id = lane.split(":", 2)
-        args = (self._services, self._judge, (platform, account, chat_id))
-        spec = ChildSpec(lane, _decide_all, args, restart="temporary")
-        self._busy[self._ctx.spawn_child(spec).path] = lane
+        at_work = {*self._busy.values()}
+        self._again |= at_work & {*lanes}
+        idle = [_chat(lane) for lane in lanes if lane not in at_work]
+        for start in range(0, len(idle), CHATS_TOGETHER):
+            chats = idle[start : start + CHATS_TOGETHER]
+            found = await self._services.store.read(queries.accepted_of, chats, ROWS_TOGETHER)
+            more = sum(map(len, found.values())) == ROWS_TOGETHER
+            for chat in chats if more else found:
+                args = (self._services, self._judge, _Lot(chat, found.get(chat, ()), is_cut=more))
+                spec = ChildSpec(lane_key(*chat), _decide_all, args, restart="temporary")
+                self._busy[self._ctx.spawn_child(spec).path] = lane_key(*chat)
 
     async def _sweep(self) -> None:
         """Find what no wake-up came for: chats to decide, chats to be told, sessions with open rows that nobody runs."""
         if self._draining:
             return
+        self._services.conversations.take_chats()  # they are found; and a wake-up that was lost would hold back all later ones
         self._judge.forget()
         self._services.people.outdated()  # whoever had to say so may have died after its commit
         store = self._services.store
         for rows in await store.read(queries.missed, self._services.clock.wall() - MISSED_QUIET_S):
             await _tell_missed(self._services, rows)
-        for chat in await store.read(queries.accepted_chats):
-            self._dispatch(lane_key(*chat))
+        await self._look([lane_key(*chat) for chat in await store.read(queries.accepted_chats)])
         for key in await store.read(queries.open_sessions):
             self._services.conversations.wake(key)
             self._services.conversations.interrupt(
@@ -145,10 +151,15 @@ class _Dispatcher:
             )  # the worker that had to may have died after its commit
 
 
+def _chat(lane: LaneKey) -> Chat:
+    platform, account, chat_id = lane.split(":", 2)
+    return platform, account, chat_id
+
+
 async def _tell_missed(services: Services, rows: Sequence[InboxRow]) -> None:
     """One notice for all of them, where the last one came from (AC-15)."""
     last = rows[-1]
-    (notice,) = _reply(services, last, missed.notice([row.event for row in rows]))
+    (notice,) = reply_to(services, last, missed.notice([row.event for row in rows]))
     notice = replace(
         notice, delivery_id=DeliveryId(f"{notice.delivery_id}:missed"), kind="notice", reply_to=None
     )
@@ -158,12 +169,14 @@ async def _tell_missed(services: Services, rows: Sequence[InboxRow]) -> None:
         services.delivery.wake(last.event.origin.lane)
 
 
-async def _decide_all(ctx: Context[Message], services: Services, judge: Judge, chat: Chat) -> None:
+async def _decide_all(ctx: Context[Message], services: Services, judge: Judge, lot: _Lot) -> None:
     """The worker of one chat: decide its rows in order until none is left. What comes after the look comes with a wake-up."""
     ctx.ready()
-    full = True
+    for row in lot.rows:
+        await _decide(services, judge, row)
+    full = lot.is_cut
     while full:
-        rows = await services.store.read(queries.accepted_rows, *chat, BATCH_ROWS)
+        rows = await services.store.read(queries.accepted_rows, *lot.chat, BATCH_ROWS)
         for row in rows:
             await _decide(services, judge, row)
         full = len(rows) == BATCH_ROWS
@@ -192,7 +205,7 @@ async def _decide(services: Services, judge: Judge, row: InboxRow, *, again: boo
         case pipeline.Drop() if stranger:
             await _meet(services, judge, row)
         case pipeline.Drop(state, rule, keep_text, reply):
-            outbound = () if reply is None else _reply(services, row, reply)
+            outbound = () if reply is None else reply_to(services, row, reply)
             too_old = rule == pipeline.TOO_OLD
             close = ops.Close(row.row_id, state, rule, now, outbound, keep_text, missed=too_old)
             await _close(services, row, close)
@@ -210,7 +223,7 @@ async def _meet(services: Services, judge: Judge, row: InboxRow) -> None:
     now = services.clock.wall()
     outbound: tuple[Outbound, ...] = ()
     if words.text is not None:
-        (said,) = _reply(services, row, words.text, secret=words.secret)
+        (said,) = reply_to(services, row, words.text, secret=words.secret)
         outbound = (replace(said, expires_at=now + words.lifetime_s),)
     await _close(services, row, ops.Close(row.row_id, "denied", words.rule, now, outbound, keep_text=False))
 
@@ -226,10 +239,10 @@ async def _carry_out(services: Services, row: InboxRow, command: pipeline.Comman
                 "answered",
                 command.rule,
                 services.clock.wall(),
-                _reply(services, row, text, secret=secret),
+                reply_to(services, row, text, secret=secret),
                 keep_text,
                 effect=effect,
-                otherwise=None if otherwise is None else _reply(services, row, otherwise),
+                otherwise=None if otherwise is None else reply_to(services, row, otherwise),
             )
             await _close(services, row, close)
             if after is not None:
@@ -241,105 +254,28 @@ async def _carry_out(services: Services, row: InboxRow, command: pipeline.Comman
 async def _hand_over(services: Services, row: InboxRow, key: SessionKey, prompt: Prompt) -> None:
     """Into the session, if there is room for it and it works."""
     if services.conversations.rests(key):
-        reply = _reply(services, row, texts.SESSION_DISABLED)
+        reply = reply_to(services, row, texts.SESSION_DISABLED)
         now = services.clock.wall()
         await _close(services, row, ops.Close(row.row_id, "failed", SESSION_DISABLED, now, reply))
     elif not await services.conversations.admit(key):
         await _refuse(services, row, TOO_MANY_SESSIONS, texts.TOO_MANY_SESSIONS)
     else:
-        match await _route(services, row, key, prompt):
+        match await route(services, row, key, prompt):
             case "full":
                 words = texts.TOO_MANY_WAITING.format(limit=services.config.limits.waiting)
                 await _refuse(services, row, TOO_MANY_WAITING, words)
             case "changed":
-                reply = _reply(services, row, texts.AT_WORK.format(name=prompt.rule.rpartition(":")[2]))
+                reply = reply_to(services, row, texts.AT_WORK.format(name=prompt.rule.rpartition(":")[2]))
                 now = services.clock.wall()
                 await _close(services, row, ops.Close(row.row_id, "answered", prompt.rule, now, reply))
             case _:
-                faults.point("after_decision")
-                services.conversations.wake(key)
-
-
-async def _route(services: Services, row: InboxRow, key: SessionKey, prompt: Prompt) -> int | ops.NotRouted:
-    """Into the session, and into a new stretch of it where that is due; decided again if it has changed meanwhile. What a
-    command has an ``effect`` on is the present stretch, so it goes there or nowhere.
-
-    Each time it has, another chat or a person has had their way with it, so all of them together come to an end.
-    """
-    # By the time of the words and not of the decision: a restart in between makes no difference (AC-46).
-    at, origin = row.event.received_at, row.event.origin
-    user_id = services.people.side(origin).user.user_id if origin.chat_type == "dm" else None
-    for _ in range(ROUTE_TRIES):
-        standing = await services.store.read(queries.standing, key)
-        renewal = None if standing is None or prompt.effect else _renewal(services, row, standing)
-        session_id, most = new_session_id(at, services.ids), services.config.limits.waiting
-        route = ops.Route(
-            row_id=row.row_id,
-            session_key=key,
-            new_session_id=session_id,
-            rule=prompt.rule,
-            at=at,
-            origin=origin,
-            most=most,
-            renewal=renewal,
-            text=prompt.text,
-            user_id=user_id,
-            effect=prompt.effect,
-        )
-        routed = await services.store.write(route)
-        if routed != "changed" or prompt.effect is not None:
-            break
-    else:
-        detail = f"message {row.row_id}: {key} has changed {ROUTE_TRIES} times while it was looked at"
-        raise GatewayError(Failure(SESSION_CONTENDED, scope="chat", detail=detail))
-    if renewal is not None:
-        log.info("%s begins anew: %s", key, renewal.reason)
-        services.delivery.wake(origin.lane)
-        services.hooks.happened(events.SESSION_END, payloads.session(origin, key))
-    if isinstance(routed, int) and (standing is None or renewal is not None):
-        services.hooks.happened(events.SESSION_START, payloads.session(origin, key, session_id))
-    return routed
-
-
-def _renewal(services: Services, row: InboxRow, standing: Standing) -> ops.Renewal | None:
-    """What a new stretch begins with, if one is due. Nobody is silent while an answer is worked on; but what an earlier
-    boot has left open says nothing about that.
-    """
-    record, origin, at = standing.record, row.event.origin, row.event.received_at
-    under_way = standing.open_since is not None and standing.open_since >= services.booted_at
-    if under_way and not record.suspended:
-        return None
-    policy = reset.policy_for(services.config, origin.platform, origin.chat_type)
-    state = reset.next_state(
-        record, policy, at, None, platform=origin.platform, had_activity=standing.had_activity
-    )
-    match state:
-        case reset.Keep():
-            return None
-        case reset.Reset(reason, notice):
-            told = _reply(services, row, notice) if notice else ()
-            return ops.Renewal(
-                reason,
-                record,
-                state.note,
-                tuple(
-                    replace(
-                        words,
-                        delivery_id=DeliveryId(f"{words.delivery_id}:anew"),
-                        kind="notice",
-                        reply_to=None,
-                    )
-                    for words in told
-                ),
-            )
-        case _:
-            assert_never(state)
+                pass
 
 
 async def _refuse(services: Services, row: InboxRow, rule: str, text: str) -> bool:
     """There is no room for it (AC-55). False if somebody has decided about it before."""
     now = services.clock.wall()
-    refused = ops.Close(row.row_id, "refused", rule, now, _reply(services, row, text))
+    refused = ops.Close(row.row_id, "refused", rule, now, reply_to(services, row, text))
     if closed := await _close(services, row, refused):
         log.warning("%s message %d: %s", row.event.origin.lane, row.row_id, rule)
     return closed
@@ -354,26 +290,3 @@ async def _close(services: Services, row: InboxRow, close: ops.Close) -> bool:
     if close.outbound:
         services.delivery.wake(row.event.origin.lane)
     return closed
-
-
-def _reply(services: Services, row: InboxRow, text: str, *, secret: bool = False) -> tuple[Outbound, ...]:
-    """A command's answer. Named after its row, so that deciding the row again would not say it twice.
-
-    The trace tells it from the row of that number in a database that was set aside: an open page still shows its answer.
-    """
-    event, origin = row.event, row.event.origin
-    return (
-        Outbound(
-            delivery_id=DeliveryId(f"in{row.row_id}:{event.trace}"),
-            platform=origin.platform,
-            account=origin.account,
-            chat_id=origin.chat_id,
-            thread_id=origin.thread_id,
-            text=tagged(text, origin),
-            kind="command",
-            reply_to=event.message_id,
-            trace=event.trace,
-            expires_at=services.clock.wall() + services.config.delivery.ttl_s,
-            secret=secret,
-        ),
-    )

@@ -26,6 +26,15 @@ class Lease:
         self._changed = changed
         self._limits: tuple[trio.CancelScope, ...] = ()
 
+    def place_nowait(self) -> bool:
+        """Take a place if one is free; whether there was."""
+        try:
+            self._places.acquire_on_behalf_of_nowait(self)
+        except trio.WouldBlock:
+            return False
+        self._placed = True
+        return True
+
     async def place(self) -> None:
         """Wait for a place, unless it is held; cancelling loses nothing but the place in line."""
         async with self._waiting:
@@ -43,7 +52,8 @@ class Lease:
     def watch(self, *limits: trio.CancelScope) -> None:
         """The agent has begun, and owes an end by the nearest of these deadlines, wherever they move; none: it is done."""
         self._limits = limits
-        self._changed()
+        if limits:
+            self._changed()
 
     @property
     def due(self) -> float:

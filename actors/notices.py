@@ -1,6 +1,7 @@
 """Tells the operator what nobody would see: that we are back, that an adapter stays down, that messages do not get out.
 
-    how the last boot ended ─▶ the home channels that want to know
+    how the last boot ended ─▶ who asked for it, and the home channels that want to know
+    starts that did not last ─▶ all home channels
     adapters, every half minute ─▶ disabled ──┐
     outbox, every half minute ─▶ late, over, ─┴─▶ the log, and the home channel of another platform
                                  given up
@@ -61,7 +62,12 @@ async def _adopt_dead_targets(services: Services, files: HomeFiles) -> None:
 
 
 async def _say_that_we_are_back(services: Services, restart_notices: RestartNotices) -> None:
-    match await services.store.write(Begin(services.boot_id, services.booted_at)):
+    before = await services.store.write(Begin(services.boot_id, services.booted_at))
+    storm = services.overview.storm
+    if storm.wait_s:
+        text = texts.STORM.format(starts=storm.starts, seconds=storm.wait_s)
+        await services.notices.tell_homes("storm", text, lambda _: True)
+    match before.ended:
         case "":
             text = texts.BACK_AFTER_CRASH
         case "restart":
@@ -70,6 +76,8 @@ async def _say_that_we_are_back(services: Services, restart_notices: RestartNoti
             return
         case ended:
             assert_never(ended)
+    if before.asked_by is not None:
+        await services.notices.tell("back", before.asked_by, text)
     await services.notices.tell_homes(
         "back", text, lambda home: restart_notices.wanted(home.platform, home.account)
     )

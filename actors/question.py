@@ -10,6 +10,7 @@ from hermes.sessions import context
 from hermes.store.queries import Begun
 from hermes.types.agent import Turn
 from hermes.types.ids import TurnId
+from hermes.types.memory import Asked
 from hermes.types.records import TranscriptLine
 
 
@@ -25,6 +26,13 @@ async def question(services: Services, turn_id: TurnId, begun: Begun, lease: Lea
     told = [(line, event.received_at) for event in events for line in event.earlier]
     wanted = (line.text for line, _ in told if line.role == "system")
     spoken = [line.text for line in begun.history if line.role == "user"]
+    said = tuple(
+        context.said(event, rules, [file for file in files if file.event == n])
+        for n, event in enumerate(events)
+    )
+    recalled = ""
+    if services.memories.any and not busy.is_quick(begun.rows[0]):
+        recalled = await services.memories.recall(Asked(record.session_key, origin, "\n\n".join(said)))
     names = context.names_in([*spoken, *(context.recorded(event, rules) for event in events)])
     return Turn(
         turn_id=turn_id,
@@ -36,12 +44,10 @@ async def question(services: Services, turn_id: TurnId, begun: Begun, lease: Lea
             *(TranscriptLine(line.role, line.text, at) for line, at in told if line.role != "system"),
         ),
         steps=tuple(begun.steps),
-        said=tuple(
-            context.said(event, rules, [file for file in files if file.event == n])
-            for n, event in enumerate(events)
-        ),
+        said=said,
         context="\n\n".join(
             (context.describe(origin, services.adapters.capabilities(origin.platform), rules, names), *wanted)
         ),
         files=files,
+        recalled=recalled,
     )

@@ -16,6 +16,7 @@ import trio
 
 from actors import turn
 from actors.lease import Lease
+from actors.ports.conversations import News
 from actors.ports.services import Services
 from hermes.routing import busy
 from hermes.routing.loops import tagged
@@ -120,6 +121,8 @@ class _Session:
         self._draining: list[Reply[None]] = []
         self._quiet = False
         """There was nothing behind the turn when it began, and nobody has said since that there is."""
+        self._found: queries.Work | None = None
+        """What there is to do, as a commit has found it after which nobody has said that there is more."""
         self._idle_since = trio.current_time()
         self._ended_at = -math.inf
         self._seen_seq = 0
@@ -127,6 +130,7 @@ class _Session:
 
     async def run(self) -> None:
         self._ctx.ready()
+        self._services.conversations.take_news(self._key)  # it looks by itself
         try:
             await self._work()
         finally:
@@ -151,7 +155,7 @@ class _Session:
                 case None:
                     pass
                 case Wake():
-                    await self._look_busy()
+                    await self._woken(self._services.conversations.take_news(self._key))
                 case Due():
                     if self._turn is not None and self._turn.look_again:
                         await self._look_busy()
@@ -174,7 +178,8 @@ class _Session:
         while self._turn is None:
             if self._services.intake.shut:
                 return math.inf  # what begins during a drain would only be cut short
-            rows, own = ((), None) if self._quiet else await self._open_work()
+            rows, own = ((), None) if self._quiet else self._found or await self._open_work()
+            self._found = None
             if not rows:
                 idle_until = self._idle_since + IDLE_S
                 return idle_until if trio.current_time() < idle_until else None
@@ -182,9 +187,24 @@ class _Session:
             collect_until = self._ended_at + self._services.config.display.busy_collect_s
             if mode == "collect" and rows[0].turn_id is None and trio.current_time() < collect_until:
                 return collect_until
-            await self._begin(mode, rows)
+            await self._begin(mode, rows, own)
             self._idle_since = trio.current_time()
         return self._turn.until
+
+    async def _woken(self, news: News | None) -> None:
+        if self._turn is None:
+            self._found = None if news is None else news.work
+            return
+        self._turn.batch.ending.woken()
+        if news is None or self._concerns(news.seq, news.mode):
+            await self._look_busy()
+        else:
+            self._seen_seq = max(self._seen_seq, news.seq)
+
+    def _concerns(self, seq: int, mode: BusyMode) -> bool:
+        """Whether something is to be done about a row that waits behind a turn."""
+        tell = self._services.config.display.busy_ack and trio.current_time() >= self._noticed_at + NOTICE_S
+        return mode == "interrupt" or (mode == "queue" and tell and seq > self._seen_seq)
 
     async def _open_work(self) -> tuple[Sequence[InboxRow], BusyMode | None]:
         return await self._services.store.read(queries.open_work, self._key, busy.MOST_TOGETHER)
@@ -192,7 +212,7 @@ class _Session:
     def _mode(self, row: InboxRow, own: BusyMode | None) -> BusyMode:
         return busy.mode_of(self._services.config.display, row, own)
 
-    async def _begin(self, mode: BusyMode, rows: Sequence[InboxRow]) -> None:
+    async def _begin(self, mode: BusyMode, rows: Sequence[InboxRow], own: BusyMode | None) -> None:
         """Start the next turn: one that was begun before with all its rows, else what waits. Set poison aside."""
         first = rows[0]
         if first.turn_id is not None:
@@ -206,8 +226,11 @@ class _Session:
             await turn.set_aside(self._services, batch, self._ctx.incarnation, suspend=verdict == "suspend")
             return
         lease = Lease(self._services.turns, lambda: self._ctx.remind(Due()))
-        self._quiet = len(rows) == len(batch.rows) < busy.MOST_TOGETHER  # what was read up to there may go on
-        self._turn = _Running(batch, lease, look_again=not self._quiet)
+        all_read = len(rows) < busy.MOST_TOGETHER  # what was read up to there may go on
+        self._quiet = all_read and len(rows) == len(batch.rows)
+        behind = (row for row in rows if row.row_id not in batch.row_ids)
+        concerned = any(self._concerns(row.seq or 0, self._mode(row, own)) for row in behind)
+        self._turn = _Running(batch, lease, look_again=concerned or not all_read)
         args = (self._services, batch, self._ctx.incarnation, lease)
         self._ctx.spawn_child(ChildSpec(turn.NAME, turn.run, args, restart="temporary"))
 
@@ -316,8 +339,10 @@ class _Session:
 
     def _ended(self, down: Down | None) -> None:
         """No turn runs; ``down`` None: it was given up."""
-        self._turn = None
-        self._quiet = self._quiet and down is not None and is_clean(down.reason)
+        ended, self._turn = self._turn, None
+        in_order = down is not None and is_clean(down.reason)
+        self._quiet = self._quiet and in_order
+        self._found = ended.batch.ending.work if ended is not None and in_order else None
         self._idle_since = self._ended_at = trio.current_time()
         if down is not None and not is_clean(down.reason):
             log.error("%s: %s", down.path, describe(down.reason), exc_info=exception_of(down.reason))

@@ -10,9 +10,11 @@ root                       one_for_one
    ├─ sessions             dynamic                one child per active session, each with a turn of its own
    ├─ inbound              permanent, sync
    ├─ cron                 permanent, sync        the ticker; each firing of a job is a child with a deadline of its own
-   ├─ maintenance          one_for_one            [journal · dossiers · dumper · pruner · reloader · channels · notices]
+   ├─ maintenance          one_for_one            [health · journal · dossiers · dumper · reloader · channels · notices ·
+   │                                               expiry · retention · cleaning · database · clock]
    ├─ web                  permanent, eventual
-   └─ adapters             one_for_one            one child per (platform, account)
+   ├─ adapters             one_for_one            one child per (platform, account)
+   └─ plugins              one_for_one            one child per plug-in that cannot be used, to say why; else absent
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,18 +27,25 @@ import trio
 from actors import (
     adapter,
     channels,
+    cleaning,
+    clock_watch,
     control,
     cron,
+    database,
     delivery,
     dossiers,
     dumper,
+    health,
     hooks,
     inbound,
     maintenance,
     notices,
     pairing,
+    plugins,
     reloader,
+    retention,
     session,
+    session_expiry,
     store,
     turn,
     web,
@@ -52,9 +61,14 @@ from actors.ports.conversations import Conversations
 from actors.ports.delivery import Delivery
 from actors.ports.files import HomeFiles, InThread
 from actors.ports.hooks import HookPort
+from actors.ports.in_force import InForce
 from actors.ports.inspection import Inspection
 from actors.ports.intake import Intake
 from actors.ports.internal import InternalEvents
+from actors.ports.jobs import JobsPort
+from actors.ports.memories import ProvidedMemories
+from actors.ports.metrics import Metrics
+from actors.ports.moves import Moves
 from actors.ports.notices import Notices
 from actors.ports.outgoing import Outgoing
 from actors.ports.overview import TreeOverview
@@ -69,16 +83,20 @@ from actors.root import classify
 from hermes.agents.quick import QuickAgent
 from hermes.config.load import Settings
 from hermes.config.restart_notices import RestartNotices
+from hermes.ops.cron_files import zone_for
+from hermes.ops.health_file import HealthFile
 from hermes.ops.media_files import media_policy
 from hermes.ops.pairing_files import PairingFiles
 from hermes.ops.processes import Processes
-from hermes.registry.accounts import Accounts
+from hermes.plugins.brought import PluginRow
+from hermes.registry.tools import Toolbox
 from hermes.routing import catalogue
 from hermes.sessions.keys import KeyRules
 from hermes.store.port import Store
 from hermes.types.agent import Agent
 from hermes.types.hooks import Hooks
 from hermes.types.ids import BootId, Clock, IdSource, SessionKey
+from hermes.types.memory import MemoryProvider
 from hermes.types.origin import LaneKey
 from hermes.types.ports import FetchUrl
 from supervisors.spec import Backoff, ChildSpec, Intensity
@@ -90,6 +108,7 @@ HOOKS = "root/gateway/hooks"
 INBOUND = "root/gateway/inbound"
 CRON = "root/gateway/cron"
 PAIRING = "root/gateway/pairing"
+GATEWAY = "root/gateway"
 SESSIONS = "root/gateway/sessions"
 LANES = "root/gateway/delivery/lanes"
 RELOADER = "root/gateway/maintenance/reloader"
@@ -114,16 +133,15 @@ class Parts:
     store_port: StorePort
     overview: TreeOverview
     inspection: Inspection
+    metrics: Metrics
     web_port: WebPort
     control_door: control.ControlDoor
     events: maintenance.EventQueue
     crashes: dossiers.CrashQueue
     accounts: Sequence[adapter.Account]
-    configured: Accounts
+    means: reloader.Means
     announce: web.Announce
     set_aside: store.SetAside
-    reread: reloader.Reread
-    reloading: Callable[[bool], None]
     hook_port: HookPort
     look_at_hooks: hooks.Look
     pairing_files: PairingFiles
@@ -131,6 +149,10 @@ class Parts:
     files: HomeFiles
     restart_notices: RestartNotices
     home: Path
+    health_file: HealthFile
+    lasted: Callable[[], None]
+    plugins: Sequence[PluginRow] = ()
+    """Those that cannot be used, and that no adapter stands for."""
 
 
 def wire(
@@ -143,6 +165,8 @@ def wire(
     ids: IdSource,
     store: Store,
     agent: Agent,
+    tools: Toolbox,
+    memories: Sequence[MemoryProvider],
     overview: TreeOverview,
     adapters: AdapterTable,
     whatsapp_aliases: Mapping[str, str],
@@ -155,6 +179,7 @@ def wire(
     Raises ``GatewayError`` (``config_invalid``) for quick commands that cannot be, and lists of commands that do not exist.
     """
     config = settings.config
+    in_force = overview.in_force = InForce(config)
     policies = Policies(
         config.supervision,
         {
@@ -167,7 +192,7 @@ def wire(
         inbound=INBOUND,
         sessions=SESSIONS,
         spec_of=partial(policies.child, SESSIONS),
-        inbound_wake=inbound.Wake,
+        inbound_wake=inbound.Wake(),
         session_wake=session.Wake(),
         session_interrupt=session.Interrupt(),
         turn=turn.NAME,
@@ -179,9 +204,11 @@ def wire(
         thread_sessions_per_user=config.thread_sessions_per_user,
         whatsapp_aliases=whatsapp_aliases,
     )
-    people = PeoplePort(store, key_rules, config.identity.scope)
+    moves = Moves(store)
+    people = PeoplePort(store, key_rules, config.identity.scope, moves)
     lanes = Delivery(system.registry, LANES, partial(policies.child, LANES), delivery.Look())
     directory = ChannelDirectory(system.registry.ref(CHANNELS), channels.Look())
+    outgoing = Outgoing(files, media_policy(config.media), store, clock, ids)
     router = Router(
         store=store,
         delivery=lanes,
@@ -189,25 +216,32 @@ def wire(
         channels=directory,
         homes=settings.homes,
         files=files,
+        outgoing=outgoing,
         clock=clock,
         ids=ids,
         ttl_s=config.delivery.ttl_s,
     )
-    commands = Commands(catalogue.checked(config.quick_commands, settings.access.roles.commands))
+    commands = Commands(
+        catalogue.checked(config.quick_commands, settings.access.roles.commands, tools.commands)
+    )
     processes = Processes(config.limits.processes)
+    access = Access(settings.access, whatsapp_aliases, pairings.granted, people.persons)
     services = Services(
         boot_id=boot_id,
         booted_at=clock.wall(),
-        config=config,
+        in_force=in_force,
         clock=clock,
         ids=ids,
         store=store,
         agent=agent,
-        quick=QuickAgent(commands.program, processes, overview.home, overview.redact),
+        quick=QuickAgent(commands.program, processes, overview.home, overview.redact, tools.commands),
+        tools=tools,
+        memories=ProvidedMemories(memories),
         overview=overview,
-        access=Access(settings.access, whatsapp_aliases, pairings.granted, people.persons),
+        access=access,
         pairing=pairings,
         people=people,
+        moves=moves,
         key_rules=key_rules,
         hooks=hooks,
         intake=intake,
@@ -221,11 +255,25 @@ def wire(
         notices=Notices(store=store, delivery=lanes, adapters=adapters, router=router, clock=clock),
         channels=directory,
         approvals=Approvals(),
+        jobs=JobsPort(
+            files=files,
+            store=store,
+            router=router,
+            access=access,
+            people=people,
+            adapters=adapters,
+            clock=clock,
+            ids=ids,
+            zone=zone_for(config.timezone),
+            cron=system.registry.ref(CRON),
+            look=cron.Look(),
+            run_now=cron.RunNow,
+        ),
         policies=policies,
         turns=trio.CapacityLimiter(config.limits.turns),
         processes=processes,
         in_thread=in_thread,
-        outgoing=Outgoing(files, media_policy(config.media), store, clock, ids),
+        outgoing=outgoing,
         fetching=Fetching(adapters, files, fetch_url, ids, config.media.max_inbound_bytes),
     )
     return services
@@ -237,6 +285,7 @@ def hook_port(system: System, clock: Clock) -> HookPort:
         system.registry.ref(HOOKS),
         dispatch=hooks.Dispatch,
         command=hooks.Command,
+        tool=hooks.Tool,
         happened=hooks.Happened,
         attempt=hooks.Try,
         clock=clock,
@@ -276,30 +325,39 @@ def build(parts: Parts) -> ChildSpec:
                     supervisor(
                         "maintenance",
                         [
+                            _eventual("health", health.run, services, parts.health_file, parts.lasted),
                             _eventual("journal", maintenance.journal, *journal_args),
                             _eventual("dossiers", dossiers.run, parts.crashes),
                             _eventual("dumper", dumper.run, parts.inspection, home / "logs"),
-                            _eventual("pruner", maintenance.pruner, services),
+                            _eventual("expiry", session_expiry.run, services),
+                            _eventual("retention", retention.run, services),
+                            _eventual("cleaning", cleaning.run, services, parts.files),
+                            _eventual("database", database.run, services, parts.files, home / "gateway.db"),
+                            _eventual("clock", clock_watch.run, services),
                             _eventual(
                                 "reloader",
                                 reloader.run,
                                 services,
-                                parts.reread,
-                                parts.reloading,
-                                parts.configured,
+                                parts.means,
+                                partial(_adapter, services),
                             ),
                             _eventual("channels", channels.run, services, parts.files),
                             _eventual("notices", notices.run, services, parts.files, parts.restart_notices),
                         ],
                     ),
-                    _eventual("web", web.run, services, parts.overview, parts.web_port, parts.announce),
+                    _eventual("web", web.run, services, parts.metrics, parts.web_port, parts.announce),
                     supervisor("adapters", [_adapter(services, account) for account in parts.accounts]),
+                    *([_plugins(parts.plugins)] if parts.plugins else []),
                 ],
                 intensity=GATEWAY_ONCE,
             ),
         ],
     )
     return services.policies.cover(tree)
+
+
+def _plugins(found: Sequence[PluginRow]) -> ChildSpec:
+    return supervisor("plugins", [_eventual(one.name, plugins.run, one) for one in found])
 
 
 def _service(name: str, start: Callable[..., object], *args: object, budget: Intensity = REST) -> ChildSpec:

@@ -11,7 +11,7 @@ the same way, with the messages that interrupted it among its events; so no step
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 from typing import assert_never
@@ -20,20 +20,25 @@ import trio
 
 from actors import answers
 from actors.approving import Approving
+from actors.calling import Calling
 from actors.deadlines import Deadlines
 from actors.lease import Lease
 from actors.ports.services import Services
 from actors.question import question
 from hermes.delivery.endings import End
+from hermes.delivery.written import Written
 from hermes.hooks import events as hooks
 from hermes.hooks import payloads
 from hermes.routing import busy
+from hermes.sessions import context
 from hermes.store import busy_ops, ops, queries
 from hermes.types import faults, texts
 from hermes.types.agent import (
     Agent,
     AgentEvent,
+    Answered,
     ApprovalRequest,
+    Asking,
     Decision,
     Delta,
     Notice,
@@ -45,7 +50,8 @@ from hermes.types.content import Draft
 from hermes.types.errors import APPROVAL_EXPIRED, POISON, TURN_DEADLINE
 from hermes.types.events import InboundEvent
 from hermes.types.ids import SessionKey, TurnId
-from hermes.types.records import InboxRow, SessionRecord
+from hermes.types.records import InboxRow, SessionRecord, Used
+from hermes.types.whole import whole
 from supervisors.context import Context
 
 log = logging.getLogger(__name__)
@@ -60,11 +66,12 @@ TOO_MANY_TURNS = "refused:turns"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The rows one turn takes."""
+    """The rows one turn takes, and what is found at its end."""
 
     session_key: SessionKey
     turn_id: TurnId
     rows: tuple[InboxRow, ...]
+    ending: answers.Ending = field(default_factory=answers.Ending)
 
     @property
     def row_ids(self) -> tuple[int, ...]:
@@ -75,21 +82,25 @@ class Batch:
 async def run(ctx: Context[None], services: Services, batch: Batch, incarnation: int, lease: Lease) -> None:
     """Answer ``batch``; what the agent raises is raised here, and crashes this turn only."""
     ctx.ready()
-    # What was begun before has been promised an answer: it waits for as long as it takes.
-    begun = batch.rows[0].turn_id is not None
     try:
-        with trio.move_on_after(math.inf if begun else PLACE_WAIT_S) as wait:
-            await lease.place()
-        if wait.cancelled_caught:
+        if not (lease.place_nowait() or await _place(batch, lease)):
             log.warning(
                 "rows %s of %s are refused: no place to work on them", batch.row_ids, batch.session_key
             )
-            await _end(services, batch, incarnation, End("refused", TOO_MANY_TURNS, texts.TOO_MANY_TURNS))
+            refused = End("refused", TOO_MANY_TURNS, texts.TOO_MANY_TURNS)
+            await _end(services, batch, incarnation, refused)
             return
         await _answer(services, batch, incarnation, lease)
     finally:
         lease.end()
         let_go(services, batch)
+
+
+async def _place(batch: Batch, lease: Lease) -> bool:
+    """Wait for a place; whether there was one. What was begun before has been promised an answer, and waits for ever."""
+    with trio.move_on_after(PLACE_WAIT_S if batch.rows[0].turn_id is None else math.inf) as wait:
+        await lease.place()
+    return not wait.cancelled_caught
 
 
 async def set_aside(services: Services, batch: Batch, incarnation: int, *, suspend: bool) -> None:
@@ -98,7 +109,8 @@ async def set_aside(services: Services, batch: Batch, incarnation: int, *, suspe
     """
     log.error("rows %s of %s are set aside: they end every turn", batch.row_ids, batch.session_key)
     words = texts.SUSPENDED if suspend else texts.POISONED
-    await _end(services, batch, incarnation, End("failed", POISON, words, suspend=suspend))
+    end = End("failed", POISON, words, suspend=suspend)
+    await _end(services, batch, incarnation, end)
     let_go(services, batch)
 
 
@@ -106,7 +118,7 @@ async def _end(services: Services, batch: Batch, incarnation: int, end: End) -> 
     """End the rows without asking the agent, unless somebody else has ended them."""
     begun = await _take(services, batch, incarnation)
     if begun is not None:
-        await answers.finish(services, batch.turn_id, begun.record, begun.rows, end)
+        await answers.finish(services, batch.turn_id, begun.record, begun.rows, end, ending=batch.ending)
 
 
 def let_go(services: Services, batch: Batch) -> None:
@@ -114,7 +126,8 @@ def let_go(services: Services, batch: Batch) -> None:
     lane = batch.rows[-1].event.origin.lane
     services.delivery.drop_draft(lane, batch.turn_id)
     services.delivery.resting(lane, batch.turn_id)
-    services.delivery.wake(lane)
+    if not batch.ending.sent:
+        services.delivery.wake(lane)
 
 
 async def _answer(services: Services, batch: Batch, incarnation: int, lease: Lease) -> None:
@@ -129,9 +142,9 @@ async def _answer(services: Services, batch: Batch, incarnation: int, lease: Lea
     agent = services.quick if busy.is_quick(rows[0]) else services.agent
     if told is not None:
         told(hooks.AGENT_START)
-    end = await _ask(services, agent, asked, io, lease)
+    end = replace(await _ask(services, agent, asked, io, lease), used=io.used)
     faults.point("before_turn_commit")
-    committed = await answers.finish(services, batch.turn_id, begun.record, rows, end)
+    committed = await answers.finish(services, batch.turn_id, begun.record, rows, end, ending=batch.ending)
     if committed and told is not None:
         told(hooks.AGENT_END, end.text)
 
@@ -198,7 +211,18 @@ class _TurnIO:
         limits = services.config.agent
         self.deadlines = Deadlines(lease, limits.turn_timeout_s, limits.no_progress_s)
         self._approving = Approving(services, question, lease, self.deadlines)
-        self._text = ""
+        self._calling = Calling(
+            services,
+            question,
+            record.session_id,
+            rows,
+            command=busy.is_quick(rows[0]),
+            step=self.step,
+            approve=self.approve,
+            emit=self.emit,
+        )
+        self.tools = services.tools.offered()
+        self._written = Written()
         self._began_at = trio.current_time()
         self._steps = len(question.steps)
         self._late = False
@@ -213,14 +237,33 @@ class _TurnIO:
             return
         match event:
             case Delta(text):
-                self._text += text
-                last = self._rows[-1].event
-                draft = Draft(self._question.turn_id, self._text, last.message_id, last.origin.thread_id)
-                self._services.delivery.draft(last.origin.lane, draft, self._began_at)
-            case ToolCall() | Notice():
-                pass  # no platform of ours shows progress yet
+                self._written.add(text)
+                self._show(self._written.text)
+            case ToolCall(_, summary):
+                if summary and self._services.config.streaming.show_tools:
+                    self._show(
+                        "\n\n".join(
+                            filter(None, (self._written.text.rstrip(), texts.USES.format(what=summary)))
+                        )
+                    )
+            case Asking(model):
+                self._happened(hooks.PRE_LLM_CALL, model)
+            case Answered(model, text):
+                self._happened(hooks.POST_LLM_CALL, model, text)
+            case Notice():
+                pass  # no platform of ours shows it yet
             case _:
                 assert_never(event)
+
+    def _show(self, text: str) -> None:
+        last = self._rows[-1].event
+        draft = Draft(self._question.turn_id, text, last.message_id, last.origin.thread_id)
+        self._services.delivery.draft(last.origin.lane, draft, self._began_at)
+
+    def _happened(self, event: str, model: str, response: str | None = None) -> None:
+        platform = self._rows[-1].event.origin.platform
+        told = payloads.model_call(self._session_id, self._question.turn_id, platform, model, response)
+        self._services.hooks.happened(event, told)
 
     async def step(self, step: Step) -> None:
         """See ``AgentIO``. Does not return once the turn has been stopped: its end is on the way."""
@@ -229,10 +272,12 @@ class _TurnIO:
         now = self._services.clock.wall()
         # Before the wait: a step that is cut off may be committed, and tools may end side by side.
         n, self._steps = self._steps, self._steps + 1
-        add = ops.AddStep(question.session_key, question.generation, question.turn_id, n, step, now)
+        add = ops.AddStep(question.session_key, question.generation, question.turn_id, n, whole(step), now)
         if not await self._services.store.write(add):
             await trio.sleep_forever()
         faults.point("after_step")
+        if step.kind == "begun":
+            return  # its result is the step
         origin, tools = (
             self._rows[-1].event.origin,
             ((step.name, step.text),) if step.kind == "result" else (),
@@ -276,7 +321,21 @@ class _TurnIO:
     async def approve(self, request: ApprovalRequest) -> Decision:
         """See ``AgentIO``."""
         await self._alive()
-        return await self._approving.approve(request, self._rows[-1].event)
+        return await self._approving.approve(whole(request), self._rows[-1].event)
+
+    async def call(self, call_id: str, name: str, arguments: str) -> str:
+        """See ``AgentIO``."""
+        await self._alive()
+        return whole(await self._calling.call(*whole((call_id, name, arguments))))
+
+    def said(self, event: InboundEvent) -> str:
+        """See ``AgentIO``."""
+        return context.said(event, self._services.key_rules)
+
+    @property
+    def used(self) -> tuple[Used, ...]:
+        """The tools that were called, for the transcript."""
+        return self._calling.used
 
     @property
     def _had(self) -> set[int]:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import trio
 from starlette.types import ASGIApp
 
-from actors.ports.overview import TreeOverview
+from actors.ports.metrics import Metrics
 from actors.ports.services import Services
 from actors.ports.web import WebPort
 from hermes.config.exposure import is_local
@@ -25,7 +25,11 @@ Announce = Callable[[str], Awaitable[None]]
 
 
 async def run(
-    ctx: Context[Message], services: Services, overview: TreeOverview, web: WebPort, announce: Announce
+    ctx: Context[Message],
+    services: Services,
+    metrics: Metrics,
+    web: WebPort,
+    announce: Announce,
 ) -> None:
     """Serve until told to stop. A restart takes the same port again, so that open pages find their way back.
 
@@ -38,7 +42,8 @@ async def run(
     stop = trio.Event()
     app = build_app(
         routes=services.routes,
-        overview=overview,
+        overview=services.overview,
+        metrics=metrics.document,
         auth=web.sessions,
         port=port,
         hosts=frozenset({host}),

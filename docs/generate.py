@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from hermes.cli.commands import hermes
 from hermes.config import access_keys, quick, roles
+from hermes.config.changes import AT_START
 from hermes.config.load import ENVIRONMENT
 from hermes.config.model import Config
 from hermes.config.streaming import TRANSPORTS
@@ -71,7 +72,66 @@ def schema() -> str:
     section, short = document["properties"]["streaming"], {"enum": [True, False, *TRANSPORTS]}
     section["anyOf"] = [{"$ref": section.pop("$ref")}, short]
     definitions["Streaming"]["properties"]["mode"] = {"description": "The short form of both.", **short}
+    # The model's name alone is a section, too.
+    document["properties"]["model"] = {"anyOf": [{"$ref": "#/$defs/Model"}, {"type": "string"}]}
+    document["properties"] |= {
+        "platforms": {
+            "description": "Who may speak, where notices go and how each platform is reached: telegram, discord, …",
+            "type": "object",
+            "additionalProperties": {"$ref": "#/$defs/Platform"},
+        },
+        "roles": {"$ref": "#/$defs/Roles"},
+    }
+    definitions |= {"Platform": _platform_schema(), "Roles": _roles_schema()}
     return json.dumps(document, indent=2) + "\n"
+
+
+def _platform_schema() -> dict[str, Any]:
+    """Its own keys are its adapter's: any that is not listed may stand there."""
+    access = {
+        name: {"description": key.meaning}
+        for main, key in access_keys.KEYS.items()
+        for name in (main, *key.also)
+    }
+    return {
+        "description": "A platform. Its accounts have what it has, but for what they set themselves.",
+        "type": ["object", "null"],
+        "properties": access
+        | {
+            "enabled": {"description": "false: not used, whatever token is set."},
+            "extra": {"description": "Any of these keys may also stand here.", "type": ["object", "null"]},
+            "home_channel": {
+                "description": "Where notices go: a chat's id, or chat_id, thread_id and name.",
+                "type": ["object", "string", "integer", "null"],
+            },
+            "gateway_restart_notification": {"description": "Tell it that we are back."},
+            "accounts": {
+                "description": "Further accounts by name.",
+                "type": ["object", "null"],
+                "additionalProperties": {"$ref": "#/$defs/Platform"},
+            },
+        },
+    }
+
+
+def _roles_schema() -> dict[str, Any]:
+    commands = {
+        name.partition(".")[2]: {"description": text} for name, text in roles.KEYS.items() if "." in name
+    }
+    own = {name: {"description": text} for name, text in roles.KEYS.items() if "." not in name}
+    return {
+        "description": "Who is owner and who is admin (docs/access.md).",
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": own
+        | {
+            "commands": {
+                "description": "Of those who are neither.",
+                "type": ["object", "null"],
+                "properties": commands,
+            }
+        },
+    }
 
 
 def default_yaml() -> str:
@@ -111,9 +171,25 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "Defaults < `config.yaml` in the Hermes home (or `--config FILE`) < `.env` in the home < environment < flags. Keys that",
-        "are not listed belong to somebody else and are left alone, unless they look like a misspelt one. Those of a platform",
-        "are in [platforms.md](platforms.md).",
+        "Defaults < `gateway.json` < `config.yaml` in the Hermes home (or `--config FILE`) < `.env` in the home < environment <",
+        "flags. Keys that are not listed belong to somebody else and are left alone; `hermes config check` names those in our",
+        "sections that nobody reads. Those of a platform are in [platforms.md](platforms.md).",
+        "",
+        "    hermes config show --origin               what is set, and where each value comes from",
+        "    hermes config set web.port 8700           in config.yaml; remarks, order and everything else stay",
+        "    hermes config set TELEGRAM_BOT_TOKEN      a secret goes to .env, and is asked for",
+        "    hermes config edit                        your editor; what cannot be used is not saved",
+        "    hermes config check                       what is wrong, and what nobody reads",
+        "",
+        "A gateway that runs follows a saved file within some seconds, or at once by `hermes config reload` or SIGHUP. What is",
+        "new holds from the next decision, message or turn on; turns under way go on with what they began with. An adapter",
+        "whose settings have changed begins a new life, alone; accounts come and go. A file that cannot be used changes",
+        "nothing: log and `hermes status` say file, line and reason, and the home channels get one notice. Only a restart",
+        "brings other values of",
+        f"{_named(sorted(AT_START))}.",
+        "",
+        "`gateway.json`, of older homes, is read below `config.yaml` and never written; its `default_reset_policy` is",
+        "`session_reset` here. What the original also reads below `gateway:` is read there where it does not stand at the top.",
         "",
         "| key | default | environment | meaning |",
         "|---|---|---|---|",
@@ -206,6 +282,10 @@ def _homes_reference() -> Iterator[str]:
         "",
         "Variables of another name: `MATRIX_HOME_ROOM`, `EMAIL_HOME_ADDRESS`.",
     )
+
+
+def _named(keys: list[str]) -> str:
+    return ", ".join(f"`{key}`" for key in keys[:-1]) + f" and `{keys[-1]}`"
 
 
 def _leaves(model: type, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Field[Any]]]:

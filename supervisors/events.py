@@ -15,7 +15,8 @@ RING_EVENTS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class SupervisionEvent:
-    """``kind`` is started, ready, exited or stuck; ``at`` is the system's monotonic time.
+    """``kind`` is started, ready, exited or stuck, or raised, of code that an actor lends to others; ``at`` is the system's
+    monotonic time.
 
     An ``exited`` event carries reason, decision, delay_s, budget_left, and the type of the message in work with its
     attempt. Listeners get its ``cause`` as well; the ring does not keep that, for the tracebacks it holds.

@@ -50,6 +50,12 @@ class FakeIO:
     def chat_up(self, chat_id: str) -> None:
         self.up.append(chat_id)
 
+    async def chat_moved(self, chat_id: str, moved_to: str) -> None:
+        raise AssertionError("no tab becomes another chat")
+
+    def commands(self) -> Sequence[tuple[str, str]]:
+        raise AssertionError("no tab shows a menu")
+
     async def attachments(self, delivery_id: str) -> Sequence[Media]:
         await trio.lowlevel.checkpoint()
         return self.files.get(delivery_id, ())

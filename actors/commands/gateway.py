@@ -6,6 +6,8 @@ from functools import partial
 import trio
 
 from actors.commands.reply import Ask, Handler, Reply, misused
+from hermes.config.homes import HomeChannel
+from hermes.delivery.targets import Place
 from hermes.routing import answers
 from hermes.routing.commands import described, listing
 from hermes.store import command_ops, people_ops, queries
@@ -53,7 +55,8 @@ def _voice(_ask: Ask) -> Reply:
     return Reply(texts.VOICE)
 
 
-def _sethome(ask: Ask) -> Reply:
+async def _sethome(ask: Ask) -> Reply:
+    """The file first: killed between, the message comes again and says the same."""
     origin = ask.row.event.origin
     home = command_ops.SetHome(
         platform=origin.platform,
@@ -63,6 +66,8 @@ def _sethome(ask: Ask) -> Reply:
         name=origin.chat_name or origin.user_name or "",
         at=ask.services.clock.wall(),
     )
+    kept = HomeChannel(home.chat_id, home.thread_id, home.name)
+    await ask.services.router.keep_home(home.platform, home.account, kept)
     return Reply(texts.SET_HOME.format(platform=origin.platform), home)
 
 
@@ -93,7 +98,9 @@ def _restart(ask: Ask) -> Reply:
     overview = ask.services.overview
     if not overview.supervised:
         return Reply(texts.RESTART_BY_HAND)
-    after = partial(overview.restart_process, "/restart")
+    origin = ask.row.event.origin
+    place = Place(origin.platform, origin.account, origin.chat_id, origin.thread_id)
+    after = partial(overview.restart_process, "/restart", place)
     return Reply(texts.RESTARTING, _audit(ask, "restart", ""), after=after)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from actors.commands import approvals, conversation, gateway, people, stretches
+from actors.commands import approvals, conversation, gateway, jobs, people, stretches
 from actors.commands.reply import Answer, Ask, Handler, Prompt, Reply
 from hermes.routing import busy
 from hermes.store import queries
@@ -16,6 +16,7 @@ HANDLERS: Mapping[str, Handler] = {
     **stretches.HANDLERS,
     **people.HANDLERS,
     **approvals.HANDLERS,
+    **jobs.HANDLERS,
 }
 
 

@@ -1,13 +1,20 @@
 """Who may speak, by the settings in force."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+
+import trio
 
 from hermes.config.access import AccessSettings
+from hermes.ops.whatsapp_aliases import read_aliases
 from hermes.routing.access import canonical_email
 from hermes.sessions import whatsapp
 from hermes.types.access import AccessRules
+
+log = logging.getLogger(__name__)
 
 Granted = Callable[[str, str], Callable[[str], bool]]
 """Of a platform and an account: was this canonical id paired there?"""
@@ -62,3 +69,11 @@ def canonical_form(platform: str, aliases: Mapping[str, str]) -> Callable[[str],
             return canonical_email
         case _:
             return str
+
+
+async def whatsapp_aliases(home: Path) -> Mapping[str, str]:
+    """Read before the first message: who somebody is must not depend on when they write."""
+    found = await trio.to_thread.run_sync(read_aliases, home)
+    for fault in found.faults:
+        log.warning("WhatsApp: %s", fault)
+    return found.aliases

@@ -8,6 +8,7 @@ and the adapter object can do nothing more.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ import trio
 
 from actors.ports.intake import Intake
 from actors.ports.internal import external
+from actors.ports.moves import Moves
 from actors.ports.receiving import Receiving
 from actors.ports.wire import Borrowed, Wire
 from hermes.store import feed, ops, outbox, queries
@@ -29,6 +31,7 @@ from hermes.types.ids import BootId
 from hermes.types.origin import DEFAULT_ACCOUNT, LaneKey, lane_key
 from hermes.types.ports import Accepted, Adapter, Channels, Files, FileSink, Receives
 from hermes.types.records import FeedItem
+from hermes.types.whole import whole
 from supervisors.context import Context
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,7 @@ class Identity:
 
 
 NOBODY = Identity()
+NOTHING_SPECIAL = Capabilities()
 
 
 class AdapterPort:
@@ -60,25 +64,33 @@ class AdapterPort:
         incarnation: int,
         store: Store,
         intake: Intake,
+        moves: Moves,
         now: Callable[[], float],
         identified: Callable[[Identity], None],
+        commands: Callable[[], Sequence[tuple[str, str]]],
         wake_inbound: Callable[[LaneKey], None],
         wake_lane: Callable[[LaneKey], None],
         fault: Callable[[BaseException], None],
+        raised: Callable[[Exception], None],
     ) -> None:
         self.account = account
         self.boot_id = boot_id
         self.incarnation = incarnation
         self.up = False
+        self.duplicates = 0
+        """Events of this life that had been accepted before."""
         self.receiving = Receiving(adapter.receive_deadline_s if isinstance(adapter, Receives) else None)
         self._adapter = adapter
         self._store = store
         self._intake = intake
+        self._moves = moves
         self._now = now
         self._identified = identified
+        self._commands = commands
         self._wake_inbound = wake_inbound
         self._wake_lane = wake_lane
         self._fault = fault
+        self._raised = raised
         self._closed = False
         self._scopes: set[trio.CancelScope] = set()
 
@@ -104,8 +116,9 @@ class AdapterPort:
         self._check()
         with self.receiving.handing_in():
             await self._intake.passage()
-            stamped = tuple(map(self._stamped, events))
+            stamped = tuple(self._stamped(whole(event)) for event in events)
             accepted = await self._store.write(ops.Accept(stamped))
+            self.duplicates += sum(one.duplicate for one in accepted)
         faults.point("after_inbox_commit")
         for lane in {event.origin.lane for event in stamped}:
             self._wake_inbound(lane)
@@ -117,7 +130,8 @@ class AdapterPort:
         with self.receiving.handing_in():
             await self._intake.passage()
             log.warning("%s: event %s cannot be decoded; kept as it came", self.name, ascii(event_id))
-            kept = ops.Undecodable(self.platform, self.account, external(event_id), raw, self._now())
+            name = whole(external(event_id))
+            kept = ops.Undecodable(self.platform, self.account, name, raw, self._now())
             await self._store.write(kept)
 
     def identify(self, bot_id: str, bot_name: str | None = None) -> None:
@@ -133,6 +147,16 @@ class AdapterPort:
         """See ``ports.AdapterIO``."""
         self._wake_lane(lane_key(self.platform, self.account, chat_id))
 
+    async def chat_moved(self, chat_id: str, moved_to: str) -> None:
+        """See ``ports.AdapterIO``."""
+        self._check()
+        with self.receiving.handing_in():
+            await self._moves.move(self.platform, self.account, chat_id, moved_to, self._now())
+
+    def commands(self) -> Sequence[tuple[str, str]]:
+        """See ``ports.AdapterIO``."""
+        return self._commands()
+
     async def feed(self, chat_id: str, since: str | None, limit: int) -> Sequence[FeedItem]:
         """See ``ports.AdapterIO``."""
         return await self._store.read(feed.feed, self.platform, self.account, chat_id, since, limit)
@@ -147,11 +171,14 @@ class AdapterPort:
 
     # --- the channel directory -----------------------------------------------------------------------------------------
 
+    @property
+    def lists_chats(self) -> bool:
+        """Its platform can say in which chats it is."""
+        return isinstance(self._adapter, Channels)
+
     async def channels(self) -> Sequence[Channel] | None:
-        """The chats that its platform lists; none where it cannot list any, None where it did not do so now."""
-        if not isinstance(self._adapter, Channels):
-            return ()
-        if self._closed or not self.up:
+        """The chats that its platform lists; None where it cannot, or did not do so now."""
+        if not isinstance(self._adapter, Channels) or self._closed or not self.up:
             return None
         try:
             with self.borrowed(LIST_DEADLINE_S):
@@ -191,6 +218,10 @@ class AdapterPort:
 
     # --- the incarnation -----------------------------------------------------------------------------------------------
 
+    def now_at(self, chat_id: str) -> str:
+        """What ``chat_id`` is by now."""
+        return self._moves.now_at(self.platform, self.account, chat_id)
+
     def borrowed(self, deadline_s: float) -> Borrowed:
         """A scope in which the caller's task runs the adapter's code: ends with the deadline or the incarnation."""
         return Borrowed(self._scopes, deadline_s)
@@ -199,6 +230,10 @@ class AdapterPort:
         """Put a failure of the adapter's own code before its actor; until that has a new life, nothing goes through."""
         self.up = False
         self._fault(error)
+
+    def note(self, error: Exception) -> None:
+        """Leave a record of what the adapter's own code has raised in a call of somebody else's; its life goes on."""
+        self._raised(error)
 
     def close(self) -> None:
         """The incarnation has ended."""
@@ -209,6 +244,8 @@ class AdapterPort:
 
     def _stamped(self, event: InboundEvent) -> InboundEvent:
         """``event`` as one of this adapter's: nothing on a wire decides where it came from, or that it came from within."""
+        if former := self._moves.former(self.platform, self.account, event.origin.chat_id):
+            event = replace(event, origin=replace(event.origin, chat_id_alt=former))
         origin, event_id = event.origin, external(event.event_id)
         claims = (origin.platform, origin.account, event.event_id, event.internal)
         if claims == (self.platform, self.account, event_id, False):
@@ -239,6 +276,7 @@ class AdapterTable:
         self._accounts: set[tuple[str, str]] = set()
         self._identities: dict[tuple[str, str], Identity] = {}
         self._paused: set[tuple[str, str]] = set()
+        self._duplicates: Counter[tuple[str, str]] = Counter()
         self._unavailable: set[tuple[str, str]] = set()
         self._opened = trio.Event()
 
@@ -247,9 +285,15 @@ class AdapterTable:
         self._capabilities[platform] = capabilities
         self._accounts.add((platform, account))
 
+    def forget(self, platform: str, account: str) -> None:
+        """The account is not configured any more. What its platform can do stays known, for what waits for it."""
+        self._accounts.discard((platform, account))
+        self._paused.discard((platform, account))
+        self._unavailable.discard((platform, account))
+
     def capabilities(self, platform: str) -> Capabilities:
         """What ``platform`` can do; nothing special if it is not configured any more."""
-        return self._capabilities.get(platform, Capabilities())
+        return self._capabilities.get(platform, NOTHING_SPECIAL)
 
     @property
     def platforms(self) -> Mapping[str, Capabilities]:
@@ -306,8 +350,14 @@ class AdapterTable:
         """Close ``port``; a newer one of that account stays."""
         port.close()
         key = (port.platform, port.account)
+        self._duplicates[key] += port.duplicates
         if self._ports.get(key) is port:
             del self._ports[key], self._wires[key]
+
+    def duplicates(self, platform: str, account: str) -> int:
+        """How many events of an account had been accepted before, in this process."""
+        port = self.find(platform, account)
+        return self._duplicates[platform, account] + (0 if port is None else port.duplicates)
 
     def open(self, port: AdapterPort) -> None:
         """``port`` is connected."""

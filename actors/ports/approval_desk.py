@@ -5,13 +5,13 @@ from typing import Any
 
 from actors.ports.services import Services
 from hermes.store import approval_ops, approvals
+from hermes.types.approvals import OPERATOR
 from hermes.types.errors import Failure, GatewayError
 
 USAGE = "usage"
 NO_SUCH_APPROVAL = "no_such_approval"
 DECIDED = "decided"
 MOST_ROWS = 10_000
-OPERATOR = "operator"
 
 
 class ApprovalDesk:

@@ -1,5 +1,7 @@
 """The commands in force: the built-in ones and those of the configuration as it was read last."""
 
+from collections.abc import Sequence
+
 from hermes.config.quick import Program
 from hermes.routing.catalogue import Catalogue
 
@@ -9,6 +11,10 @@ class Commands:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
+
+    def menu(self) -> Sequence[tuple[str, str]]:
+        """(name, what it does) of what everybody may use who may speak."""
+        return [(spec.name, spec.summary) for spec in self.catalogue.specs if spec.role in {"guest", "user"}]
 
     def program(self, name: str) -> Program | None:
         """What is run under that name by now."""

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import trio
 
+from hermes.store.queries import Work
 from hermes.types.ids import SessionKey
 from hermes.types.origin import LaneKey
+from hermes.types.records import BusyMode
 from supervisors.commands import ChildNotUpError
 from supervisors.dynamic import SupervisorRef
+from supervisors.mailbox import Outcome
 from supervisors.ref import ActorRef
 from supervisors.reply import ActorDownError
 from supervisors.spec import ChildSpec, path_segment
@@ -17,6 +21,15 @@ from supervisors.step import State, TooManyChildrenError
 from supervisors.system import System
 
 START_DEADLINE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A row has come to a session, of this ``seq`` and busy mode. ``work`` is all that it had to do then, if it was idle."""
+
+    seq: int
+    mode: BusyMode
+    work: Work | None
 
 
 class Conversations:
@@ -29,7 +42,7 @@ class Conversations:
         inbound: str,
         sessions: str,
         spec_of: Callable[[SessionKey], ChildSpec],
-        inbound_wake: Callable[[LaneKey], object],
+        inbound_wake: object,
         session_wake: object,
         session_interrupt: object,
         turn: str,
@@ -44,22 +57,41 @@ class Conversations:
         self._session_wake = session_wake
         self._session_interrupt = session_interrupt
         self._supervisor = SupervisorRef(system.registry.ref(sessions))
+        self._chats: set[LaneKey] = set()
+        self._news: dict[SessionKey, News | None] = {}
 
     def path(self, key: SessionKey) -> str:
         """Where the session of ``key`` lives in the tree."""
         return f"{self._sessions}/{path_segment(key)}"
 
     def wake_inbound(self, lane: LaneKey) -> None:
-        """A chat has rows to decide. A full mailbox loses nothing: the sweep asks the store."""
-        self._inbound.tell_nowait(self._inbound_wake(lane))
+        """A chat has rows to decide. One wake-up serves all chats until inbound takes them; one that is lost is made up for by
+        its sweep, and by its start.
+        """
+        if not self._chats:
+            self._inbound.tell_nowait(self._inbound_wake)
+        self._chats.add(lane)
 
-    def wake(self, key: SessionKey) -> None:
-        """A session has rows to work on; start it if it sleeps."""
+    def take_chats(self) -> set[LaneKey]:
+        """The chats that inbound was woken for."""
+        chats, self._chats = self._chats, set()
+        return chats
+
+    def wake(self, key: SessionKey, news: News | None = None) -> None:
+        """A session has rows to work on; start it if it sleeps. One wake-up is enough until it has taken that; ``news`` spares it
+        the look where nobody else has woken it meanwhile.
+        """
         ref = self._registry.ref(self.path(key))
-        if ref.takes_mail:
-            ref.tell_nowait(self._session_wake)
-        else:
+        if not ref.takes_mail:
             self._supervisor.start_child_soon(self._spec_of(key))
+        elif key in self._news:
+            self._news[key] = None
+        elif ref.tell_nowait(self._session_wake) is Outcome.ACCEPTED:
+            self._news[key] = news
+
+    def take_news(self, key: SessionKey) -> News | None:
+        """What the session's wake-up came with, None: it has to look. From now on another one may come."""
+        return self._news.pop(key, None)
 
     async def admit(self, key: SessionKey) -> bool:
         """Have the session of ``key`` awake, or on its way to that; False if no more may be."""

@@ -3,17 +3,24 @@
 A wake-up means "look". It is lost harmlessly: a lane reads its rows when it starts, and a sweep finds forgotten ones.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import trio
+
 from hermes.delivery.limits import Limiter
 from hermes.types.content import Draft
 from hermes.types.origin import LaneKey
+from hermes.types.records import OutboxRow
 from supervisors.dynamic import SupervisorRef
 from supervisors.ref import ActorRef
 from supervisors.registry import Registry
 from supervisors.spec import ChildSpec, path_segment
+
+TYPING_AFTER_S = 0.3
+"""An answer that is there sooner has nobody seen typing: that would cost a call each time, and seconds to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,14 @@ class Writing:
 
     draft: Draft
     began_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """In which thread of its chat an answer is worked on, and from when on that is shown, in Trio's time."""
+
+    thread_id: str | None
+    shown_from: float
 
 
 class Delivery:
@@ -41,8 +56,10 @@ class Delivery:
         self.limiter = Limiter()
         self._drafts: dict[LaneKey, dict[str, Writing]] = {}
         self._news: set[LaneKey] = set()
-        self._work: dict[LaneKey, dict[str, str | None]] = {}
+        self._work: dict[LaneKey, dict[str, _Work]] = {}
         self._looks: set[LaneKey] = set()
+        self._settled: dict[LaneKey, set[str]] = {}
+        self._handed: dict[LaneKey, OutboxRow] = {}
 
     def wake(self, lane: LaneKey) -> None:
         """Have ``lane`` look at its rows, starting it if it sleeps."""
@@ -57,6 +74,15 @@ class Delivery:
             self._looks.remove(lane)
             return True
         return False
+
+    def hand(self, lane: LaneKey, row: OutboxRow) -> None:
+        """As ``wake``, for a row that a commit has put there, before which the lane had nothing to send: it need not look."""
+        self._handed[lane] = row
+        self._nudge(lane)
+
+    def take_handed(self, lane: LaneKey) -> OutboxRow | None:
+        """What was handed over since; what has been found by a look meanwhile is in it, too."""
+        return self._handed.pop(lane, None)
 
     def _nudge(self, lane: LaneKey) -> None:
         ref = self._ref(lane)
@@ -101,19 +127,36 @@ class Delivery:
             self._news.discard(lane)
 
     def working(self, lane: LaneKey, name: str, thread_id: str | None) -> None:
-        """The answer called ``name`` is being worked on: its chat sees somebody typing until ``resting``."""
-        self._work.setdefault(lane, {})[name] = thread_id
+        """The answer called ``name`` is being worked on: its chat sees somebody typing until ``resting``, unless that is soon."""
+        self._work.setdefault(lane, {})[name] = _Work(thread_id, trio.current_time() + TYPING_AFTER_S)
         self._nudge(lane)
 
     def resting(self, lane: LaneKey, name: str) -> None:
         """It is not being worked on any more, or for now, because an approval waits for a person."""
         work = self._work.get(lane, {})
-        if name in work:
-            del work[name]
-            if not work:
-                del self._work[lane]
+        if (rests := work.pop(name, None)) is None:
+            return
+        if not work:
+            del self._work[lane]
+        if rests.shown_from <= trio.current_time():
             self._nudge(lane)
 
+    def settled(self, lane: LaneKey, approval_id: str) -> None:
+        """That approval may wait no more: what was shown of it in ``lane`` is to say so."""
+        self._settled.setdefault(lane, set()).add(approval_id)
+        self._nudge(lane)
+
+    def take_settled(self, lane: LaneKey) -> frozenset[str]:
+        """The approvals that were ``settled`` since."""
+        return frozenset(self._settled.pop(lane, ()))
+
     def typing(self, lane: LaneKey) -> frozenset[str | None]:
-        """The threads of a chat in which somebody types; None is the chat itself."""
-        return frozenset(self._work.get(lane, {}).values())
+        """The threads of a chat in which somebody is seen to type; None is the chat itself."""
+        now = trio.current_time()
+        return frozenset(
+            work.thread_id for work in self._work.get(lane, {}).values() if work.shown_from <= now
+        )
+
+    def typing_from(self, lane: LaneKey) -> float:
+        """From when on somebody is, in Trio's time; infinite if nothing is worked on."""
+        return min((work.shown_from for work in self._work.get(lane, {}).values()), default=math.inf)

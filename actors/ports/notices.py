@@ -33,11 +33,13 @@ class Notices:
             self._delivery.wake(one.message.lane)
         return said
 
-    async def tell_homes(self, kind: str, text: str, wanted: Callable[[Place], bool]) -> None:
+    async def tell_homes(
+        self, kind: str, text: str, wanted: Callable[[Place], bool], every_s: float = EVERY_S
+    ) -> None:
         """``tell`` every home channel that is ``wanted``."""
         for home in await self._router.homes():
             if wanted(home):
-                await self.tell(kind, home, text)
+                await self.tell(kind, home, text, every_s)
 
     async def tell_elsewhere(self, platform: str, kind: str, text: str, every_s: float = EVERY_S) -> bool:
         """``tell`` the home channel of another platform than ``platform``, which is in trouble. False also if there is none."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from actors.ports.services import Services
 from hermes.store import outbox, outbox_ops
+from hermes.store.notices import dead_target_list
 from hermes.store.ops import Op
 from hermes.types.errors import USAGE, Failure, GatewayError
 
@@ -29,6 +30,8 @@ class OutboxDesk:
             ):
                 rows = await read(outbox.outbox_list, state, platform, max(0, min(limit, MOST_ROWS)))
                 return {"messages": rows}
+            case "outbox_dead_targets", {"limit": int(limit)}:
+                return {"targets": await read(dead_target_list, max(0, min(limit, MOST_ROWS)))}
             case "outbox_show", {"id": int(row_id)}:
                 return await read(outbox.outbox_show, row_id)
             case "outbox_retry", {"id": int(row_id)}:

@@ -13,12 +13,25 @@ import trio
 from actors import exits
 from actors.ports import tracing
 from actors.ports.adapters import AdapterTable
-from actors.ports.health import Disabled, Repeating, repeats, row
+from actors.ports.health import (
+    Disabled,
+    Repeating,
+    adapters_in,
+    backlog_rows,
+    children,
+    not_running,
+    repeats,
+    row,
+)
+from actors.ports.in_force import InForce
 from actors.ports.store import StorePort
 from actors.ports.web import WebPort
-from hermes.delivery.backlog import is_late
+from hermes.delivery.targets import Place
+from hermes.ops.starts import NO_STORM, Storm
 from hermes.store import queries
-from hermes.store.notices import standings
+from hermes.store.notices import dead_targets, standings
+from hermes.store.upkeep import upkeep
+from hermes.types import texts
 from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import BootId, Clock
 from hermes.types.origin import DEFAULT_ACCOUNT
@@ -35,6 +48,7 @@ log = logging.getLogger(__name__)
 
 SESSIONS = "root/gateway/sessions"
 ADAPTERS = "root/gateway/adapters"
+PLUGINS = "root/gateway/plugins"
 RELOADER = "root/gateway/maintenance/reloader"
 
 NO_SUCH_ACTOR = "no_such_actor"
@@ -69,11 +83,12 @@ class TreeOverview:
         boot_id: BootId,
         home: Path,
         version: str,
-        reload: Callable[[Reply[None]], object],
+        reload: Callable[[Reply[Any]], object],
         supervised: bool = False,
+        storm: Storm = NO_STORM,
     ) -> None:
         """``reload`` makes the question that has the settings read again. ``supervised``: somebody starts the process again if
-        it ends to be restarted.
+        it ends to be restarted. ``storm``: whether this is one start of too many.
         """
         self._system = system
         self._store = store
@@ -87,6 +102,14 @@ class TreeOverview:
         self.version = version
         self._reload = reload
         self.supervised = supervised
+        self.storm = storm
+        self.in_force: InForce | None = None
+        self.agent: Mapping[str, str] | None = None
+        """Who answers: name, model, and the host of that; once it is known."""
+        self.asked_to_restart = False
+        """Somebody has asked for a new run of the process, otherwise than by a signal."""
+        self.asked_by: Place | None = None
+        """In which chat."""
         self._started_at = clock.mono()
 
     def waiting(self) -> Sequence[str]:
@@ -95,7 +118,7 @@ class TreeOverview:
             return ("drain",)
         if self._store.degraded is not None:
             return ("store",)
-        return () if self._system.ready else tuple(_not_running(self._system.snapshot()))
+        return () if self._system.ready else tuple(not_running(self._system.snapshot()))
 
     def was_ready(self) -> bool:
         """See ``ports.Overview``."""
@@ -150,10 +173,11 @@ class TreeOverview:
             figures["late_results"] = await self._store.read(queries.late_results)
             figures["outbox"] = await self._store.read(queries.outbox_counts)
             figures["known"] = await self._store.read(queries.sessions_known)
-            figures["backlog"] = await self._backlog()
-        sessions = _children(root, SESSIONS)
+            now = self.clock.wall()
+            figures["backlog"] = backlog_rows(await self._store.read(standings, now), self._adapters, now)
+        sessions = children(root, SESSIONS)
         return {
-            "state": self._state(),
+            "state": self._state(root),
             "pid": os.getpid(),
             "as_of": self.clock.wall(),
             "boot_id": self.boot_id,
@@ -161,36 +185,43 @@ class TreeOverview:
             "home": str(self.home),
             "port": self._web.port,
             "uptime_s": round(self.clock.mono() - self._started_at, 3),
+            "agent": self.agent,
             "loop_lag_ms": round(self._watchdog.lag_s * 1000, 1),
             "worst_loop_lag_ms": round(self._watchdog.worst_lag_s * 1000, 1),
-            "adapters": [self._adapter(node) for node in _children(root, ADAPTERS)],
+            "adapters": self.adapter_rows(),
             "counts": figures["counts"],
             "late_results": figures["late_results"],
             "outbox": figures["outbox"],
             "backlog": figures["backlog"],
+            "storm": {"starts": self.storm.starts, "wait_s": round(held, 1)}
+            if (held := self.held_for_s)
+            else None,
             "sessions": {
                 "known": figures["known"],
                 "active": len(sessions),
                 "busy": sum(bool(node.children) for node in sessions),
             },
             "down": self._down(root),
+            "settings": None if self.in_force is None else self.in_force.shown(),
             "store": None if (failure := self._store.degraded) is None else self.redact(str(failure)),
         }
 
-    async def _backlog(self) -> list[Mapping[str, Any]]:
-        """By account, what is on its way out and what was given up; where people read from our store, nothing is late."""
-        now = self.clock.wall()
-        return [
-            {
-                "platform": one.platform,
-                "account": one.account,
-                "open": one.open,
-                "oldest_age_s": None if one.oldest_at is None else round(max(0.0, now - one.oldest_at), 1),
-                "late": is_late(one, now) and not self._adapters.capabilities(one.platform).history,
-                "dead": one.dead,
-            }
-            for one in await self._store.read(standings, now)
-        ]
+    async def deep(self) -> Mapping[str, Any]:
+        """What ``hermes status --deep`` shows besides: keeping house, and chats in which nobody is reached. None: not known."""
+        found: dict[str, Any] = {"maintenance": None, "dead_targets": None}
+        with trio.move_on_after(FIGURES_DEADLINE_S):
+            found["maintenance"] = await self._store.read(upkeep)
+            found["dead_targets"] = len(await self._store.read(dead_targets))
+        return found
+
+    def health(self) -> tuple[str, list[Mapping[str, Any]]]:
+        """``state`` and ``adapters`` of ``status``, at once."""
+        return self._state(self._system.snapshot()), self.adapter_rows()
+
+    def adapter_rows(self) -> list[Mapping[str, Any]]:
+        """``adapters`` of ``status``, at once, whatever else lives in the tree."""
+        root = self._system.snapshot(ADAPTERS)
+        return [self._adapter(node) for node in adapters_in(root, ADAPTERS, self._adapters.accounts)]
 
     async def restart(self, path: str) -> Mapping[str, Any]:
         """See ``ports.Overview``. Raises ``GatewayError``: ``no_such_actor``, ``not_restarted``."""
@@ -218,10 +249,24 @@ class TreeOverview:
             raise GatewayError(Failure(NOT_RESTARTED, detail=detail)) from error
         return {"path": path, "old_incarnation": before, "incarnation": cell.last_incarnation}
 
-    def restart_process(self, why: str) -> None:
-        """Have the process stop in order and ask to be started again; returns at once."""
+    @property
+    def held_for_s(self) -> float:
+        """For how long platforms still wait with connecting, because too many starts have not lasted (AC-10)."""
+        return max(0.0, self.storm.wait_s - (self.clock.mono() - self._started_at))
+
+    def restart_asked(self) -> Mapping[str, Any]:
+        """``hermes restart``: who is to be back, for whoever waits for it. Raises ``GatewayError`` (``not_restarted``)."""
+        if not self.supervised:
+            raise GatewayError(Failure(NOT_RESTARTED, detail=texts.RESTART_BY_HAND))
+        self.restart_process("hermes restart")
+        return {"pid": os.getpid(), "boot_id": self.boot_id}
+
+    def restart_process(self, why: str, place: Place | None = None) -> None:
+        """Have the process stop in order and run again, unless it stops already; returns at once. ``place`` hears of that."""
         log.info("restart of the gateway asked for: %s", why)
-        self._system.request_stop(StopRequest(exits.RESTART, why))
+        if self._system.stopping is None:
+            self.asked_to_restart, self.asked_by = True, place
+            self._system.request_stop(StopRequest(exits.RESTART, why))
 
     async def pause(self, name: str) -> Mapping[str, Any]:
         """Take adapter ``name`` down in good order; what is addressed to it waits. It stays so, across crashes and restarts
@@ -264,14 +309,14 @@ class TreeOverview:
 
     def disabled_adapters(self) -> Iterator[Disabled]:
         """The adapters that nothing but a person brings back; not those that were never there."""
-        for node in _children(self._system.snapshot(), ADAPTERS):
+        for node in children(self._system.snapshot(ADAPTERS), ADAPTERS):
             if node.state == DISABLED and (node.path, DISABLED) not in self._marks():
                 failure = self._adapter(node)["failure"]
                 yield Disabled(node.name, node.incarnation, failure["code"] if failure else DISABLED)
 
     def repeating_adapters(self) -> Iterator[Repeating]:
         """The adapters that fail by the same failure in each new life, and are tried again (AC-30, AC-50)."""
-        for node in _children(self._system.snapshot(), ADAPTERS):
+        for node in children(self._system.snapshot(ADAPTERS), ADAPTERS):
             if node.state != DISABLED and (times := self._repeats(node)):
                 failure = self._adapter(node)["failure"]
                 yield Repeating(node.name, failure["code"], times)
@@ -297,7 +342,7 @@ class TreeOverview:
         key = (platform, account or DEFAULT_ACCOUNT)
         path = _adapter_path(*key)
         if self._system.child(path) is None:
-            known = ", ".join(node.name for node in _children(self._system.snapshot(), ADAPTERS))
+            known = ", ".join(node.name for node in children(self._system.snapshot(ADAPTERS), ADAPTERS))
             detail = f"there is no adapter {name}; there are {known}" if known else "no adapter is up yet"
             raise GatewayError(Failure(NO_SUCH_ADAPTER, detail=detail))
         return path, key
@@ -311,13 +356,15 @@ class TreeOverview:
     def _marks(self) -> Mapping[tuple[str, str], str]:
         """What people are told in place of a state of the kit's, by path and that state."""
         marks = {(_adapter_path(*key), "running"): PAUSED for key in self._adapters.paused}
+        plugins = children(self._system.snapshot(PLUGINS), PLUGINS)
+        marks |= {(node.path, DISABLED): UNAVAILABLE for node in plugins}
         return marks | {(_adapter_path(*key), DISABLED): UNAVAILABLE for key in self._adapters.unavailable}
 
-    def _state(self) -> str:
+    def _state(self, root: ActorSnapshot | None) -> str:
         if self._system.stopping is not None:
             return "draining"
         waiting = self.waiting()
-        if "store" in waiting or self._down(self._system.snapshot()):
+        if "store" in waiting or self._down(root):
             return "degraded"
         return "starting" if waiting else "running"
 
@@ -350,20 +397,3 @@ def no_such_actor(path: str) -> GatewayError:
 
 def _adapter_path(platform: str, account: str) -> str:
     return f"{ADAPTERS}/{path_segment(f'{platform}:{account}')}"
-
-
-def _children(root: ActorSnapshot | None, path: str) -> tuple[ActorSnapshot, ...]:
-    node = None if root is None else root.find(path)
-    return () if node is None else node.children
-
-
-def _not_running(root: ActorSnapshot | None) -> list[str]:
-    """What the start waits for: the names of sync children that are not up; never eventual ones."""
-    if root is None:
-        return ["root"]
-    names = [
-        node.name
-        for node in root.walk()
-        if node.state != "running" and node.kind == "worker" and node.spec.start_mode == "sync"
-    ]
-    return names or ["gateway"]

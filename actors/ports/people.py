@@ -6,6 +6,7 @@ a commit that changes it ─ outdated() ─▶ the next decision reads the table
 from collections.abc import Callable
 
 from actors.ports.access import canonical_form
+from actors.ports.moves import Moves
 from hermes.sessions import people as rules
 from hermes.sessions.keys import KeyRules, build_session_key
 from hermes.store import people
@@ -19,10 +20,11 @@ from hermes.types.people import Member, Person, UserRef
 class PeoplePort:
     """What the tables said last. Inbound has it read anew at every sweep, so that nothing it was not told of lasts."""
 
-    def __init__(self, store: Store, key_rules: KeyRules, scope: rules.Scope) -> None:
+    def __init__(self, store: Store, key_rules: KeyRules, scope: rules.Scope, moves: Moves) -> None:
         self.key_rules = key_rules
         self.scope = scope
         self._store = store
+        self._moves = moves
         self._people = rules.People()
         self._changes = 1
         self._read = 0
@@ -33,6 +35,7 @@ class PeoplePort:
 
     async def fresh(self) -> None:
         """Return when all is known that was committed before the last ``outdated``; at once, if nothing was."""
+        await self._moves.known()
         while self._read < self._changes:
             changes = self._changes
             persons = await self._store.read(people.persons)
@@ -63,7 +66,7 @@ class PeoplePort:
 
     def session_key(self, origin: Origin) -> SessionKey:
         """The conversation that a message from there belongs to."""
-        own = build_session_key(origin, self.key_rules)
+        own = build_session_key(self._moves.begun(origin), self.key_rules)
         return rules.session_key_for(own, origin, self.side(origin).user, self._people, self.scope)
 
     def side(self, origin: Origin) -> Side:

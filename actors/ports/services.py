@@ -14,8 +14,12 @@ from actors.ports.commands import Commands
 from actors.ports.conversations import Conversations
 from actors.ports.delivery import Delivery
 from actors.ports.files import InThread
+from actors.ports.in_force import InForce
 from actors.ports.intake import Intake
 from actors.ports.internal import InternalEvents
+from actors.ports.jobs import JobsPort
+from actors.ports.memories import ProvidedMemories
+from actors.ports.moves import Moves
 from actors.ports.notices import Notices
 from actors.ports.outgoing import Outgoing
 from actors.ports.overview import TreeOverview
@@ -25,6 +29,7 @@ from actors.ports.router import Router
 from actors.ports.routes import RouteTable
 from hermes.config.model import Config
 from hermes.ops.processes import Processes
+from hermes.registry.tools import Toolbox
 from hermes.sessions.keys import KeyRules
 from hermes.store.port import Store
 from hermes.types.agent import Agent
@@ -38,17 +43,21 @@ class Services:
 
     boot_id: BootId
     booted_at: float
-    config: Config
+    in_force: InForce
     clock: Clock
     ids: IdSource
     store: Store
     agent: Agent
     quick: Agent
-    """Runs the programs of quick commands."""
+    """Runs the programs of quick commands, and the commands of plug-ins."""
+    tools: Toolbox
+    """What agents may call."""
+    memories: ProvidedMemories
     overview: TreeOverview
     access: Access
     pairing: Pairing
     people: PeoplePort
+    moves: Moves
     key_rules: KeyRules
     hooks: Hooks
     intake: Intake
@@ -62,6 +71,7 @@ class Services:
     notices: Notices
     channels: ChannelDirectory
     approvals: Approvals
+    jobs: JobsPort
     policies: Policies
     turns: trio.CapacityLimiter
     """A place for each answer that is worked on."""
@@ -72,3 +82,8 @@ class Services:
     fetching: Fetching
     outgoing: Outgoing
     """The files that go with answers."""
+
+    @property
+    def config(self) -> Config:
+        """The settings in force, which may be other ones at the next look."""
+        return self.in_force.config

@@ -17,6 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, assert_never, cast
 import trio
 
 from actors.ports.thread_calls import ThreadCalls
+from hermes.ops.metrics import Tallies
 from hermes.store.backlog import Backlog, Cell
 from hermes.store.errors import OperationRefused, mapped
 from hermes.store.ops import Op
@@ -73,6 +74,9 @@ class StorePort:
         self._path: Path | None = None
         self._idle_readers: deque[Reader] = deque()
         self._reader_limit = trio.CapacityLimiter(READERS)
+        self.commit_s = Tallies(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+        """How long commits took, and below, of how many operations they were: in this process."""
+        self.commit_size = Tallies(1, 2, 4, 8, 16, 32, 64, 128, 256)
 
     @property
     def pending(self) -> int:
@@ -204,6 +208,8 @@ class StorePort:
     def _on_report(self, life: _Life, news: Report) -> None:
         match news:
             case Committed(flight):
+                self.commit_s.add(flight.took_s)
+                self.commit_size.add(len(flight.cells))
                 for cell, outcome in zip(flight.cells, flight.outcomes or (), strict=True):
                     self._settle(cell, outcome)
             case Healthy() | Degraded():

@@ -16,6 +16,11 @@ DEFAULT_ACCOUNT = "default"
 PAUSE_TIMEOUT_S = 90.0
 """Longer than an adapter is given to stop."""
 
+PROBES_S = 20.0
+"""Longer than a platform is given to answer."""
+
+UNKNOWN = 1
+
 
 @click.group()
 def adapter() -> None:
@@ -90,6 +95,27 @@ def resume(name: str, home: Path, as_json: bool) -> None:
     _steer("adapter_resume", name, home, as_json)
 
 
+@adapter.command()
+@click.argument("name", required=False)
+@home_option
+@json_option
+@click.pass_context
+def probe(ctx: click.Context, *, name: str | None, home: Path, as_json: bool) -> None:
+    """Ask the platform of NAME, or all, once, whether it knows the account; exit code 1 if one does not.
+
+    The adapter's own connection has no part in it.
+    """
+    result = client.ask(home, "probe_accounts", {"adapter": name}, PROBES_S)
+    if as_json:
+        print_json(result)
+    for one in [] if as_json else result["probes"]:
+        click.echo(plain(probe_line(one)))
+    if not (as_json or result["probes"]):
+        click.echo("There is nobody to ask.")
+    if any(one["failure"] for one in result["probes"]):
+        ctx.exit(UNKNOWN)
+
+
 def _steer(verb: str, name: str, home: Path, as_json: bool) -> None:
     result = client.ask(home, verb, {"adapter": name}, PAUSE_TIMEOUT_S)
     if as_json:
@@ -100,6 +126,13 @@ def _steer(verb: str, name: str, home: Path, as_json: bool) -> None:
 
 def _name(one: Mapping[str, Any]) -> str:
     return f"{one['platform']}:{one['account']}"
+
+
+def probe_line(one: Mapping[str, Any]) -> str:
+    """What a platform has said of an account, on one line."""
+    failure = one["failure"]
+    said = f"{failure['code']}: {failure['detail']}" if failure else f"knows us as {one['who']}"
+    return f"{_name(one)}  {said}"
 
 
 def line(one: Mapping[str, Any]) -> str:

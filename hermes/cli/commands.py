@@ -44,15 +44,30 @@ web = Commands("web", {"link": "control:link"}, "Dashboard and web chat.")
 
 gateway = Commands(
     "gateway",
-    {"run": "run:run", "status": "status:status", "stop": "control:stop", "restart": "control:restart"},
-    "The same commands by their longer names.",
+    {
+        "run": "run:run",
+        "start": "service:start",
+        "stop": "service:stop",
+        "restart": "control:restart",
+        "status": "status:status",
+        "setup": "setup:setup",
+    },
+    "The same commands by their longer names; start and stop act on the service, if one is installed.",
+)
+
+service = Commands(
+    "service",
+    {"install": "service:install", "uninstall": "service:uninstall", "status": "service:status"},
+    "The gateway as a service of systemd.",
 )
 
 hermes = Commands(
     "hermes",
     {
+        "setup": "setup:setup",
         "run": "run:run",
         "chat": "chat:chat",
+        "config": "config:config",
         "status": "status:status",
         "tree": "tree:tree",
         "top": "top:top",
@@ -69,6 +84,7 @@ hermes = Commands(
         "forget": "identity:forget",
         "audit": "identity:audit",
         "hooks": "hooks:hooks",
+        "plugins": "plugins:plugins",
         "crashes": "crashes:crashes",
         "trace": "trace:trace",
         "logs": "logs:logs",
@@ -76,6 +92,11 @@ hermes = Commands(
         "stop": "control:stop",
         "web": "commands:web",
         "gateway": "commands:gateway",
+        "service": "commands:service",
+        "doctor": "doctor:doctor",
+        "backup": "backup:backup",
+        "restore": "backup:restore",
+        "completion": "completion:completion",
         "version": "control:version",
     },
     "One AI agent, many chat platforms, one durable conversation.",

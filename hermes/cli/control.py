@@ -10,13 +10,12 @@ from hermes.cli.options import home_option, json_option, print_json
 from hermes.cli.tree import look
 from hermes.cli.version import line
 from hermes.ops.control import client
+from hermes.types.errors import UNREACHABLE
 
 RESTART_TIMEOUT_S = 90.0
-"""Longer than any actor is given to stop and start."""
+"""Longer than any actor, and the process with the usual drain, is given to stop and start."""
 
 LOOK_AGAIN_S = 0.05
-
-GATEWAY_PATH = "root/gateway"
 
 
 @click.command()
@@ -32,11 +31,18 @@ def stop(home: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("path", default=GATEWAY_PATH)
+@click.argument("path", required=False)
 @home_option
 @json_option
-def restart(path: str, home: Path, as_json: bool) -> None:
-    """Restart the actor at PATH, as `hermes tree` names it. Without PATH: the whole gateway below its root."""
+def restart(path: str | None, home: Path, as_json: bool) -> None:
+    """Restart the actor at PATH, as `hermes tree` names it. Without PATH: the whole gateway, and wait until it is back."""
+    if path is None:
+        back = _process_back(home, client.ask(home, "restart_process"))
+        if as_json:
+            print_json(back)
+        else:
+            click.echo(f"The gateway is back (process {back['pid']}).")
+        return
     result = client.ask(home, "restart", {"path": path}, RESTART_TIMEOUT_S)
     if result["incarnation"] is None:  # it was the one who answers, and had to answer first
         result = _back(home, result)
@@ -44,6 +50,26 @@ def restart(path: str, home: Path, as_json: bool) -> None:
         print_json(result)
     else:
         click.echo(f"{result['path']}: incarnation {result['old_incarnation']} → {result['incarnation']}")
+
+
+def _process_back(home: Path, old: dict[str, Any]) -> dict[str, Any]:
+    """Whom the gateway has become, once it is ready. Raises ``ControlError`` if it does not come back."""
+    deadline = time.monotonic() + RESTART_TIMEOUT_S
+    while time.monotonic() < deadline:
+        try:
+            now = client.ask(home, "status")
+            if now["boot_id"] != old["boot_id"] and now["state"] != "starting":
+                return {
+                    "path": "root",
+                    "old_boot_id": old["boot_id"],
+                    "boot_id": now["boot_id"],
+                    "pid": now["pid"],
+                }
+        except client.ControlError:
+            pass  # not there, or not yet; the deadline says when that is too long
+        time.sleep(LOOK_AGAIN_S)
+    words = f"the gateway has stopped, and was not back within {RESTART_TIMEOUT_S:.0f} s"
+    raise client.ControlError(UNREACHABLE, words, "`hermes logs` may say why")
 
 
 def _back(home: Path, begun: dict[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,8 @@ import click
 from hermes.cli.options import home_option, print_json
 from hermes.cli.text import plain
 from hermes.ops.control.client import ControlError
-from hermes.ops.logging import GATEWAY_LOG
 from hermes.ops.logline import LEVELS, Entry, json_line, text_lines
 from hermes.ops.logread import SESSIONS, LogReader, Question, actors_at, session_at
-from supervisors.spec import path_segment
 
 ENTRIES = 100
 POLL_S = 0.2
@@ -75,6 +73,9 @@ def logs(
     as_json: bool,
 ) -> None:
     """Show the log: logs/gateway.log and the files it was rotated to."""
+    from hermes.ops.logging import GATEWAY_LOG
+    from supervisors.spec import path_segment
+
     actors = [actors_at(actor)] if actor is not None else []
     if session is not None:
         actors.append(session_at(path_segment(session)))

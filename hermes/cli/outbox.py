@@ -48,6 +48,32 @@ def list_(state: str | None, platform: str | None, limit: int, home: Path, as_js
         click.echo("Everything has arrived.")
 
 
+@outbox.command("dead-targets")
+@limit_option
+@home_option
+@json_option
+def dead_targets(limit: int, home: Path, as_json: bool) -> None:
+    """List chats in which nobody is reached any more. Nothing goes there on its own until somebody writes there, or something
+    arrives.
+    """
+    from hermes.store.notices import dead_target_list
+
+    answer = ask_or_read(
+        home,
+        "outbox_dead_targets",
+        {"limit": limit},
+        lambda reader: {"targets": dead_target_list(reader, limit)},
+    )
+    if as_json:
+        print_json(answer)
+        return
+    for one in answer["targets"]:
+        where = ":".join((one["platform"], one["account"], one["chat_id"]))
+        click.echo(plain(f"{where}  {one['failure']}, since {local_time(one['at'])}"))
+    if not answer["targets"]:
+        click.echo("Every chat is reached, as far as is known.")
+
+
 @outbox.command()
 @click.argument("row_id", metavar="ID", type=int)
 @home_option

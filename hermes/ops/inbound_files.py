@@ -28,7 +28,7 @@ MOST_SUFFIX_BYTES = 16
 KEY_DIGITS = 24
 HEAD_BYTES = 16
 
-_KINDS = frozenset(get_args(get_type_hints(Attachment)["kind"]))
+KINDS = frozenset(get_args(get_type_hints(Attachment)["kind"]))
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 _MIME = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")
 _SUFFIXES = {
@@ -113,7 +113,7 @@ def safe_name(name: str | None, kind: str, suffix: str = "") -> str:
     """
     last = unquote(name or "").replace("\\", "/").rpartition("/")[2]
     plain = "".join(map(_plain, unicodedata.normalize("NFC", last))).strip("._")
-    short = _cut(plain).strip("._") or f"{kind if kind in _KINDS else 'document'}{suffix}"
+    short = _cut(plain).strip("._") or f"{kind if kind in KINDS else 'document'}{suffix}"
     return f"_{short}" if _DEVICE.match(short) else short
 
 
@@ -161,7 +161,7 @@ def _mime(path: Path, attachment: Attachment) -> str | None:
 
 
 def _directory(home: Path, attachment: Attachment) -> Path:
-    return home / CACHE / f"{attachment.kind if attachment.kind in _KINDS else 'document'}s"
+    return home / CACHE / f"{attachment.kind if attachment.kind in KINDS else 'document'}s"
 
 
 def _plain(character: str) -> str:

@@ -31,5 +31,5 @@ def read_json(path: Path, parse: Callable[[object], T], missing: T) -> tuple[T |
         return missing, ()
     except OSError as wrong:
         return None, (f"{path}: {wrong.strerror or wrong}",)
-    except (ValueError, RecursionError) as wrong:
+    except (ValueError, OverflowError, RecursionError) as wrong:
         return None, (f"{path}: {wrong}",)

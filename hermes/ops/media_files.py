@@ -41,7 +41,7 @@ DENIED_OF_USER = (
     *(".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".password-store", ".netrc", ".pgpass"),
     *(".config/gcloud", ".config/gh", ".mozilla"),
 )
-DENIED_OF_HOME = ("run", "logs", "pairing", "/".join(OUTBOUND))
+DENIED_OF_HOME = ("run", "logs", "pairing", "backups", "/".join(OUTBOUND))
 """And every file that lies in the home itself: its settings, its keys, its databases."""
 
 PIECE_BYTES = 1 << 20

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hermes.ops.files import open_private
-from hermes.ops.lock import this_process
+from hermes.ops.proc import this_process
 from hermes.types.errors import Failure, GatewayError
 
 log = logging.getLogger(__name__)

@@ -12,6 +12,8 @@ from hermes.types.content import Capabilities
 from hermes.types.ids import Clock, IdSource
 from hermes.types.ports import Adapter
 
+NOT_CONFIGURED = "not_configured"
+
 Key = tuple[str, str]
 """(platform, account)"""
 
@@ -30,10 +32,11 @@ def enabled_accounts(registry: PlatformRegistry, settings: Settings) -> dict[Key
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What new settings mean: accounts that are configured otherwise now, and those that come or go with the next start."""
+    """What new settings mean: accounts that are configured otherwise now, those that are new, and those that are no more."""
 
     changed: tuple[Key, ...] = ()
-    waiting: tuple[Key, ...] = ()
+    added: tuple[Key, ...] = ()
+    removed: tuple[Key, ...] = ()
 
 
 class Accounts:
@@ -62,21 +65,30 @@ class Accounts:
 
     def create(self, platform: str, account: str) -> Adapter | Unavailable:
         """See ``PlatformRegistry.create_adapter``."""
-        config = self._configs[platform, account]
-        setup = AdapterSetup(platform, account, config, self._home, self._clock, self._ids)
+        setup = self.setup(platform, account)
+        if setup is None:  # it has just gone, and its adapter is told so in a moment
+            return Unavailable(NOT_CONFIGURED, "it is not configured any more")
         return self.registry.create_adapter(platform, setup)
 
-    def adopt(self, settings: Settings) -> Changes:
-        """Put ``settings`` in force for whatever is made from now on. An account that is not there any more keeps its own."""
-        wanted = enabled_accounts(self.registry, settings)
-        changed = tuple(
-            key for key, config in self._configs.items() if key in wanted and wanted[key] != config
+    def setup(self, platform: str, account: str) -> AdapterSetup | None:
+        """What a factory is handed of that account, if it is configured."""
+        config = self._configs.get((platform, account))
+        if config is None:
+            return None
+        return AdapterSetup(platform, account, config, self._home, self._clock, self._ids)
+
+    def changes(self, settings: Settings) -> Changes:
+        """What would be another than now by ``settings``."""
+        before, wanted = self._configs, enabled_accounts(self.registry, settings)
+        return Changes(
+            tuple(key for key in before if key in wanted and wanted[key] != before[key]),
+            tuple(key for key in wanted if key not in before),
+            tuple(key for key in before if key not in wanted),
         )
-        waiting = tuple(
-            key for key in {**self._configs, **wanted} if (key in wanted) != (key in self._configs)
-        )
-        self._configs = {key: wanted.get(key, config) for key, config in self._configs.items()}
-        return Changes(changed, waiting)
+
+    def adopt(self, settings: Settings) -> None:
+        """Put ``settings`` in force for whatever is made from now on."""
+        self._configs = enabled_accounts(self.registry, settings)
 
 
 def secrets_of(registry: PlatformRegistry, settings: Settings) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What is known of a platform before any adapter of it is made."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -36,6 +36,14 @@ class AdapterSetup:
     ids: IdSource
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A platform has answered an account: as whom it knows us, and the ``Date`` header of that ("": there was none)."""
+
+    who: str
+    date: str = ""
+
+
 _KINDS = {"capabilities": Capabilities, "label": str, "install_hint": str, "emoji": str, "always": bool}
 
 
@@ -49,6 +57,9 @@ class PlatformEntry:
     deadline and without Trio; they may import what takes long, and whatever they raise makes the account unavailable.
     ``validate`` may count on ``required_env``: those are there, and hold no placeholder.
 
+    ``probe`` asks the platform once who the account is, by a client of its own: a harmless question, that no adapter notices.
+    It runs in Trio, under a deadline. Raises ``GatewayError``.
+
     ``always``: it runs without a word in the settings. ``is_connected`` and ``setup`` are for `hermes setup`: whether there is
     anything left to set up (default: ``validate``), and how, where asking for the variables is not enough.
     """
@@ -60,6 +71,7 @@ class PlatformEntry:
     check: Callable[[], bool] = lambda: True
     validate: Callable[[PlatformConfig], str] = lambda _config: ""
     is_connected: Callable[[PlatformConfig], bool] | None = None
+    probe: Callable[[AdapterSetup], Awaitable[Proof]] | None = None
     required_env: tuple[Variable, ...] = ()
     optional_env: tuple[Variable, ...] = ()
     install_hint: str = ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hermes.config.platforms import missing, placeholders
 from hermes.registry.entry import AdapterSetup, PlatformEntry
 from hermes.types.content import Capabilities
-from hermes.types.errors import BAD_CONFIG, FACTORY_FAILED, MISSING_DEPENDENCY, GatewayError
+from hermes.types.errors import BAD_CONFIG, FACTORY_FAILED, MISSING_DEPENDENCY, GatewayError, in_words
 from hermes.types.origin import DEFAULT_ACCOUNT
 from hermes.types.ports import Adapter
 
@@ -77,7 +77,7 @@ class PlatformRegistry:
             return Unavailable(known.failure.code, known.failure.detail)
         except Exception as error:
             log.exception("%s:%s: the factory failed", name, setup.account)
-            return Unavailable(FACTORY_FAILED, _words(error), "see logs/gateway.log")
+            return Unavailable(FACTORY_FAILED, in_words(error), "see logs/gateway.log")
 
 
 def _made(entry: PlatformEntry, setup: AdapterSetup) -> Adapter | Unavailable:
@@ -85,7 +85,7 @@ def _made(entry: PlatformEntry, setup: AdapterSetup) -> Adapter | Unavailable:
         ready, error = entry.check(), ""
     except Exception as failed:
         log.exception("%s: the look for its dependencies failed", entry.name)
-        ready, error = False, f": {_words(failed)}"
+        ready, error = False, f": {in_words(failed)}"
     if not ready:
         return Unavailable(
             MISSING_DEPENDENCY, f"what {entry.label} needs is not installed{error}", entry.install_hint
@@ -132,13 +132,9 @@ def _misconfigured(entry: PlatformEntry, setup: AdapterSetup) -> Unavailable | N
         raise
     except Exception as error:
         log.exception("%s:%s: the look at its settings failed", entry.name, setup.account)
-        words = _words(error)
+        words = in_words(error)
     return Unavailable(BAD_CONFIG, str(words)) if words else None
 
 
 def _from(entry: PlatformEntry) -> str:
     return f"plug-in {entry.plugin_name or entry.name}" if entry.source == "plugin" else "the gateway itself"
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -114,7 +114,7 @@ def _known(origin: Origin, ids: frozenset[str], rules: AccessRules) -> str | Non
 
 def _opening(origin: Origin, scope: Scope, rules: AccessRules) -> str | None:
     """The rule that lets anybody in here."""
-    here = {origin.chat_id, origin.parent_chat_id}
+    here = {origin.chat_id, origin.chat_id_alt, origin.parent_chat_id}
     if origin.chat_type != "dm" and not here.isdisjoint(rules.group_chats):
         return "allowed:chat"
     narrowed = scope.policy in ("allowlist", "pairing")

@@ -54,12 +54,18 @@ def _is_meant(text: str, rules: AccessRules) -> bool:
 
 def _topics(origin: Origin) -> frozenset[str]:
     topic = origin.thread_id or "1"
-    return frozenset({topic, f"{origin.chat_id}:{topic}", f"{origin.parent_chat_id}:{topic}"})
+    return frozenset({topic, *(f"{chat}:{topic}" for chat in (*_chats(origin), origin.parent_chat_id))})
 
 
 def _places(origin: Origin) -> frozenset[str]:
-    places = {origin.chat_id, origin.parent_chat_id, f"{origin.chat_id}:{origin.thread_id}"}
+    chats = _chats(origin)
+    places = {*chats, origin.parent_chat_id, *(f"{chat}:{origin.thread_id}" for chat in chats)}
     return frozenset(filter(None, places))
+
+
+def _chats(origin: Origin) -> tuple[str, ...]:
+    """The chat by each of its ids."""
+    return (origin.chat_id, *filter(None, [origin.chat_id_alt]))
 
 
 def _holds(channels: Set[str], places: Set[str]) -> bool:

@@ -28,6 +28,11 @@ def status_text(figures: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def agent_words(name: str, model: str, at: str) -> str:
+    """Who answers, and which model it asks, where."""
+    return f"{name}{f', model {model}' if model else ''}{f' at {at}' if at else ''}"
+
+
 def platforms_text(adapters: Sequence[Mapping[str, Any]]) -> str:
     """Every adapter and how it is, in a line each."""
     return "\n".join([texts.PLATFORMS, *(f"- {_adapter(one)}" for one in adapters)])

@@ -6,13 +6,14 @@ bare word ─┐
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hermes.types import texts
 from hermes.types.access import Role
 from hermes.types.agent import ApprovalRequest
-from hermes.types.approvals import Approval
+from hermes.types.approvals import OPERATOR, Approval
+from hermes.types.content import Outbound
 from hermes.types.quoting import quoted, spelled_out
 
 Verdict = Literal["approve", "deny"]
@@ -135,6 +136,17 @@ def may_decide(speaker: Speaker, approval: Approval) -> bool:
     return speaker.role in ("owner", "admin") or (
         bool(approval.user_id) and (user == mine or user in speaker.also)
     )
+
+
+def closed(shown: Outbound, asked: Approval, *, alone: bool, direct: bool) -> Outbound:
+    """``shown`` once ``asked`` waits no more: what it asked for, and who has decided what. Not ``alone``: it is the last of
+    several messages, and the others still say what it asked for. ``direct``: nobody else reads it.
+    """
+    mine = direct and asked.decided_by == f"{asked.platform}:{asked.user_id}"
+    by = {OPERATOR: texts.APPROVAL_BY_OPERATOR}.get(asked.decided_by, asked.decided_by)
+    said = texts.APPROVAL_CLOSED[asked.state].format(who=texts.APPROVAL_BY_YOU if mine else by)
+    question, _, _how = shown.text.rpartition("\n\n")
+    return replace(shown, text=f"{question}\n\n{said}" if alone else said)
 
 
 def prompt(request: ApprovalRequest) -> str:

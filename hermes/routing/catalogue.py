@@ -1,8 +1,9 @@
-"""All commands there are: the built-in ones, and the operator's quick ones beside them.
+"""All commands there are: the built-in ones, the operator's quick ones beside them, and those of plug-ins.
 
 /st ─ shortcut ─▶ /status ─ found ─▶ CommandSpec ─ access.slash_allowed ─▶ what help shows, and what may be used
 
-A shortcut passes the gate of what it stands for (S19); a quick command never takes the place of a built-in one.
+A shortcut passes the gate of what it stands for (S19); a quick command never takes the place of a built-in one, and one of a
+plug-in that of neither.
 """
 
 import difflib
@@ -26,11 +27,14 @@ class Catalogue:
     """The commands in force. Without any quick ones it is the built-in ones."""
 
     quick: Mapping[str, QuickCommand] = field(default_factory=dict)
+    extra: Mapping[str, CommandSpec] = field(default_factory=dict)
+    """Those of plug-ins."""
 
     @property
     def specs(self) -> tuple[CommandSpec, ...]:
         """Every command, the built-in ones first."""
-        return (*COMMANDS, *map(self._spec, self.quick.values()))
+        extra = (spec for name, spec in self.extra.items() if name not in self.quick)
+        return (*COMMANDS, *map(self._spec, self.quick.values()), *extra)
 
     def find(self, name: str) -> CommandSpec | None:
         """The command of that name or alias; the one behind it, if it is a shortcut."""
@@ -61,7 +65,7 @@ class Catalogue:
 
     def _built_in_or_program(self, name: str) -> CommandSpec | None:
         program = self.program(name)
-        return find_command(name) if program is None else self._spec(program)
+        return find_command(name) or self.extra.get(name) if program is None else self._spec(program)
 
     def _spec(self, command: QuickCommand) -> CommandSpec:
         match command:
@@ -78,12 +82,16 @@ class Catalogue:
 BUILT_IN = Catalogue()
 
 
-def checked(quick: Sequence[QuickCommand], lists: Mapping[Role, Listed]) -> Catalogue:
-    """The catalogue with these quick commands. ``lists``: what each role may use, as it was written.
+def checked(
+    quick: Sequence[QuickCommand],
+    lists: Mapping[Role, Listed],
+    extra: Mapping[str, CommandSpec] = BUILT_IN.extra,
+) -> Catalogue:
+    """The catalogue with these quick commands, and ``extra`` of plug-ins. ``lists``: what each role may use, as it was written.
 
     Raises ``GatewayError`` (``config_invalid``, fatal) that names every fault with its place.
     """
-    catalogue = Catalogue({command.name: command for command in quick})
+    catalogue = Catalogue({command.name: command for command in quick}, extra)
     faults = [
         f"{command.source}: quick_commands: {command.name}: {fault}"
         for command in quick
@@ -112,7 +120,7 @@ def _fault(command: QuickCommand, catalogue: Catalogue) -> str:
         name = _first_word(following)
     if name in passed:
         return f"it stands for itself: {' → '.join(f'/{one}' for one in (*passed, name))}"
-    if catalogue.program(name) or find_command(name):
+    if catalogue.program(name) or find_command(name) or name in catalogue.extra:
         return ""
     return f"it stands for /{name}, and there is no such command{_did_you_mean(name, catalogue)}"
 

@@ -118,6 +118,14 @@ COMMANDS: tuple[CommandSpec, ...] = (
         more="It ends what `/link` began, for the account that you write from.",
     ),
     CommandSpec(
+        "remind",
+        "info",
+        "Say something here at its time",
+        "[WHEN TEXT | list | cancel NUMBER]",
+        more="First when, then what: `/remind in 20m call Ana`, `/remind friday 18:30 football`, `/remind every day 9:00 run`."
+        " `/remind list` shows yours, and their numbers.",
+    ),
+    CommandSpec(
         "sethome",
         "info",
         "Make this chat my home on its platform",

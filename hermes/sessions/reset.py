@@ -7,6 +7,7 @@
 Asked when the next message comes, with the time of the last one: a restart in between changes nothing.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from typing import Literal
@@ -85,6 +86,27 @@ def due(policy: ResetPolicy, last_active_at: float, now: float, tz: tzinfo | Non
     if policy.mode in ("daily", "both") and last_active_at < daily_boundary(policy.at_hour, now, tz):
         return "daily"
     return None
+
+
+def cutoff(policy: ResetPolicy, now: float, tz: tzinfo | None) -> float | None:
+    """The conversations that ``due`` ends now: all in which nothing was said since before then. None: no conversation."""
+    idle = now - policy.idle_minutes * MINUTE_S if policy.mode in ("idle", "both") else None
+    daily = daily_boundary(policy.at_hour, now, tz) if policy.mode in ("daily", "both") else None
+    return max((one for one in (idle, daily) if one is not None), default=None)
+
+
+def due_at(policy: ResetPolicy, last_active_at: float, now: float, tz: tzinfo | None) -> float:
+    """When a conversation that goes on at ``now`` is over if nothing more is said in it; never: infinite."""
+    idle = last_active_at + policy.idle_minutes * MINUTE_S if policy.mode in ("idle", "both") else math.inf
+    daily = _next_boundary(policy.at_hour, now, tz) if policy.mode in ("daily", "both") else math.inf
+    return min(idle, daily)
+
+
+def _next_boundary(at_hour: int, now: float, tz: tzinfo | None) -> float:
+    day = datetime.fromtimestamp(now, tz).date()
+    while (boundary := datetime.combine(day, time(at_hour), tz).timestamp()) <= now:
+        day += timedelta(days=1)
+    return boundary
 
 
 def daily_boundary(at_hour: int, now: float, tz: tzinfo | None) -> float:

@@ -68,3 +68,11 @@ class Expire(Op[Approval | None]):
     rank: ClassVar[int] = 41
     approval_id: str
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftApprovals(Op[int]):
+    """The clock has jumped: what is pending waits as long as it would have. How many."""
+
+    rank: ClassVar[int] = 34
+    by_s: float

@@ -2,12 +2,15 @@
 
 # ruff: noqa: S608 - only constants of this module are joined into SQL; every value is a parameter
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from hermes.store.codec import decode_outbound
 from hermes.store.port import Reader
 from hermes.types.approvals import Approval
+from hermes.types.content import Outbound
 from hermes.types.ids import SessionKey, TurnId
 
 APPROVAL = (
@@ -49,6 +52,23 @@ def of_turn(reader: Reader, turn_id: TurnId) -> Sequence[Approval]:
     """All that a turn has asked for, oldest first."""
     rows = reader.execute(f"SELECT {APPROVAL} FROM approvals WHERE turn_id = ? ORDER BY number", (turn_id,))
     return [approval(row) for row in rows]
+
+
+def prompts(reader: Reader, asked: Approval) -> Sequence[tuple[Outbound, Sequence[str]]]:
+    """What has been shown of ``asked``, one for each boot, with the ids of its messages; only what has arrived as a whole."""
+    rows = reader.execute(
+        "SELECT message, text, (SELECT json_group_array(message_id) FROM (SELECT message_id FROM receipts"
+        " WHERE outbox_row_id = outbox.row_id ORDER BY part)) FROM outbox"
+        " WHERE delivery_id >= ?1 || ':' AND delivery_id < ?1 || ';' AND state = 'sent'",
+        (prompt_name(asked.turn_id, asked.number),),
+    )
+    shown = [(decode_outbound(message, text), json.loads(ids)) for message, text, ids in rows]
+    return [(message, ids) for message, ids in shown if ids]
+
+
+def prompt_name(turn_id: TurnId, number: int) -> str:
+    """What the deliveries of a prompt are called, before the boot's name."""
+    return f"{turn_id}:ask{number}"
 
 
 def latest(reader: Reader, limit: int) -> Sequence[Approval]:

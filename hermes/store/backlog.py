@@ -39,6 +39,8 @@ class Flight:
     number: int
     cells: list[Cell]
     outcomes: list[object] | None = None
+    took_s: float = 0.0
+    """From BEGIN to the commit, without what the disk refused before."""
 
 
 class Backlog:

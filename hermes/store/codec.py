@@ -5,7 +5,8 @@ decodes. The text is not among them: it has a column of its own, where it can be
 goes with it: ``without_quotes``.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -15,9 +16,12 @@ from hermes.types.agent import Step
 from hermes.types.content import Media, Outbound, React
 from hermes.types.events import Attachment, Earlier, InboundEvent
 from hermes.types.origin import Origin
-from hermes.types.records import SessionRecord
+from hermes.types.records import SessionRecord, Used
 
-SESSION = "session_key, session_id, generation, last_seq, created_at, last_active_at, suspended, resume_reason, resume_marked_at"
+SESSION = (
+    "session_key, session_id, generation, last_seq, created_at, last_active_at, suspended, resume_reason, resume_marked_at,"
+    " expired_at IS last_active_at"
+)
 """The columns that ``session_record`` reads."""
 
 LATE_RESULTS = "late_results"
@@ -40,6 +44,7 @@ _ORIGIN = _fields(Origin)
 _ATTACHMENT = _fields(Attachment)
 _EARLIER = _fields(Earlier)
 _QUOTES = ("reply_to_text", "channel_context", "earlier")
+_LASTING = ("event_id", "origin", "received_at", "trace")
 _OUTBOUND = _fields(Outbound, "text", "effects", "attachments")
 _EFFECT = _fields(React)
 _MEDIA = _fields(Media)
@@ -57,6 +62,10 @@ def _plain(encoder: cbor2.CBOREncoder, value: object) -> None:
     encoder.encode(dict(value))
 
 
+class Undecodable(ValueError):
+    """What a row holds is no payload that this program knows: another version's, or damaged."""
+
+
 def encode_event(event: InboundEvent) -> bytes:
     """``event`` without its text. Raises ``ValueError`` or ``TypeError`` if a field is not what its type says."""
     payload = _map(event, _EVENT)
@@ -69,12 +78,15 @@ def encode_event(event: InboundEvent) -> bytes:
 
 
 def decode_event(payload: bytes, text: str) -> InboundEvent:
-    """The event that ``encode_event`` wrote."""
-    values: dict[str, Any] = cbor2.loads(payload)
-    origin = Origin(**values.pop("origin"))
-    attachments = tuple(Attachment(**attachment) for attachment in values.pop("attachments", ()))
-    earlier = tuple(Earlier(**line) for line in values.pop("earlier", ()))
-    return InboundEvent(origin=origin, attachments=attachments, earlier=earlier, text=text, **values)
+    """The event that ``encode_event`` wrote. Raises ``Undecodable``."""
+    try:
+        values: dict[str, Any] = cbor2.loads(payload)
+        origin = Origin(**values.pop("origin"))
+        attachments = tuple(Attachment(**attachment) for attachment in values.pop("attachments", ()))
+        earlier = tuple(Earlier(**line) for line in values.pop("earlier", ()))
+        return InboundEvent(origin=origin, attachments=attachments, earlier=earlier, text=text, **values)
+    except Exception as error:  # nothing but these bytes can be at fault, and in any way
+        raise Undecodable(f"{type(error).__name__}: {error}") from error
 
 
 def without_quotes(payload: bytes) -> bytes:
@@ -89,6 +101,12 @@ def without_earlier(payload: bytes) -> bytes:
     return cbor2.dumps({name: value for name, value in values.items() if name != "earlier"})
 
 
+def without_words(payload: bytes) -> bytes:
+    """An event's payload of which only its place, its sender and its time are left: whose it was is asked for long after."""
+    values: dict[str, Any] = cbor2.loads(payload)
+    return cbor2.dumps({name: values[name] for name in _LASTING if name in values})
+
+
 def encode_outbound(message: Outbound) -> bytes:
     """``message`` without its text."""
     payload = _map(message, _OUTBOUND)
@@ -100,11 +118,14 @@ def encode_outbound(message: Outbound) -> bytes:
 
 
 def decode_outbound(payload: bytes, text: str) -> Outbound:
-    """The message that ``encode_outbound`` wrote."""
-    values: dict[str, Any] = cbor2.loads(payload)
-    effects = tuple(React(**effect) for effect in values.pop("effects", ()))
-    attachments = tuple(Media(**media) for media in values.pop("attachments", ()))
-    return Outbound(text=text, effects=effects, attachments=attachments, **values)
+    """The message that ``encode_outbound`` wrote. Raises ``Undecodable``."""
+    try:
+        values: dict[str, Any] = cbor2.loads(payload)
+        effects = tuple(React(**effect) for effect in values.pop("effects", ()))
+        attachments = tuple(Media(**media) for media in values.pop("attachments", ()))
+        return Outbound(text=text, effects=effects, attachments=attachments, **values)
+    except Exception as error:  # nothing but these bytes can be at fault, and in any way
+        raise Undecodable(f"{type(error).__name__}: {error}") from error
 
 
 def encode_step(step: Step) -> bytes:
@@ -117,9 +138,40 @@ def decode_step(payload: bytes) -> Step:
     return Step(**cbor2.loads(payload))
 
 
+def encode_used(used: Sequence[Used]) -> str:
+    """The tools of a line; empty for none."""
+    return json.dumps([(one.name, one.arguments, one.result) for one in used]) if used else ""
+
+
+def decode_used(column: str) -> tuple[Used, ...]:
+    """What ``encode_used`` wrote."""
+    return tuple(Used(*one) for one in json.loads(column)) if column else ()
+
+
 def session_record(row: tuple[Any, ...]) -> SessionRecord:
     """The session whose ``SESSION`` columns begin ``row``."""
-    key, session_id, generation, last_seq, created_at, last_active_at, suspended, reason, marked_at, *_ = row
+    (
+        key,
+        session_id,
+        generation,
+        last_seq,
+        created_at,
+        active_at,
+        suspended,
+        reason,
+        marked_at,
+        expired,
+        *_,
+    ) = row
     return SessionRecord(
-        key, session_id, generation, last_seq, created_at, last_active_at, bool(suspended), reason, marked_at
+        key,
+        session_id,
+        generation,
+        last_seq,
+        created_at,
+        active_at,
+        bool(suspended),
+        reason,
+        marked_at,
+        bool(expired),
     )

@@ -346,3 +346,52 @@ FIFTH = (
     "CREATE INDEX cron_runs_open ON cron_runs (run_id) WHERE run_state IN ('claimed', 'running')",
     "CREATE INDEX cron_runs_pending ON cron_runs (run_id) WHERE delivery_state = 'pending'",
 )
+
+SIXTH = (
+    # Keeping house: rows whose words are gone, how far memory has each stretch, when each task was done.
+    "ALTER TABLE inbox ADD COLUMN emptied INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE sessions ADD COLUMN expired_at REAL",
+    "ALTER TABLE stretches ADD COLUMN kept INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE stretches ADD COLUMN kept_line INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE stretches ADD COLUMN tries INTEGER NOT NULL DEFAULT 0",
+    "UPDATE stretches SET kept = 1 WHERE ended_at IS NOT NULL",
+    "CREATE INDEX stretches_unkept ON stretches (ended_at) WHERE ended_at IS NOT NULL AND kept = 0",
+    "CREATE INDEX stretches_in_vain ON stretches (session_key) WHERE tries > 0",
+    """CREATE TABLE upkeep (
+        task TEXT PRIMARY KEY,
+        at REAL NOT NULL,
+        took_s REAL NOT NULL,
+        done TEXT NOT NULL) WITHOUT ROWID""",
+    # Somebody who writes is there.
+    "CREATE INDEX dead_targets_open ON dead_targets (platform, account, chat_id) WHERE cleared_at IS NULL",
+    """CREATE TRIGGER dead_target_heard AFTER UPDATE OF state ON inbox WHEN old.state = 'accepted'
+        AND EXISTS (SELECT 1 FROM dead_targets WHERE cleared_at IS NULL) BEGIN
+        UPDATE dead_targets SET cleared_at = (SELECT at FROM writer) WHERE cleared_at IS NULL
+            AND platform = new.platform AND account = new.account AND chat_id = new.chat_id;
+    END""",
+    # Dedupe keys of people who were forgotten, in place of the names that may tell who they were.
+    "ALTER TABLE writer ADD COLUMN salt BLOB NOT NULL DEFAULT x''",
+    "UPDATE writer SET salt = randomblob(16)",
+    """CREATE TABLE forgotten_events (
+        digest BLOB PRIMARY KEY,
+        row_id INTEGER NOT NULL,
+        at REAL NOT NULL) WITHOUT ROWID""",
+    # The tools on the way to an answer, with the answer: never one without the other.
+    "ALTER TABLE transcript ADD COLUMN used TEXT NOT NULL DEFAULT ''",
+    # Chats that have become others: a group that its platform has made a supergroup.
+    """CREATE TABLE moved_chats (
+        platform TEXT NOT NULL,
+        account TEXT NOT NULL,
+        chat_id TEXT NOT NULL,
+        moved_to TEXT NOT NULL,
+        goes_on INTEGER NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (platform, account, chat_id)) WITHOUT ROWID""",
+    # In which chat somebody asked for the restart that ended this life: JSON, to be told there that we are back.
+    "ALTER TABLE boots ADD COLUMN asked_by TEXT NOT NULL DEFAULT ''",
+    # How much of a message in several parts each of them was: what is left of it is known also where it would be cut otherwise.
+    "ALTER TABLE receipts ADD COLUMN said INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE receipts ADD COLUMN files INTEGER NOT NULL DEFAULT 0",
+    # Conversations of one question: a program that names none.
+    "ALTER TABLE sessions ADD COLUMN once INTEGER NOT NULL DEFAULT 0",
+)

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from hermes.delivery.dead_targets import DeadTarget
 from hermes.delivery.notices import Notice
+from hermes.delivery.targets import Place
 from hermes.store.ops import Op
 from hermes.types.ids import BootId
 
@@ -24,7 +25,15 @@ class Notify(Op[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class Begin(Op[Ended]):
+class Before:
+    """How the last life ended, and who asked for that, if they want to hear of the next."""
+
+    ended: Ended
+    asked_by: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begin(Op[Before]):
     """A life of the process has begun; how the one before it ended. The same again gives the same."""
 
     rank: ClassVar[int] = 55
@@ -39,6 +48,7 @@ class End(Op[None]):
     rank: ClassVar[int] = 56
     boot_id: BootId
     ended: Literal["stop", "restart"]
+    asked_by: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - only constants of this module are joined into SQL; every value is a parameter
 
 from collections.abc import Sequence
+from typing import Any
 
 from hermes.delivery.backlog import EVERY_S, Standing
 from hermes.delivery.notices import PREFIX
@@ -23,6 +24,16 @@ def standings(reader: Reader, now: float) -> Sequence[Standing]:
         (now - EVERY_S, DROPPED, f"{PREFIX}*"),
     )
     return [Standing(*row) for row in rows]
+
+
+def dead_target_list(reader: Reader, limit: int) -> Sequence[dict[str, Any]]:
+    """Those chats for people, with why and since when (epoch seconds), the newest first."""
+    rows = reader.execute(
+        "SELECT platform, account, chat_id, failure, at FROM dead_targets WHERE cleared_at IS NULL"
+        " ORDER BY at DESC, platform, account, chat_id LIMIT ?",
+        (limit,),
+    )
+    return [dict(zip(("platform", "account", "chat_id", "failure", "at"), row, strict=True)) for row in rows]
 
 
 def dead_targets(reader: Reader) -> frozenset[tuple[str, str, str]]:

@@ -15,11 +15,12 @@ from hermes.types.events import InboundEvent
 from hermes.types.ids import BootId, SessionId, SessionKey, TurnId
 from hermes.types.origin import Origin
 from hermes.types.ports import Accepted
-from hermes.types.records import InboxState, SessionRecord, TranscriptLine
+from hermes.types.records import InboxState, OutboxRow, SessionRecord, TranscriptLine
 
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 S = TypeVar("S")
+Made = TypeVar("Made", bound="Op[Any]")
 
 
 class Op(Generic[R_co]):
@@ -43,6 +44,25 @@ class Then(Op[tuple[R, S]], Generic[R, S]):
     def rank(self) -> int:  # type: ignore[override]
         """As of ``op``."""
         return self.op.rank
+
+
+@dataclass(frozen=True, slots=True)
+class Upon(Op[tuple[Made, Any]], Generic[S, Made]):
+    """The operation, of type ``kind``, that ``make`` makes of what ``look`` finds, in the same transaction: nothing comes in
+    between. Returns it, and what it came to.
+
+    ``look`` is a query. ``make`` runs in the writer's thread, and again if its batch is run again: it has no effect, and what it
+    knows besides does not change. What they raise refuses the operation.
+    """
+
+    kind: type[Made]
+    look: Callable[[Any], S]
+    make: Callable[[S], Made]
+
+    @property
+    def rank(self) -> int:  # type: ignore[override]
+        """As of ``kind``."""
+        return self.kind.rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +119,7 @@ class Route(Op[int | NotRouted]):
     that stretch from then on. ``at`` is when its words came, and the session's last activity. ``text`` stands in for
     them from now on, if a hook has rewritten them. ``user_id`` is the canonical id of whose direct chat it is; None in a group.
     ``effect`` is what a command does that the turn is to answer; if it comes to nothing, the row stays where it is:
-    ``changed``. Returns the row's ``seq``.
+    ``changed``. ``once``: unless something else is said in it, that was all of the conversation. Returns the row's ``seq``.
     """
 
     rank: ClassVar[int] = 20
@@ -114,6 +134,7 @@ class Route(Op[int | NotRouted]):
     text: str | None = None
     user_id: str | None = None
     effect: Op[Any] | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +309,8 @@ class Sending(Op[bool]):
 
 @dataclass(frozen=True, slots=True)
 class Receipt(Op[bool]):
-    """Part ``part`` of a ``sending`` row has arrived as ``message_id``; the last part makes the row ``sent``.
+    """Part ``part`` of a ``sending`` row has arrived as ``message_id``; the last part makes the row ``sent``. ``said`` and
+    ``files``: how much of a message in several parts it was (``hermes.delivery.parts``).
 
     False if the row is not ``sending`` or that part has its receipt already.
     """
@@ -299,6 +321,8 @@ class Receipt(Op[bool]):
     total: int
     message_id: str
     at: float
+    said: int = 0
+    files: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,14 +355,15 @@ class Flood(Op[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Expire(Op[int]):
+class Expire(Op[tuple[OutboxRow, ...]]):
     """Rows past their ``expires_at``: → ``sent`` (failure ``stored``) on the platforms of ``stored``, else ``dead``, also where
-    their platform is not configured any more. How many.
+    their platform is not configured any more. The rows as they are now; as many as ``most``, and there may be more.
     """
 
     rank: ClassVar[int] = 70
     stored: tuple[str, ...]
     at: float
+    most: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,15 +373,6 @@ class LogEvents(Op[None]):
     rank: ClassVar[int] = 80
     events: tuple[dict[str, object], ...]
     keep: int = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Prune(Op[int]):
-    """Delete dedupe keys older than ``dedupe_before``, and browser sessions, codes and floods that are over. How many rows."""
-
-    rank: ClassVar[int] = 90
-    dedupe_before: float
-    at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,19 @@ Answers are plain data, as the command line prints it. Times are epoch seconds. 
 
 # ruff: noqa: S608 - only constants of this module are joined into SQL; every value is a parameter
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hermes.store.codec import decode_outbound
+from hermes.store.codec import Undecodable, decode_outbound
 from hermes.store.port import Reader
-from hermes.types.content import Media, OutboxState
+from hermes.types.content import Media, Outbound, OutboxState
 from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import DeliveryId
 from hermes.types.origin import LaneKey, lane_key
+from hermes.types.records import OutboxRow
 
 NO_SUCH_MESSAGE = "no_such_message"
 NOT_POSSIBLE = "not_possible"
@@ -25,6 +27,9 @@ DROPPED = "dropped"
 """The failure of a message that nobody misses: the operator has given it up, or it was a notice that is no news any more. It
 is no dead letter.
 """
+
+ROW = "row_id, state, message, text, parts_sent, attempts, not_before, failure, boot_id, created_at"
+"""The columns that ``outbox_row`` reads."""
 
 OPEN = ("prepared", "sending", "retry", "unknown")
 EXCERPT_CHARACTERS = 80
@@ -44,6 +49,28 @@ _COLUMNS = (
     *("failure", "created_at", "changed_at", "expires_at", "secret", "trace", "text", "message"),
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM outbox"
+
+
+def outbox_row(reader: Reader, row: tuple[Any, ...]) -> OutboxRow:
+    """The row whose ``ROW`` columns ``row`` holds; also one that is ``undecodable``, which is no trouble of its neighbours."""
+    row_id, state, payload, text, parts_sent, attempts, not_before, failure, boot_id, created_at = row
+    undecodable = ""
+    try:
+        message = decode_outbound(payload, text)
+    except Undecodable as wrong:
+        undecodable = str(wrong)
+        ((delivery_id, platform, account, chat_id),) = reader.execute(
+            "SELECT delivery_id, platform, account, chat_id FROM outbox WHERE row_id = ?", (row_id,)
+        ).fetchall()
+        message = Outbound(delivery_id, platform, account, chat_id, "")
+    said = files = 0
+    if parts_sent:
+        ((said, files),) = reader.execute(
+            "SELECT ifnull(sum(said), 0), ifnull(sum(files), 0) FROM receipts WHERE outbox_row_id = ?",
+            (row_id,),
+        ).fetchall()
+    way = (attempts, not_before, failure, boot_id, created_at)
+    return OutboxRow(row_id, state, message, parts_sent, *way, said, files, undecodable)
 
 
 def outbox_list(
@@ -119,14 +146,17 @@ def not_possible(message: dict[str, Any], what: str) -> GatewayError:
 def _shown(row: tuple[Any, ...], *, whole: bool) -> dict[str, Any]:
     one = dict(zip(_COLUMNS, row, strict=True))
     text, message = one.pop("text"), one.pop("message")
-    sent, secret = decode_outbound(message, text), bool(one["secret"])
+    secret, thread_id, kind = bool(one["secret"]), None, ""
+    with contextlib.suppress(Undecodable):  # its failure says so
+        sent = decode_outbound(message, text)
+        thread_id, kind = sent.thread_id, sent.kind
     said = "" if secret else text
     return {
         "id": one.pop("row_id"),
         **one,
         "secret": secret,
         "not_before": one["not_before"] or None,
-        "thread_id": sent.thread_id,
-        "kind": sent.kind,
+        "thread_id": thread_id,
+        "kind": kind,
         "text": said if whole else said[:EXCERPT_CHARACTERS],
     }

@@ -65,7 +65,10 @@ def traces(reader: Reader, users: Sequence[UserRef], person: Person | None, cano
                 )
                 raw += [row_id for (row_id,) in found]
     keys |= {SessionKey(key) for key in alone - shared}
-    keys |= set(_direct_sessions(reader, mine, chats, canonical))
+    # The messages themselves may be over and gone: then the conversation alone tells in which chat it was.
+    for key, chat in tuple(_direct_sessions(reader, mine, chats, canonical)):
+        keys.add(key)
+        chats |= {chat} if chat[2] else set()
     return Traces(
         users=tuple(users),
         person_ids=() if person is None else (person.person_id,),
@@ -155,8 +158,8 @@ def _events(
 
 def _direct_sessions(
     reader: Reader, users: set[UserRef], chats: set[tuple[str, str, str]], canonical: Canonical
-) -> Iterator[SessionKey]:
-    """Of those from before sessions knew their user, the chat says whose they are."""
+) -> Iterator[tuple[SessionKey, tuple[str, str, str]]]:
+    """With their chats. Of those from before sessions knew their user, the chat says whose they are."""
     rows = reader.execute(
         "SELECT session_key, platform, account, user_id, chat_id FROM sessions WHERE chat_type = 'dm'"
     )
@@ -164,7 +167,7 @@ def _direct_sessions(
         known = user_id is not None
         user = canonical(UserRef(platform, account, user_id or ""))
         if (known and user in users) or (not known and (platform, account, chat_id) in chats):
-            yield SessionKey(session_key)
+            yield SessionKey(session_key), (platform, account, chat_id or "")
 
 
 def _known(reader: Reader, key: str) -> bool:

@@ -7,8 +7,9 @@ Each sees one moment of the database. Lists are complete and in the order their 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, cast
 
 import cbor2
@@ -17,12 +18,13 @@ from hermes.delivery.limits import Scope
 from hermes.store.codec import (
     LATE_RESULTS,
     SESSION,
+    Undecodable,
     decode_event,
-    decode_outbound,
     decode_step,
+    decode_used,
     session_record,
 )
-from hermes.store.outbox import DROPPED
+from hermes.store.outbox import DROPPED, ROW, outbox_row
 from hermes.store.port import Reader
 from hermes.types.agent import Step
 from hermes.types.content import OutboxState
@@ -43,8 +45,10 @@ from hermes.types.records import (
 Chat = tuple[str, str, str]
 """(platform, account, chat_id): what a lane and an inbound worker stand for."""
 
+Work = tuple[Sequence[InboxRow], BusyMode | None]
+"""What a session has to answer, and its own busy mode."""
+
 _INBOX = "row_id, state, event, text, rule, session_key, session_id, seq, turn_id, boot_id, incarnation, crashes, boots"
-_OUTBOX = "row_id, state, message, text, parts_sent, attempts, not_before, failure, boot_id, created_at"
 _OPEN = "state IN ('prepared', 'sending', 'retry', 'unknown')"  # as in the partial index, to the letter
 _WORD = re.compile(r"\w+")
 
@@ -52,11 +56,6 @@ _WORD = re.compile(r"\w+")
 def _inbox_row(row: tuple[Any, ...]) -> InboxRow:
     row_id, state, event, text, *rest = row
     return InboxRow(row_id, state, decode_event(event, text), *rest)
-
-
-def _outbox_row(row: tuple[Any, ...]) -> OutboxRow:
-    row_id, state, message, text, *rest = row
-    return OutboxRow(row_id, state, decode_outbound(message, text), *rest)
 
 
 # --- inbound -----------------------------------------------------------------------------------------------------------
@@ -79,6 +78,19 @@ def accepted_rows(
         (platform, account, chat_id, limit),
     )
     return [_inbox_row(row) for row in rows]
+
+
+def accepted_of(reader: Reader, chats: Sequence[Chat], limit: int) -> Mapping[Chat, Sequence[InboxRow]]:
+    """As ``accepted_rows``, of several chats: the oldest ``limit`` of all of them together, by chat."""
+    found: dict[Chat, list[InboxRow]] = {}
+    rows = reader.execute(
+        f"SELECT {_INBOX}, platform, account, chat_id FROM inbox WHERE state = 'accepted' AND"
+        f" (platform, account, chat_id) IN (VALUES {', '.join(['(?, ?, ?)'] * len(chats))}) ORDER BY row_id LIMIT ?",
+        (*chain.from_iterable(chats), limit),
+    )
+    for *row, platform, account, chat_id in rows:
+        found.setdefault((platform, account, chat_id), []).append(_inbox_row(tuple(row)))
+    return found
 
 
 def missed(reader: Reader, quiet_since: float) -> Sequence[Sequence[InboxRow]]:
@@ -137,11 +149,17 @@ def busy_mode(reader: Reader, session_key: SessionKey) -> BusyMode | None:
     return cast("BusyMode | None", found[0][0]) if found else None
 
 
-def open_work(
-    reader: Reader, session_key: SessionKey, limit: int
-) -> tuple[Sequence[InboxRow], BusyMode | None]:
+def open_work(reader: Reader, session_key: SessionKey, limit: int) -> Work:
     """``open_rows`` and ``busy_mode`` of the same moment."""
     return open_rows(reader, session_key, limit), busy_mode(reader, session_key)
+
+
+def readable_work(reader: Reader, session_key: SessionKey, limit: int) -> Work | None:
+    """As ``open_work``, for a look beside a write, which no row that cannot be read may undo. None: its session looks itself."""
+    try:
+        return open_work(reader, session_key, limit)
+    except Undecodable:
+        return None
 
 
 def line_behind(
@@ -225,14 +243,14 @@ def history(
     As one row: each row costs a way back to the interpreter, beside a busy loop up to a switch interval.
     """
     ((lines,),) = reader.execute(
-        "SELECT json_group_array(json_array(line_id, role, text, printf('%!.17g', at), turn_id, seq)) FROM"
-        " (SELECT line_id, role, text, at, turn_id, seq FROM transcript WHERE session_key = ? AND session_id = ?"
+        "SELECT json_group_array(json_array(line_id, role, text, printf('%!.17g', at), turn_id, seq, used)) FROM"
+        " (SELECT line_id, role, text, at, turn_id, seq, used FROM transcript WHERE session_key = ? AND session_id = ?"
         " AND undone_at IS NULL ORDER BY line_id DESC LIMIT ?)",
         (session_key, session_id, limit),
     ).fetchall()
     return [
-        TranscriptLine(role, text, float(at), turn_id, seq)
-        for _, role, text, at, turn_id, seq in sorted(json.loads(lines))
+        TranscriptLine(role, text, float(at), turn_id, seq, decode_used(used))
+        for _, role, text, at, turn_id, seq, used in sorted(json.loads(lines))
     ]
 
 
@@ -274,11 +292,11 @@ def open_lanes(reader: Reader) -> Sequence[Chat]:
 def next_open_row(reader: Reader, platform: str, account: str, chat_id: str) -> OutboxRow | None:
     """The oldest message of a lane that has not arrived; its ``not_before`` may lie ahead: order goes before speed."""
     found = reader.execute(
-        f"SELECT {_OUTBOX} FROM outbox WHERE platform = ? AND account = ? AND chat_id = ? AND {_OPEN}"
+        f"SELECT {ROW} FROM outbox WHERE platform = ? AND account = ? AND chat_id = ? AND {_OPEN}"
         " ORDER BY row_id LIMIT 1",
         (platform, account, chat_id),
     ).fetchall()
-    return _outbox_row(found[0]) if found else None
+    return outbox_row(reader, found[0]) if found else None
 
 
 def floods(reader: Reader) -> dict[Scope, float]:

@@ -5,7 +5,8 @@ A message's way through them:
     dedupe ◀─trigger─ inbox ──▶ sessions, stretches, turn_steps, transcript ──▶ outbox, streams ──▶ receipts
                         └─trigger─▶ counters                  └─▶ approvals
 
-Beside it: persons and their identities (on which platforms they are), homes, notes, audit, the runs of jobs.
+Beside it: persons and their identities (on which platforms they are), homes, chats that have moved, notes, audit,
+the runs of jobs.
 
 A session is a conversation for good, a stretch of it what was said between two fresh starts. A row belongs to the stretch
 it was routed into, whatever begins after it.
@@ -24,10 +25,10 @@ from urllib.parse import quote
 from hermes.sessions.keys import chat_type_in
 from hermes.store.codec import decode_event
 from hermes.store.errors import failure_of, mapped
-from hermes.store.migrations import FIFTH, FOURTH, INITIAL, SECOND, THIRD
+from hermes.store.migrations import FIFTH, FOURTH, INITIAL, SECOND, SIXTH, THIRD
 from hermes.types.errors import STORE_CORRUPT, STORE_NEWER, Failure, GatewayError
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 BUSY_TIMEOUT_S = 5.0
 CHECKPOINT_PAGES = 4_000  # 16 MB of -wal: a page written by many batches is copied back once
 
@@ -73,6 +74,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         (_, _, file) = connection.execute("PRAGMA database_list").fetchone()
         detail = f"{file} has schema {version}, this program knows {SCHEMA_VERSION}: use a newer program"
         raise GatewayError(Failure(STORE_NEWER, "fatal", "gateway", detail=detail))
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # for a new file, and for one that is written anew
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -162,6 +164,11 @@ def _migrate(connection: sqlite3.Connection) -> None:
     @migrations()
     def fifth(db: Database) -> None:
         for statement in FIFTH:
+            db.execute(statement)
+
+    @migrations()
+    def sixth(db: Database) -> None:
+        for statement in SIXTH:
             db.execute(statement)
 
     migrations.apply(Database(connection))

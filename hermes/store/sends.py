@@ -63,9 +63,14 @@ def known_chats(reader: Reader, limit: int) -> Sequence[tuple[str, str, Channel]
         (limit,),
     )
     return [
-        (platform, account, Channel(chat_id, title, kind, thread_id))
+        (platform, account, Channel(chat_id, _name(title, thread_id), kind, thread_id))
         for platform, account, chat_id, thread_id, kind, title, _ in rows
     ]
+
+
+def _name(title: str, thread_id: str | None) -> str:
+    """A topic of which nobody has said how it is called goes by its number, as in the original."""
+    return f"{title} / topic {thread_id}" if title and thread_id is not None and " / " not in title else title
 
 
 def set_homes(reader: Reader) -> Sequence[SetHome]:

@@ -77,10 +77,14 @@ _STRETCH = ("session_id", "started_at", "ended_at", "end_reason", "lines", *_TOK
 def session_list(
     reader: Reader, platform: str | None, among: Sequence[str] | None, limit: int
 ) -> Sequence[dict[str, Any]]:
-    """The sessions that were active last, first; only those ``among``, if given."""
+    """The sessions that were active last, first; only those ``among``, if given. What was asked in passing (``events.ONCE``) is
+    among them as long as it is not answered; ``session_search`` and its key find it for good.
+    """
     rows = reader.execute(
         f"{_SELECT} WHERE (?1 IS NULL OR platform = ?1)"
         " AND (?2 IS NULL OR session_key IN (SELECT value FROM json_each(?2)))"
+        " AND (NOT once OR EXISTS (SELECT 1 FROM inbox WHERE inbox.session_key = sessions.session_key"
+        " AND state IN ('routed', 'in_turn')))"
         " ORDER BY last_active_at DESC, session_key LIMIT ?3",
         (platform, None if among is None else json.dumps(among), limit),
     )

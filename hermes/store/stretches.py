@@ -96,11 +96,13 @@ def last_said(reader: Reader, session_key: SessionKey) -> LastSaid | None:
         return None
     turn_id = last[-1].turn_id
     rows = reader.execute(
-        "SELECT event, text FROM inbox WHERE turn_id = ?1 ORDER BY row_id DESC LIMIT (SELECT count(*) FROM transcript"
+        "SELECT event, text, emptied FROM inbox WHERE turn_id = ?1 ORDER BY row_id DESC LIMIT (SELECT count(*) FROM transcript"
         " WHERE session_key = ?2 AND session_id = ?3 AND turn_id = ?1 AND role = 'user')",
         (turn_id, session_key, session_id),
     ).fetchall()
-    events = tuple(decode_event(event, text) for event, text in reversed(rows) if event is not None)
+    if any(event is None or emptied for event, _, emptied in rows):
+        return None  # half of what was said is another question
+    events = tuple(decode_event(event, text) for event, text, _ in reversed(rows))
     return LastSaid(events, turn_id) if events else None
 
 

@@ -166,7 +166,7 @@ class WriterThread:
 
     def _write(self, connection: sqlite3.Connection, flight: Flight) -> Literal[True]:
         """Commit ``flight`` with an outcome for each of its operations. Raises ``GatewayError``: nothing is written."""
-        batch = [cell.op for cell in flight.cells]
+        batch, began = [cell.op for cell in flight.cells], time.monotonic()
         try:
             self._begin(connection, flight.number)
             flight.outcomes = apply(connection, batch)
@@ -178,6 +178,7 @@ class WriterThread:
             log.warning("a batch of %d failed (%s); its operations run one by one", len(batch), error)
             with mapped():
                 self._write_singly(connection, flight, batch)
+        flight.took_s = time.monotonic() - began
         return True
 
     def _write_singly(self, connection: sqlite3.Connection, flight: Flight, batch: list[Op[Any]]) -> None:

@@ -11,6 +11,7 @@ from hermes.types.errors import Failure
 from hermes.types.events import InboundEvent
 from hermes.types.ids import SessionKey, TurnId
 from hermes.types.records import Note, SearchHit, TranscriptLine
+from hermes.types.tools import Tool
 
 MOST_TOKENS = 10**12
 MOST_USD = 10.0**6
@@ -18,11 +19,15 @@ MOST_USD = 10.0**6
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that happened inside a turn and is committed: a restarted turn goes on after its last step."""
+    """Something that happened inside a turn and is committed: a restarted turn goes on after its last step.
 
-    kind: Literal["reply", "result"]
+    ``call_id``: of the tool's call whose ``result`` it is, or that is ``begun`` with it: only ``AgentIO.call`` says so.
+    """
+
+    kind: Literal["reply", "begun", "result"]
     name: str
     text: str
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ class Turn:
     ``steps`` are those of an earlier attempt at this same turn.
 
     ``said`` is each event in words, as a model reads it: who says it, what it answers, what came with it. ``context`` is what
-    the agent should know of the place it speaks in. ``files`` are what came with the events.
+    the agent should know of the place it speaks in. ``files`` are what came with the events. ``recalled`` is what is remembered
+    that may help with these events.
     """
 
     turn_id: TurnId
@@ -59,6 +65,7 @@ class Turn:
     said: tuple[str, ...] = ()
     context: str = ""
     files: tuple[LocalFile, ...] = ()
+    recalled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +77,25 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The agent uses a tool; shown as progress."""
+    """The agent uses a tool; ``summary`` is shown as progress. Without one, a sign of life."""
 
     name: str
     summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A language model is being asked."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """It has answered; ``text`` without what it calls."""
+
+    model: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +105,7 @@ class Notice:
     text: str
 
 
-AgentEvent = Delta | ToolCall | Notice
+AgentEvent = Delta | ToolCall | Asking | Answered | Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +117,15 @@ class Usage:
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: float = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.cost_usd + other.cost_usd,
+        )
 
     @property
     def plausible(self) -> bool:
@@ -147,7 +178,14 @@ Decision = Approved | Denied
 
 
 class AgentIO(Protocol):
-    """What a running turn may do. Every method is a checkpoint and raises nothing but Cancelled."""
+    """What a running turn may do. Every async method is a checkpoint and raises nothing but Cancelled.
+
+    ``tools`` are those that ``call`` knows.
+    """
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """What may be called, the same for all of a turn."""
 
     async def emit(self, event: AgentEvent) -> None:
         """Show progress. Deltas are coalesced; none is durable."""
@@ -161,6 +199,9 @@ class AgentIO(Protocol):
         What is returned belongs to this turn from then on: its answer answers it too.
         """
 
+    def said(self, event: InboundEvent) -> str:
+        """``event`` in words, as ``Turn.said`` has those that the turn began with."""
+
     async def approve(self, request: ApprovalRequest) -> Decision:
         """Ask the person whom the turn works for, and return what they, an admin or the owner decide.
 
@@ -173,6 +214,15 @@ class AgentIO(Protocol):
         Waits for as long as ``approvals.timeout``; neither deadline of the turn runs meanwhile, and it gives its place to
         others. Does not return once the turn has been stopped, nor when the time is up: silence is a no, and ends the turn,
         in words to the person. May be cancelled: the request then waits until the turn ends.
+        """
+
+    async def call(self, call_id: str, name: str, arguments: str) -> str:
+        """Call a tool, with ``arguments`` as a JSON object, and return what it says, which is committed by then; what goes wrong
+        is such a text too, and begins with ``error:``.
+
+        ``call_id`` is unique in the turn, and to be the same in an attempt that repeats it: what has a result is not called
+        again. What was begun and then cut off is not either: its result is that the outcome is unknown. Whoever is to
+        approve it is asked here.
         """
 
 

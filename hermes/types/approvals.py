@@ -13,13 +13,17 @@ APPROVAL_ID = "approval_id"
 """The key in ``Outbound.metadata`` that says which approval a prompt asks for, for platforms with buttons."""
 
 
+OPERATOR = "operator"
+"""Who has decided on the command line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Approval:
     """One request and what became of it.
 
     ``number`` is what people call it: it counts up in its session and is never given again. The place and ``user_id`` are
     those of who asked for what the turn does: the prompt goes there, and that person may decide. Times are epoch seconds.
-    ``decided_by`` is ``platform:user``, or ``operator``.
+    ``decided_by`` is ``platform:user``, or ``OPERATOR``.
     """
 
     approval_id: str

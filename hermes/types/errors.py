@@ -87,6 +87,15 @@ class GatewayError(Exception):
         self.failure = failure
 
 
+def in_words(error: BaseException) -> str:
+    """What has gone wrong in foreign code: its kind, and what it says of itself, where that does not go wrong as well."""
+    try:
+        words = str(error)
+    except Exception as wrong:
+        words = f"its own words raise {type(wrong).__name__}"
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
 SendPhase = Literal["not_sent", "unknown"]
 
 

@@ -8,6 +8,9 @@ from hermes.types.origin import Origin
 
 EventKind = Literal["message", "edit", "delete", "reaction", "callback", "command", "system"]
 
+ONCE = "once"
+"""The key in ``InboundEvent.extra`` of what is asked in passing: a program's, which names no conversation and goes on in none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:

@@ -20,7 +20,8 @@ LaneKey = NewType("LaneKey", str)
 class Origin:
     """The platform's own coordinates of a message. Ids decide; names are for people and never grant anything.
 
-    The alternative ids name the same user and chat in the platform's other scheme (a Signal UUID beside a number).
+    The alternative ids name the same user and chat in the platform's other scheme (a Signal UUID beside a number), or by what a
+    chat was called before it became another one.
     ``scope_id`` is what the chat belongs to (guild, workspace, server), ``parent_chat_id`` the channel of a thread.
     ``role_authorized``: the platform's own roles let this user in; an adapter sets it from what it looked up itself,
     never from a field of the payload. ``auto_thread_*``: we opened the thread for this message, under that name.

@@ -183,6 +183,16 @@ class AdapterIO(Protocol):
     def chat_up(self, chat_id: str) -> None:
         """This chat can be reached again: its lane looks for open rows now."""
 
+    async def chat_moved(self, chat_id: str, moved_to: str) -> None:
+        """Return when it is durable that the platform has made another chat of ``chat_id``. Whatever is for it goes to
+        ``moved_to`` from then on, and its conversations go on there; so it is said before an event from there is handed in.
+        """
+
+    def commands(self) -> Sequence[tuple[str, str]]:
+        """What everybody may use who may speak, as (name, what it does), for a menu. What is for admins alone is in none:
+        others would see it, too.
+        """
+
     async def feed(self, chat_id: str, since: str | None, limit: int) -> Sequence[FeedItem]:
         """The chat's messages after cursor ``since`` (None: the newest ``limit``), oldest first."""
 

@@ -48,7 +48,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One message on its way out. ``parts_sent`` parts have receipts, so sending resumes at that index."""
+    """One message on its way out. ``parts_sent`` parts have receipts, so sending resumes at that index; of a message in several,
+    ``said`` and ``files`` are how much these are (``hermes.delivery.parts``). ``undecodable``: why it cannot be read; ``message``
+    is then no more than whose it is.
+    """
 
     row_id: int
     state: OutboxState
@@ -59,6 +62,9 @@ class OutboxRow:
     failure: str = ""
     boot_id: BootId | None = None
     created_at: float = 0.0
+    said: int = 0
+    files: int = 0
+    undecodable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class SessionRecord:
     """A conversation. ``generation`` counts turns and interruptions: results of an older one are discarded.
 
     ``suspended``: it must begin anew before anything else. ``resume_marked_at``: it was interrupted then (epoch seconds,
-    for ``resume_reason``) and waits to be taken up; None once a turn has ended well.
+    for ``resume_reason``) and waits to be taken up; None once a turn has ended well. ``expired``: its end is told already.
     """
 
     session_key: SessionKey
@@ -78,6 +84,7 @@ class SessionRecord:
     suspended: bool = False
     resume_reason: str = ""
     resume_marked_at: float | None = None
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +99,18 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """A tool that was called on the way to an answer, with what it was given, as JSON, and what it said."""
+
+    name: str
+    arguments: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptLine:
     """One line of a conversation. ``notice`` is what its people were told in place of an answer, ``system`` what the agent
-    alone is told.
+    alone is told. ``used`` are the tools on the way to an answer, in order.
     """
 
     role: Literal["user", "assistant", "notice", "system"]
@@ -102,6 +118,7 @@ class TranscriptLine:
     at: float
     turn_id: TurnId | None = None
     seq: int | None = None
+    used: tuple[Used, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

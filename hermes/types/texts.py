@@ -60,6 +60,7 @@ CUT = "… (cut here; the whole text is in {path})"
 REST_MISSING = "The rest of what I was saying could not be sent. Please ask me for it again."
 STREAM_MOVED = "(This goes on in another message.)"
 STREAM_CUT_OFF = "(I was cut off here.)"
+STREAM_TOO_LONG = "\n\n(There is more than I can show while I write it.)"
 FILE_NOT_HERE = "{name} cannot be shown here."
 TOO_LONG = "That message is too long for me: at most {limit:,} characters."
 COMMAND_DENIED = "/{name} is not possible here."
@@ -78,6 +79,11 @@ PAIRING_CODE = (
 PAIRING_FULL = "Several people are waiting to be let in already. Please write again in ten minutes or later."
 PAIRING_TROUBLE = "I cannot let anybody new in at the moment. Please write again in ten minutes or later."
 PAIRED = "You are in: from now on I answer you here. What can I do for you?"
+DATABASE_DAMAGED = (
+    "⚠️ My database {name} is damaged. I go on as well as I can; please have the operator back it up and restart me: then I look"
+    " at all of it, and keep it aside if need be."
+)
+DISK_NEARLY_FULL = "⚠️ My disk is nearly full: {free} left where {place} is. When it is full, I cannot take messages any more."
 DATABASE_SET_ASIDE = "My memory was damaged, so I have begun a new one. What was said before is kept in {name}, for the operator."
 QUICK_UNCERTAIN = (
     "I had started /{name} when I was cut off, so I do not know if it finished. I have not started it again;"
@@ -88,8 +94,10 @@ QUICK_TOO_MANY = "As many programs as I may run are running already. Please send
 QUICK_UNUSABLE = "/{name} could not be started. The log says why."
 QUICK_TIMEOUT = "/{name} took longer than {seconds:g} seconds, so I ended it."
 QUICK_FAILED = "/{name} ended with code {code}."
+QUICK_REFUSED = "/{name}: {words}"
 QUICK_SILENT = "/{name} is done; it had nothing to say."
 RUNS = "Runs a program of the operator's"
+USES = "*uses {what} …*"
 SHORT_FOR = "Short for `/{target}`"
 ALSO_CALLED = "Also: {names}."
 NOT_BUSY = "Not while I am at work here."
@@ -137,8 +145,13 @@ PLATFORM_OWN = (
     "That is where you are writing from: you could not have me back from here. Use `hermes adapter"
     " pause` on the machine."
 )
+SETTINGS_REFUSED = "The settings have been changed and cannot be used so, so I go on with the old ones: {why}"
 BACK_AFTER_RESTART = "I have restarted, and am back."
 BACK_AFTER_CRASH = "I was stopped in the middle of something, and am back. What was under way goes on."
+STORM = (
+    "I have been started {starts} times in a row without lasting. So that it gets no worse, I wait {seconds:.0f} seconds before I"
+    " connect. On the machine, `hermes crashes` and `hermes logs` may say why; `hermes restart` connects me at once."
+)
 ADAPTER_DISABLED = (
     "I am not on {name} any more, and will not be until somebody acts: {code}. The log says more. When it is mended, on the"
     " machine: `hermes adapter resume {name}`"
@@ -154,10 +167,7 @@ DELIVERY_LATE = (
 DELIVERY_OVER = "On {name} nothing waits too long any more."
 DELIVERY_GIVEN_UP = "On {name} I have given up {count}. On the machine: `hermes outbox list --state dead`"
 RESTARTING = "I am restarting. What is under way goes on when I am back."
-RESTART_BY_HAND = (
-    "Nobody would start me again: I am not run by a service manager. On the machine, `hermes stop` and"
-    " then `hermes run`."
-)
+RESTART_BY_HAND = "I cannot start myself again here: stop me, and start me the way I was started."
 UPDATE = "I am hermes {version}. To bring me up to date, on the machine: `pip install --upgrade hermes-trio`, then restart me."
 UPDATE_NOT_HERE = "That is not to be asked on {platform}."
 APPROVAL_ASK = "May I {action}?"
@@ -167,6 +177,14 @@ APPROVAL_HOW = (
 )
 BUTTON_APPROVE = "✅ Approve"
 BUTTON_DENY = "❌ Deny"
+APPROVAL_CLOSED = {
+    "approved": "✅ Approved by {who}.",
+    "denied": "❌ Denied by {who}.",
+    "expired": "⌛ Nobody has answered in time.",
+    "void": "Not needed any more.",
+}
+APPROVAL_BY_YOU = "you"
+APPROVAL_BY_OPERATOR = "the operator"
 APPROVED = "Approved."
 APPROVED_ALL = "Approved, all {count} of them."
 DENIED = "Denied."
@@ -220,11 +238,24 @@ UNLINKED_ALONE = (
 WHOAMI = "You are **{user}**, and speak as {role}.\n- Person: {person}\n- Also on: {others}\n- Conversation: `{session}`"
 WHOAMI_NOBODY = "not linked (/link joins another platform)"
 WHOAMI_NO_OTHERS = "nowhere else"
-CRON_ANSWER = "{text}\n\n⏰ {name} · `hermes cron pause {id}` stops it"
+CRON_ANSWER = "{text}\n\n⏰ {name} · `{way}` stops it"
 CRON_FAILED = "⚠️ The job “{name}” has failed: {error}"
 CRON_NOT_DELIVERED = "⚠️ What the job “{name}” had to say did not arrive: {error}"
 CRON_SCRIPT_SAID = "What the job's script has written:\n{text}"
 CRON_EARLIER = "The last answer of the job “{name}”:\n{text}"
 CRON_EMPTY = "it ran, and its answer was empty"
 CRON_DEADLINE = "it took longer than {seconds:.0f} seconds"
+REMIND_EXAMPLES = (
+    "For instance:\n"
+    "- `/remind in 20m call Ana`\n"
+    "- `/remind tomorrow 9:00 water the plants`\n"
+    "- `/remind friday 18:30 football`\n"
+    "- `/remind every day 9:00 stand-up`\n"
+    "- `/remind list`, `/remind cancel 2`"
+)
+REMIND_MADE = "⏰ {when}: {text}\n`/remind cancel {number}` takes it back."
+REMIND_NONE = "Nothing is waiting to be said."
+REMIND_GONE = "Taken back: {text}"
+REMIND_UNKNOWN = "There is no reminder {name} of yours. `/remind list` shows them."
+REMIND_NEXT = "{often}, next {at}"
 CRON_INTERRUPTED = "the gateway ended while it ran; a script is not run again by itself"

@@ -1,6 +1,7 @@
 """Our own routes, and one catch-all that looks every other path up in the live route table.
 
 Door ─▶ Starlette ─┬─ /health /ready /startup      open to all, and say nothing but their state
+                   ├─ /metrics                     open to this machine; else the API server's key
                    ├─ / /static/* /login           the page, and the way in
                    ├─ /logout /api/*               a browser session
                    └─ everything else              Routes.find, per request; its own kind of auth
@@ -9,7 +10,7 @@ Door ─▶ Starlette ─┬─ /health /ready /startup      open to all, and sa
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, assert_never
@@ -23,6 +24,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from hermes.ops.metrics import CONTENT_TYPE
 from hermes.types import ports
 from hermes.types.errors import GatewayError
 from hermes.web.auth import LOGIN_LOCKED, LOGIN_REFUSED, SESSION_TTL_S, BrowserSessions
@@ -38,6 +40,9 @@ request; and a browser that gets no answer on a kept connection posts a second t
 
 POLICY_VIOLATION = 1008
 
+API_ROUTE = "/v1/models"
+"""Whoever may ask for this may ask for the metrics."""
+
 NO_SESSION = "This browser is not logged in; run hermes web link and open what it prints."
 
 
@@ -45,6 +50,7 @@ def build_app(
     *,
     routes: ports.Routes,
     overview: ports.Overview,
+    metrics: Callable[[], Awaitable[str]],
     auth: BrowserSessions,
     port: int,
     hosts: frozenset[str] = frozenset(),
@@ -57,13 +63,21 @@ def build_app(
     besides those of this machine. ``exposed``: it is served to more than this machine. Starting and stopping it costs nothing; it
     holds no task.
     """
-    edge = _Edge(routes, overview, auth, KeyDoor(exposed=exposed), f"hermes_session_{port}")
+    edge = _Edge(
+        routes=routes,
+        overview=overview,
+        metrics=metrics,
+        auth=auth,
+        keys=KeyDoor(exposed=exposed),
+        cookie=f"hermes_session_{port}",
+    )
     page = Page()
     app = Starlette(
         routes=[
             Route("/health", edge.health),
             Route("/ready", edge.ready),
             Route("/startup", edge.startup),
+            Route("/metrics", edge.metrics),
             Route("/", page.index),
             Route("/static/{name}", page.static),
             Route("/login", edge.login, methods=["POST"]),
@@ -95,14 +109,17 @@ class _Edge:
 
     def __init__(
         self,
+        *,
         routes: ports.Routes,
         overview: ports.Overview,
+        metrics: Callable[[], Awaitable[str]],
         auth: BrowserSessions,
         keys: KeyDoor,
         cookie: str,
     ) -> None:
         self._routes = routes
         self._overview = overview
+        self._metrics = metrics
         self._auth = auth
         self._keys = keys
         self._cookie = cookie
@@ -126,6 +143,14 @@ class _Edge:
         """The gateway has been ready once in this boot."""
         started = self._overview.was_ready()
         return JSONAnswer({"started": started}, 200 if started else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """The gateway in figures, for Prometheus: to this machine, and to whoever has the API server's key."""
+        if self._keys.exposed:
+            route = self._routes.find("GET", API_ROUTE)
+            if refused := self._keys.refused(request, route.key if route else ""):
+                return refused
+        return Response(await self._metrics(), headers={"cache-control": "no-store"}, media_type=CONTENT_TYPE)
 
     async def login(self, request: Request) -> Response:
         """A one-time code for a cookie."""

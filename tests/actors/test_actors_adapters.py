@@ -196,7 +196,7 @@ async def test_answers_wait_for_an_adapter_that_is_down_without_attempts(open_wo
     await world.say("hello")
     world.platform.crash(ValueError("a bug"))
 
-    await trio.sleep(50)
+    await trio.sleep(90)
     assert world.rows("state, attempts", "outbox") == [("prepared", 0)]
     await world.up()
     await world.settle(within_s=1)

@@ -14,6 +14,7 @@ from hermes.platforms.api_server import adapter as api
 from hermes.platforms.api_server.adapter import ApiServer
 from hermes.registry.entry import AdapterSetup
 from hermes.store import ops
+from hermes.store.sessions import session_list, session_show
 from hermes.testing.fakes import Crash, FakeAgent, FakeIds, GiveUp, Hang, Reply, TrioClock
 from hermes.types.agent import Delta, Final, Usage
 from hermes.types.errors import MODEL_UNREACHABLE, STORE_GONE, Failure, GatewayError
@@ -386,3 +387,35 @@ async def test_a_store_that_refuses_is_no_fault_of_the_adapters_and_cuts_off_nob
     assert client.fault == (503, STORE_GONE)
     assert other.answer.status == 200
     assert world.incarnations()[PATH] == 1
+
+
+async def test_a_request_that_names_no_conversation_is_listed_as_long_as_it_is_worked_on(
+    open_world, autojump_clock, nursery
+):
+    world = await open_world(Typist(3, 5.0), platform=Api())
+
+    def listed():
+        return [row["chat_id"] for row in world.look(session_list, None, None, 9)]
+
+    passing, kept = Client(world), Client(world, session="kept")
+    await begun(nursery, passing, kept)
+    assert sorted(chat[:4] for chat in listed()) == ["chat", "kept"]
+    await passing.ended.wait()
+    await kept.ended.wait()
+    await world.settle()
+    assert listed() == ["kept"]
+    name = passing.answer.headers["x-hermes-session-id"]
+    assert world.look(session_show, f"agent:main:api_server:dm:{name}")["chat_id"] == name
+
+    await Client(world, session=name).whole()  # it is named after all, and goes on
+    await world.settle()
+    assert sorted(listed()) == sorted(["kept", name])
+
+
+async def test_one_whose_client_leaves_is_listed_no_more(open_world, autojump_clock, nursery):
+    world = await open_world(Typist(3, 5.0), platform=Api())
+    client = Client(world)
+    await begun(nursery, client)
+    client.leaves.set()
+    await world.settle()
+    assert world.look(session_list, None, None, 9) == []

@@ -6,7 +6,10 @@ from world import SECRET, World
 
 from actors import exits
 from hermes.config.access import AccessSettings, Setting
+from hermes.config.homes import HomeChannel, read_homes
+from hermes.config.load import environment as load_environment
 from hermes.config.roles import Listed, Roles
+from hermes.config.written import Written
 from hermes.store import queries, sends
 from hermes.testing.fakes import EPOCH_S, FakeAdapter, FakeAgent, Hang, Reply
 from hermes.types import texts
@@ -16,6 +19,7 @@ from hermes.types.events import InboundEvent
 from hermes.types.ids import TraceId
 from hermes.types.origin import Origin
 from hermes.types.people import UserRef
+from supervisors.system import StopRequest
 
 UNAUTHORIZED = "unauthorized"
 LISTED = Capabilities()
@@ -189,15 +193,44 @@ async def test_restart_under_a_service_manager_is_said_first_and_done_after(open
 
     assert boot.outcome is not None
     assert boot.outcome.code == exits.RESTART
-    assert world.heard() == [texts.RESTARTING]
+    assert world.heard() == [texts.RESTARTING, texts.BACK_AFTER_RESTART]
     assert len(world.boots) == 2, "a redelivered one is none"
+
+
+async def test_AC58_who_asks_again_and_again_is_told_once_that_it_is_back(open_world, autojump_clock):
+    world = await open_world(homes={("fake", "default"): HomeChannel("1")})
+    for number in range(5):
+        world._again = world.services.overview.supervised = True
+        await world.say("/restart")
+        await world.until(lambda boots=number + 2: len(world.boots) == boots)
+        await world.up()
+        await world.settle()
+
+    assert world.heard() == [texts.RESTARTING, texts.BACK_AFTER_RESTART, *[texts.RESTARTING] * 4]
+
+
+async def test_a_stop_overrules_a_restart_and_a_restart_no_stop(open_world, autojump_clock):
+    world = await open_world(FakeAgent(Hang()))
+    await world.say("one")
+    await trio.sleep(1)
+    overview, system = world.services.overview, world.boot.system
+
+    overview.restart_process("/restart")
+    system.overrule(StopRequest(0, "hermes stop"))
+    overview.restart_process("/restart")
+    await world.boot.ended.wait()
+
+    assert world.boot.outcome is not None
+    assert world.boot.outcome.code == 0
 
 
 async def test_what_a_restart_says_is_committed_before_it_is_done(open_world, autojump_clock):
     world = await open_world()
     overview, seen = world.services.overview, []
     overview.supervised = True
-    overview.restart_process = lambda _why: seen.append((world.rows("state"), world.rows("text", "outbox")))
+    overview.restart_process = lambda _why, _place: seen.append(
+        (world.rows("state"), world.rows("text", "outbox"))
+    )
 
     await world.say("/restart")
     await world.settle()
@@ -324,6 +357,34 @@ async def test_sethome_makes_the_chat_the_home_of_its_platform_the_last_one_wins
     assert world.heard("2") == [texts.SET_HOME.format(platform="fake")]
     (home,) = world.look(sends.set_homes)
     assert (home.platform, home.account, home.chat_id) == ("fake", "default", "2")
+
+
+async def test_sethome_writes_its_variables_into_env_and_leaves_the_other_lines(
+    open_world, autojump_clock, tmp_path
+):
+    (tmp_path / ".env").write_text(
+        "# mine\nFAKE_HOME_CHANNEL=7 # old\nFAKE_HOME_CHANNEL_THREAD_ID=8\nOTHER=1\n"
+    )
+    world = await open_world()
+    await world.say("/sethome", "1")
+    await world.settle()
+
+    assert world.heard("1") == [texts.SET_HOME.format(platform="fake")]
+    lines = (tmp_path / ".env").read_text().splitlines()
+    assert lines[:3] == ["# mine", "FAKE_HOME_CHANNEL=1", "OTHER=1"]
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    assert read_homes(Written(tmp_path), load_environment(tmp_path, {}))[0]["fake", "default"].chat_id == "1"
+
+
+async def test_sethome_holds_also_where_nothing_can_be_written(open_world, autojump_clock, tmp_path, caplog):
+    (tmp_path / ".env").mkdir()
+    world = await open_world()
+    await world.say("/sethome", "1")
+    await world.settle()
+
+    assert world.heard("1") == [texts.SET_HOME.format(platform="fake")]
+    assert world.look(sends.set_homes)[0].chat_id == "1"
+    assert "the home channel of fake is not in .env" in caplog.text
 
 
 async def test_model_and_voice_say_what_there_is(open_world, autojump_clock):

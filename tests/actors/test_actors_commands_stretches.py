@@ -6,7 +6,7 @@ import pytest
 import trio
 from world import World
 
-from hermes.store import queries, sessions
+from hermes.store import ops, queries, sessions
 from hermes.testing.fakes import EPOCH_S, FakeAdapter, FakeAgent, Hang, Reply
 from hermes.types import texts
 from hermes.types.agent import Final, Usage
@@ -219,7 +219,8 @@ async def test_a_message_that_comes_between_the_look_and_the_commit_wins(command
     store, write = world.services.store, world.services.store.write
 
     async def late(op):
-        if type(op).__name__ in ("Close", "Route") and getattr(op, "effect", None) is not None:
+        into_its_session = isinstance(op, ops.Then) and isinstance(op.op, ops.Upon)
+        if into_its_session or (isinstance(op, ops.Close) and op.effect is not None):
             store.write = write  # type: ignore[method-assign]
             world.look(
                 lambda reader: reader.execute(

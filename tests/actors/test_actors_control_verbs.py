@@ -78,11 +78,14 @@ class Desk:
             incarnation=1,
             store=unused,
             intake=unused,
+            moves=unused,
             now=unused,
             identified=unused,
+            commands=unused,
             wake_inbound=unused,
             wake_lane=unused,
             fault=self.faults.append,
+            raised=unused,
         )
         self.routes.mount([ControlVerb("echo", self.echo.handle)], port)
         port.up = True

@@ -116,7 +116,7 @@ async def test_law_N5_a_message_for_an_inbound_worker_that_is_leaving(
     checkpoints, open_world, autojump_clock, no_sweeps, monkeypatch, nursery
 ):
     world = await open_world()
-    look = queries.accepted_rows
+    look = queries.accepted_of
     looks = []
 
     def arrive():
@@ -135,7 +135,7 @@ async def test_law_N5_a_message_for_an_inbound_worker_that_is_leaving(
             nursery.start_soon(after) if checkpoints else arrive()
         return rows
 
-    monkeypatch.setattr(queries, "accepted_rows", last_look)
+    monkeypatch.setattr(queries, "accepted_of", last_look)
     await world.say("one")
 
     await world.until(lambda: world.heard() == ["one", "late"], within_s=2)

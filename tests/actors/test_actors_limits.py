@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import trio
 from agents import Typist
 from world import IDEMPOTENT
 
-from actors.ports.wire import PLACES
+from actors.ports.places import MOST, PLACES, SLOW_S, Places
 from hermes.testing.fakes import FakeAdapter, FakeAgent, Reply
 from hermes.types import texts
 from hermes.types.content import Capabilities, Rate
@@ -194,7 +195,7 @@ async def test_AC27_a_kill_doubts_no_more_messages_than_there_are_places(open_wo
     world = await open_world(platform=platform)
     for chat in CROWD:
         await world.say("hello", chat=chat)
-    await trio.sleep(5)
+    await trio.sleep(SLOW_S - 0.1)
     assert Counter(world.rows("state", "outbox")) == {"sending": PLACES, "prepared": 10}
     platform.says_so.set()
     await world.kill()
@@ -203,6 +204,55 @@ async def test_AC27_a_kill_doubts_no_more_messages_than_there_are_places(open_wo
     marked = ["hello", texts.RESENT_MARK + "hello"]
     assert Counter(len(world.heard(chat)) for chat in CROWD) == {1: 10, 2: PLACES}
     assert all(world.heard(chat) in (["hello"], marked) for chat in CROWD)
+
+
+class Hanging(FakeAdapter):
+    """Never answers about what goes to some chats."""
+
+    def __init__(self, hangs):
+        super().__init__(capabilities=PLAIN)
+        self.hangs = set(hangs)
+
+    async def send(self, chat_id, part, *, reply_to, metadata):
+        if chat_id in self.hangs:
+            await trio.sleep_forever()
+        return await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+
+
+async def test_those_that_hang_hold_up_no_other_chat_for_longer_than_a_few_seconds(
+    open_world, autojump_clock
+):
+    world = await open_world(platform=Hanging(CROWD[:PLACES]))
+    for chat in CROWD:
+        await world.say("hello", chat=chat)
+    await trio.sleep(SLOW_S + 1)
+    assert [world.heard(chat) for chat in CROWD[PLACES:]] == [["hello"]] * 10
+    assert Counter(world.rows("state", "outbox")) == {"sending": PLACES, "sent": 10}
+
+
+async def test_AC27_of_those_that_hang_no_more_are_in_doubt_than_is_said(open_world, autojump_clock):
+    crowd = [str(number) for number in range(MOST + 5)]
+    world = await open_world(platform=Hanging(crowd))
+    for chat in crowd:
+        await world.say("hello", chat=chat)
+    await trio.sleep(25)
+    assert Counter(world.rows("state", "outbox")) == {"sending": MOST, "prepared": 5}
+
+
+async def test_a_long_message_that_moves_is_none_that_hangs(autojump_clock):
+    places = Places(bounded=True)
+    async with AsyncExitStack() as stack:
+        held = [await stack.enter_async_context(places.take()) for _ in range(PLACES)]
+        for _ in range(5):
+            with trio.move_on_after(SLOW_S - 0.5) as waited:
+                async with places.take():
+                    pass
+            assert waited.cancelled_caught
+            for place in held:
+                place.moved()
+        with trio.fail_after(SLOW_S + 0.1):
+            async with places.take():
+                pass
 
 
 async def test_where_second_copies_are_dropped_nobody_waits_for_a_place(open_world, autojump_clock):

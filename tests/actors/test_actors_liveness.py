@@ -63,8 +63,8 @@ class Poller(FakeAdapter):
 
 def port_of(adapter, faults):
     """The port of an adapter that is all there is."""
-    parts = ("boot_id", "store", "intake", "now", "identified", "wake_inbound", "wake_lane")
-    unused = dict.fromkeys(parts)
+    parts = "boot_id store intake moves now identified commands wake_inbound wake_lane raised"
+    unused = dict.fromkeys(parts.split())
     return AdapterPort(adapter, account="default", incarnation=1, fault=faults.append, **unused)
 
 
@@ -269,6 +269,27 @@ async def test_AC30_AC50_what_fails_alike_five_times_is_named_in_the_status_and_
     world.platform.contested = False
     await world.up(within_s=1_000)
     await trio.sleep(301)
+    assert ((await how(world))["state"], (await how(world))["failure"]) == ("connected", None)
+
+
+async def test_AC30_a_conflict_that_is_over_is_named_no_longer_than_it_would_take_to_come_again(
+    open_world, autojump_clock
+):
+    class Contested(Poller):
+        contested = True
+
+        async def connect(self, io, *, task_status):
+            if self.contested:
+                raise GatewayError(Failure("conflict", "transient", "adapter", 35.0))
+            await super().connect(io, task_status=task_status)
+
+    world = await open_world(platform=Contested(), wait=False)
+    await trio.sleep(6 * 42)
+    assert (await how(world))["failure"]["times"] >= 5
+    world.platform.contested = False
+    await world.up()
+    assert ((await how(world))["state"], (await how(world))["failure"]["code"]) == ("connected", "conflict")
+    await trio.sleep(71)
     assert ((await how(world))["state"], (await how(world))["failure"]) == ("connected", None)
 
 

@@ -7,10 +7,9 @@ import pytest
 import trio
 from world import ADAPTER, OUTBOX
 
-from actors import tree
+from actors import handing, tree
 from actors.policies import Policies, apply
-from actors.reloader import changed_keys
-from hermes.config.model import Config, Logging, Web
+from hermes.config.model import Config, Web
 from hermes.config.supervision import Policy, Rule, read_option
 from hermes.types.errors import CONFIG_INVALID, USAGE, Failure, GatewayError
 from supervisors.spec import Backoff, ChildSpec, Intensity
@@ -420,15 +419,6 @@ async def test_a_session_whose_start_was_asked_for_before_the_reload_is_not_miss
     services.conversations.wake(key)  # the old spec is on its way
     services.policies.adopt([rule("root/gateway/sessions/*", shutdown=3.0)])
 
-    await tree.reloader._hand_out(world.boot.system, services)
+    await handing.hand_out(world.boot.system, services.policies)
 
     assert policy(world, world.session("7"))["shutdown"] == 3.0
-
-
-def test_changed_keys_are_named_and_policies_are_not_among_them():
-    new = config(
-        rule("**", shutdown=1.0), web=Web(host="0.0.0.0"), logging=Logging(level="DEBUG"), drain_timeout_s=1.0
-    )
-
-    assert list(changed_keys(Config(), new)) == ["web.host", "logging.level", "drain_timeout_s"]
-    assert list(changed_keys(new, new)) == []

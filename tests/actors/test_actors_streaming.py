@@ -632,7 +632,7 @@ async def test_an_approval_comes_between_and_the_answer_goes_on_below_it(adapter
 
     first, prompt, *_, rest = platform.read()
     assert (first.strip(), rest.strip()) == ("First I look.", "So I say what I have seen.")
-    assert "/approve" in prompt
+    assert "Approved by you" in prompt
     assert not any(CURSOR in text for text in platform.read())
     assert sum("So I say" in text for text in platform.read()) == 1
     assert all(len(sent.part.text) > len("So ") + len(CURSOR) for sent in platform.sent), (

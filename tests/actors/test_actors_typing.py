@@ -3,6 +3,7 @@
 import trio
 from agents import Deaf
 
+from actors.ports.delivery import TYPING_AFTER_S
 from hermes.store import ops
 from hermes.testing.fakes import FakeAdapter, FakeAgent, Hang, Reply
 from hermes.types.content import Capabilities
@@ -55,6 +56,19 @@ async def test_typing_is_shown_at_the_platforms_pace_and_ends_before_the_answer(
     assert [at - began for at in shown(platform)] == [0, 4, 8]
     assert platform.order == [True, True, True, False, "hello"]
     assert platform.typed[-1][0] - began < 10.5
+
+
+async def test_nobody_is_seen_to_type_before_an_answer_that_comes_at_once(open_world, autojump_clock):
+    platform = Noting()
+    soon, later = TYPING_AFTER_S - 0.1, TYPING_AFTER_S + 0.1
+    world = await open_world(FakeAgent(Reply(delay_s=soon), Reply(delay_s=later)), platform=platform)
+
+    await world.say("soon")
+    await world.settle()
+    await world.say("later")
+    await world.settle()
+
+    assert platform.order == ["soon", True, False, "later"]
 
 
 async def test_typing_ends_before_an_answer_whose_turn_has_not_seen_its_commit_yet(

@@ -31,14 +31,15 @@ async def test_a_stop_does_not_wait_for_a_link_that_waits_for_the_disk() -> None
     store, told = Degraded(), Told()
     port = WebPort(store, FakeClock(), FakeIds())
     config = model.Config(web=model.Web(port=0))
-    services = cast("Any", SimpleNamespace(config=config, routes=RouteTable()))
+    services = cast("Any", SimpleNamespace(config=config, routes=RouteTable(), overview=None))
+    metrics = cast("Any", SimpleNamespace(document=None))
 
     async def announce(link: str) -> None:
         raise AssertionError(link)
 
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(web.run, cast("Any", told), services, cast("Any", None), port, announce)
+            nursery.start_soon(web.run, cast("Any", told), services, metrics, port, announce)
             await store.asked.wait()
             told.stop.set()
     assert port.port is None

@@ -6,7 +6,7 @@ A kill fences the store, cancels the tree, and lets a new boot begin on the same
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
@@ -33,9 +33,11 @@ from hermes.config.model import Config, Display
 from hermes.config.restart_notices import RestartNotices
 from hermes.ops.pairing_files import PairingFiles
 from hermes.ops.redaction import Redaction
+from hermes.plugins.brought import PluginRow
 from hermes.plugins.hooks import Found, Hook
 from hermes.registry.accounts import Accounts
 from hermes.registry.registry import PlatformRegistry, Unavailable
+from hermes.registry.tools import Toolbox
 from hermes.sessions.keys import build_session_key
 from hermes.store import queries
 from hermes.store.memory import MemoryStore
@@ -47,6 +49,7 @@ from hermes.types.content import Capabilities
 from hermes.types.errors import Failure, GatewayError
 from hermes.types.hooks import Hooks, NoHooks
 from hermes.types.ids import BootId, SessionKey
+from hermes.types.memory import MemoryProvider
 from hermes.types.origin import DEFAULT_ACCOUNT, Origin, lane_key
 from hermes.types.ports import Adapter, FileSink
 from hermes.types.records import Counts, TranscriptLine
@@ -56,7 +59,7 @@ from supervisors.system import Outcome, StopRequest, System
 from supervisors.tree import ActorSnapshot
 from supervisors.watchdog import Watchdog
 
-EDGES = frozenset({"control", "store", "hooks", "web", "journal", "dossiers", "dumper", "pruner"})
+EDGES = frozenset({"control", "store", "hooks", "web", "health", "journal", "dossiers", "dumper", "database"})
 """Children that need threads or sockets; everything else runs as it is."""
 
 NEEDS_A_HOME = frozenset({"channels"})
@@ -126,6 +129,8 @@ class World:
         home: Path = Path("/nonexistent/home"),
         homes: Homes | None = None,
         accounts: Accounts | None = None,
+        tools: Toolbox | None = None,
+        plugins: Sequence[PluginRow] = (),
     ) -> None:
         """``accounts`` make the adapters, if they are given; they are then those of ``platform`` and ``others``. ``hooks`` stands
         in for the actor of that name; ``handlers`` are what that runs.
@@ -133,6 +138,9 @@ class World:
         self.agent = agent if agent is not None else FakeAgent()
         self.platform = platform if platform is not None else FakeAdapter(capabilities=capabilities)
         self.config = config if config is not None else Config(display=QUEUE)
+        self.tools = tools if tools is not None else Toolbox()
+        self._plugins = plugins
+        self.memories: list[MemoryProvider] = []
         self._access = access
         self.home = home
         self.homes = homes if homes is not None else {}
@@ -150,6 +158,8 @@ class World:
         self._again = False
         self.away_s = REBOOT_S
         self._accounts = accounts
+        self.look_at_settings: Callable[[], Awaitable[object]] | None = None
+        self.agents_asked_for: list[Config] = []
 
     # --- the process ---------------------------------------------------------------------------------------------------
 
@@ -372,6 +382,8 @@ class World:
             ids=ids,
             store=store,
             agent=self.agent,
+            tools=self.tools,
+            memories=self.memories,
             overview=overview,
             adapters=adapters,
             whatsapp_aliases=self.whatsapp_aliases,
@@ -392,16 +404,22 @@ class World:
             store_port=edge,
             overview=boot.services.overview,
             inspection=edge,
+            metrics=edge,
             web_port=edge,
             control_door=edge,
             events=edge,
             crashes=edge,
             accounts=accounts,
-            configured=self._accounts or _no_accounts(self.home),
+            means=reloader.Means(
+                reread=lambda: self.reread(),
+                look=self.look_at_settings,
+                reloading=lambda _on: None,
+                accounts=self._accounts or _no_accounts(self.home),
+                account=lambda name, account: Account(name, account, partial(self.made, name, account)),
+                use_agent=self.use_agent,
+            ),
             announce=edge,
             set_aside=edge,
-            reread=lambda: self.reread(),
-            reloading=lambda _on: None,
             hook_port=boot.hooks,
             look_at_hooks=lambda: self.look_at_hooks(),
             pairing_files=PairingFiles(self.home, partial(canonical_form, aliases=self.whatsapp_aliases)),
@@ -409,6 +427,9 @@ class World:
             files=self.files,
             restart_notices=RestartNotices(self.restart_notices),
             home=Path("home"),
+            plugins=self._plugins,
+            health_file=edge,
+            lasted=lambda: None,
         )
         without = EDGES if self.home.exists() else EDGES | NEEDS_A_HOME
         without -= frozenset() if self.handlers is None else {"hooks"}
@@ -418,6 +439,16 @@ class World:
         """The one adapter there is, for each incarnation."""
         await trio.lowlevel.checkpoint()
         return self._accounts.create(platform.platform, platform.account) if self._accounts else platform
+
+    async def made(self, name: str, account: str) -> Adapter | Unavailable:
+        """The adapter of an account that came while we ran."""
+        await trio.lowlevel.checkpoint()
+        assert self._accounts is not None
+        return self._accounts.create(name, account)
+
+    async def use_agent(self, config: Config) -> None:
+        """Another agent is to answer. Tests count, or put one in its place."""
+        self.agents_asked_for.append(config)
 
     # --- making it fail --------------------------------------------------------------------------------------------------
 

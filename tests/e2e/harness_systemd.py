@@ -18,8 +18,12 @@ import psutil
 import trio
 from harness import READY_DEADLINE_S, _environment
 
+from actors.exits import stop_budget_s
+from hermes.ops.unit import Scope, Service, unit_text
+
 SYSTEMD = Path("/usr/lib/systemd/systemd")
 UNIT = Path(__file__).resolve().parents[2] / "conf" / "hermes.service"
+DRAIN_S = 8.0
 POLL_S = 0.05
 COMMAND_S = 90.0
 
@@ -46,6 +50,14 @@ for try in 1 2 3 4 5 6 7 8 9 10; do
     sleep 0.1
 done
 """
+
+
+def rendered(scope: Scope, home: Path) -> str:
+    """The unit that we ship, as it is installed for ``home`` with a program that is there."""
+    program = [sys.executable, "-m", "hermes.cli", "run", "--home", str(home)]
+    user = "daemon" if scope == "system" else ""
+    service = Service(scope, program, home, os.environ["PATH"], DRAIN_S, stop_budget_s(DRAIN_S), user)
+    return unit_text(UNIT.read_text(), service)
 
 
 def why_not() -> str:
@@ -116,7 +128,7 @@ def manager(home: Path, port: int, drop_in: str = "") -> Iterator[Manager]:
         made = Manager(directory, home.with_name("systemd.log"))
         for target in ("basic", "default", "shutdown", "exit", "sysinit", "network"):
             (made.units / f"{target}.target").write_text("[Unit]\nDefaultDependencies=no\n")
-        shutil.copy(UNIT, made.units)
+        (made.units / UNIT.name).write_text(rendered("user", home))
         log = home.with_name("gateway.log")
         (made.units / "hermes.service.d" / "test.conf").write_text(
             f"[Service]\nExecStart=\nExecStart={sys.executable} -m hermes.cli run --home {home} --port {port}\n"

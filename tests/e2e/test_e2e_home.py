@@ -61,7 +61,6 @@ async def test_a_home_that_cannot_be_made(home: Path) -> None:
     ("text", "words"),
     [
         ("web:\n  port: eighty\n", ("line 2", "web.port", "eighty")),
-        ("web:\n  prt: 1\n", ("line 2", "web.prt", "web.port")),
         ("agent: [1\n", ("line 2",)),
         ("drain_timeout_s: -1\n", ("line 1", "drain_timeout_s", "-1")),
         ("web: {port: 1}\nweb: {port: 2}\n", ("web", "line 1", "line 2")),

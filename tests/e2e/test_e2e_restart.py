@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
 import trio
 from client import WebChatClient
@@ -28,10 +29,15 @@ FRESH = {
     "root/gateway/sessions",
     "root/gateway/inbound",
     "root/gateway/maintenance",
+    "root/gateway/maintenance/health",
     "root/gateway/maintenance/journal",
     "root/gateway/maintenance/dossiers",
     "root/gateway/maintenance/dumper",
-    "root/gateway/maintenance/pruner",
+    "root/gateway/maintenance/expiry",
+    "root/gateway/maintenance/retention",
+    "root/gateway/maintenance/cleaning",
+    "root/gateway/maintenance/database",
+    "root/gateway/maintenance/clock",
     "root/gateway/maintenance/channels",
     "root/gateway/maintenance/notices",
     "root/gateway/maintenance/reloader",
@@ -134,17 +140,17 @@ async def test_a_restarted_session_is_the_only_one_that_changed(gateway: Gateway
 
 
 @pytest.mark.parametrize(
-    ("point", "crashed"),
+    ("point", "crashed", "kind"),
     [
-        ("after_inbox_commit", ADAPTER),
-        ("after_take", None),
-        ("before_send", LANE),
+        ("after_inbox_commit", ADAPTER, "adapter"),
+        ("after_take", None, "turn"),
+        ("before_send", LANE, "delivery.lane"),
     ],
 )
 async def test_an_injected_crash_restarts_the_actor_that_crashed(
-    gateway: Gateway, point: str, crashed: str | None
+    gateway: Gateway, point: str, crashed: str | None, kind: str
 ) -> None:
-    """Where nobody is named it was the turn, whose session begins it again."""
+    """Where nobody is named it was the turn, whose session begins it again. Either way the metrics know of it."""
     await gateway.start(f"{point}:raise:2")
     async with talking(gateway) as client:
         await answered(client, "one")
@@ -157,12 +163,19 @@ async def test_an_injected_crash_restarts_the_actor_that_crashed(
         await answered(client, "three")
         assert [answer.text for answer in client.answers] == ["one", "two", "three"]
 
+    async with httpx.AsyncClient() as http:
+        figures = (await http.get(f"{gateway.url}/metrics")).text.splitlines()
+    assert f'hermes_actor_failures_total{{kind="{kind}"}} 1' in figures
+    assert "hermes_messages_received_total 3" in figures
+    assert "hermes_messages_unaccounted 0" in figures
+    assert "hermes_store_commit_seconds_count 0" not in figures
+
 
 async def test_the_whole_gateway_restarts_below_its_root(gateway: Gateway) -> None:
     await gateway.start()
     before, pid = await at_rest(gateway), gateway.pid
 
-    answer = await gateway.json("restart")
+    answer = await gateway.json("restart", "root/gateway")
 
     after = await at_rest(gateway)
     assert answer["path"] == "root/gateway"

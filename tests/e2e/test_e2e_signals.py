@@ -24,6 +24,10 @@ async def test_a_signal_stops_in_order(gateway: Gateway, number: signal.Signals,
 
     assert await gateway.ended(QUICK_S) == code
     assert number.name in gateway.printed
+    assert ("came unplanned" in gateway.printed) == (number == signal.SIGTERM)
+    state = json.loads((gateway.home / "gateway_state.json").read_text())
+    assert (state["gateway_state"], state["exit_reason"]) == ("stopped", number.name)
+    assert not (gateway.home / "gateway.pid").exists()
 
 
 async def test_hermes_stop_returns_when_the_process_has_ended(gateway: Gateway) -> None:

@@ -49,6 +49,16 @@ async def test_it_looks_while_the_loop_is_frozen_and_remembers_the_worst_lag(tmp
     assert "has not answered for" in (tmp_path / "stacks").read_text()
 
 
+async def test_a_process_that_is_somebody_elses_is_not_ended(tmp_path: Path) -> None:
+    looks = Looks()
+    with (tmp_path / "stacks").open("w") as stacks, Watchdog(stacks=stacks, ends_process=False) as watchdog:
+        watchdog.on_look = looks.look
+        watchdog.arm_exit(0.0, 70)
+        looks.freeze(3)
+
+    assert (tmp_path / "stacks").read_text() == ""
+
+
 async def test_a_stack_file_that_takes_nothing_does_not_end_the_watch() -> None:
     looks = Looks()
     full = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w")

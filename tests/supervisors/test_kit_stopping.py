@@ -352,6 +352,28 @@ async def test_a_stop_request_sets_the_exit_code_and_drains_first(
     assert [what for _, _, what in book.lines] == ["init", "restart wanted", "stop"]
 
 
+async def test_a_request_that_overrules_begins_a_stop_or_changes_how_it_ends(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    drained: list[str] = []
+
+    async def drain(request: StopRequest) -> None:
+        drained.append(request.why)
+        await trio.sleep(3)
+
+    for first in (None, StopRequest(75, "restart wanted")):
+        async with house(Book().spec("a"), drain=drain) as it:
+            if first is not None:
+                it.system.request_stop(first)
+                await trio.sleep(1)
+            it.system.overrule(StopRequest(0, "told to stop"))
+            await it.over.wait()
+        assert it.outcome is not None
+        assert (it.outcome.code, it.system.stopping) == (0, StopRequest(0, "told to stop"))
+
+    assert drained == ["told to stop", "restart wanted"], "one drain each"
+
+
 async def test_law_A4_a_drain_that_raises_does_not_stop_the_stop(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

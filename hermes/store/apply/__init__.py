@@ -14,6 +14,7 @@ from typing import Any
 from hermes.store import (
     approval_ops,
     busy_ops,
+    chat_ops,
     command_ops,
     cron_ops,
     keeping_ops,
@@ -23,10 +24,12 @@ from hermes.store import (
     people_ops,
     send_ops,
     stream_ops,
+    upkeep_ops,
 )
 from hermes.store.apply import (
     approvals,
     busy,
+    chats,
     commands,
     cron,
     erasing,
@@ -39,6 +42,7 @@ from hermes.store.apply import (
     streams,
     stretches,
     turns,
+    upkeep,
 )
 
 Apply = Callable[[sqlite3.Connection, Any], object]
@@ -75,8 +79,14 @@ def _then(connection: sqlite3.Connection, op: ops.Then[Any, Any]) -> tuple[objec
     return result, op.look(connection, result)
 
 
+def _upon(connection: sqlite3.Connection, op: ops.Upon[Any, Any]) -> tuple[object, object]:
+    made = op.make(op.look(connection))
+    return made, apply(connection, [made])[0]
+
+
 _RUNS: dict[type[ops.Op[Any]], Callable[[sqlite3.Connection, Sequence[Any]], Sequence[object]]] = {
     ops.Then: _each(_then),
+    ops.Upon: _each(_upon),
     ops.Accept: inbox.accept,
     ops.Undecodable: _each(inbox.undecodable),
     ops.Route: _each(_route),
@@ -100,7 +110,9 @@ _RUNS: dict[type[ops.Op[Any]], Callable[[sqlite3.Connection, Sequence[Any]], Seq
         lambda connection, op: stretches.set_title(connection, op.session_key, op.title)
     ),
     command_ops.SetHome: _each(commands.set_home),
+    chat_ops.MoveChat: _each(chats.move),
     cron_ops.Claim: _each(cron.claim),
+    cron_ops.Claims: _each(cron.claim_all),
     cron_ops.ReleaseClaims: _each(cron.release),
     cron_ops.Reclaim: _each(cron.reclaim),
     cron_ops.StartRun: _each(cron.start),
@@ -109,6 +121,7 @@ _RUNS: dict[type[ops.Op[Any]], Callable[[sqlite3.Connection, Sequence[Any]], Seq
     approval_ops.Ask: _each(approvals.ask),
     approval_ops.Decide: _each(approvals.decide),
     approval_ops.Expire: _each(approvals.expire),
+    approval_ops.ShiftApprovals: _each(approvals.shift),
     people_ops.PutLinkCode: _each(people.put_link_code),
     people_ops.UseLinkCode: _each(people.use_link_code),
     people_ops.Link: _each(people.link),
@@ -138,8 +151,13 @@ _RUNS: dict[type[ops.Op[Any]], Callable[[sqlite3.Connection, Sequence[Any]], Seq
     keeping_ops.PutLoginCode: _each(keeping.put_login_code),
     keeping_ops.RedeemLoginCode: _each(keeping.redeem_login_code),
     keeping_ops.CloseBrowserSession: _each(keeping.close_browser_session),
-    ops.Prune: _each(keeping.prune),
     ops.Probe: _each(keeping.probe),
+    upkeep_ops.Prune: _each(upkeep.prune),
+    upkeep_ops.PruneExpired: _each(upkeep.prune_expired),
+    upkeep_ops.ExpireSession: _each(upkeep.expire_session),
+    upkeep_ops.Remembered: _each(upkeep.remembered),
+    upkeep_ops.NoteUpkeep: _each(upkeep.note_upkeep),
+    upkeep_ops.GiveBack: _each(upkeep.give_back),
 }
 
 

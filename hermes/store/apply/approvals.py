@@ -7,8 +7,8 @@ import sqlite3
 from dataclasses import replace
 
 from hermes.store.apply.outbox import put
-from hermes.store.approval_ops import FAIR_S, Ask, Decide, Expire
-from hermes.store.approvals import APPROVAL, approval, approval_of
+from hermes.store.approval_ops import FAIR_S, Ask, Decide, Expire, ShiftApprovals
+from hermes.store.approvals import APPROVAL, approval, approval_of, prompt_name
 from hermes.types import texts
 from hermes.types.approvals import APPROVAL_ID, Approval
 from hermes.types.content import Outbound
@@ -67,6 +67,13 @@ def expire(connection: sqlite3.Connection, op: Expire) -> Approval | None:
     return approval_of(connection, op.approval_id)
 
 
+def shift(connection: sqlite3.Connection, op: ShiftApprovals) -> int:
+    """Nobody's chance to answer has passed."""
+    return connection.execute(
+        "UPDATE approvals SET expires_at = expires_at + ? WHERE state = 'pending'", (op.by_s,)
+    ).rowcount
+
+
 def _same(connection: sqlite3.Connection, op: Ask) -> Approval | None:
     """The last row for that very request, unless it is void or its decision was for something done since."""
     found = connection.execute(
@@ -108,7 +115,7 @@ def _prompt(op: Ask, asked: Approval, until: float) -> Outbound:
     prompt, how = op.prompt, texts.APPROVAL_HOW.format(number=asked.number, seconds=until - op.at)
     return replace(
         prompt,
-        delivery_id=DeliveryId(f"{op.turn_id}:ask{asked.number}:{op.boot_id}"),
+        delivery_id=DeliveryId(f"{prompt_name(op.turn_id, asked.number)}:{op.boot_id}"),
         text=f"{prompt.text}\n\n{how}",
         metadata={**prompt.metadata, APPROVAL_ID: asked.approval_id},
     )

@@ -46,8 +46,8 @@ def branch(connection: sqlite3.Connection, op: Branch) -> bool:
     begin(connection, op.session_key, op.session_id, op.at, op.reason)
     set_title(connection, op.session_key, op.title)
     connection.execute(
-        "INSERT INTO transcript (session_key, session_id, role, text, at, turn_id, seq)"
-        " SELECT ?, ?, role, text, at, turn_id, seq FROM transcript WHERE session_key = ? AND session_id = ?"
+        "INSERT INTO transcript (session_key, session_id, role, text, at, turn_id, seq, used)"
+        " SELECT ?, ?, role, text, at, turn_id, seq, used FROM transcript WHERE session_key = ? AND session_id = ?"
         " AND undone_at IS NULL ORDER BY line_id",
         (op.session_key, op.session_id, *source),
     )

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
+from hermes.store.apply import forgotten
 from hermes.store.apply.people import audit, user_key
 from hermes.store.codec import encode_outbound
 from hermes.store.people_ops import Audit, Erased, Forget
@@ -83,6 +84,8 @@ def forget(connection: sqlite3.Connection, op: Forget) -> Erased:
     )
     for table in ("homes", "dead_targets"):
         run(f"DELETE FROM {table} WHERE (platform, account, chat_id) IN {_CHATS}")
+    forgotten.bury_names(connection)
+    forgotten.bury_events(connection, traces)
     erased = replace(erased, messages=_empty_inbox(run), answers=_empty_outbox(run))
     _empty_audit(connection, op)
     connection.execute("DROP TABLE temp.forgotten")

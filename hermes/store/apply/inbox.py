@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 
+from hermes.store.apply import forgotten
 from hermes.store.apply.outbox import put
 from hermes.store.apply.stretches import add_note_line, begin, open_stretch
 from hermes.store.codec import encode_event, without_quotes
 from hermes.store.ops import Accept, Close, NotRouted, Renewal, Route, TellMissed, Undecodable
 from hermes.types.events import InboundEvent
+from hermes.types.origin import Origin
 from hermes.types.ports import Accepted
 
 _ROWS_PER_STATEMENT = 256
@@ -28,7 +30,8 @@ def accept(connection: sqlite3.Connection, run: Sequence[Accept]) -> list[tuple[
     for op in run:
         for event in op.events:
             events.setdefault(_key(event), event)
-    keys = list(events)
+    rows.update(forgotten.known(connection, events))
+    keys = [key for key in events if key not in rows]
     for start in range(0, len(keys), _ROWS_PER_STATEMENT):
         some = keys[start : start + _ROWS_PER_STATEMENT]
         cursor = connection.execute(
@@ -49,6 +52,8 @@ def accept(connection: sqlite3.Connection, run: Sequence[Accept]) -> list[tuple[
 def undecodable(connection: sqlite3.Connection, op: Undecodable) -> Accepted:
     """Terminal at once: nobody can do anything with it but look."""
     key = (op.platform, op.account, op.event_id)
+    if row_id := forgotten.known(connection, [key]).get(key):
+        return Accepted(row_id, duplicate=True)
     cursor = connection.execute(
         "INSERT INTO inbox (platform, account, chat_id, event_id, trace, received_at, state, rule, raw)"
         " SELECT ?1, ?2, '', ?3, '', ?4, 'failed', 'undecodable', ?5"
@@ -80,13 +85,13 @@ def route(connection: sqlite3.Connection, op: Route) -> int | NotRouted:
         add_note_line(connection, op.session_key, op.new_session_id, renewal.note, op.at)
         put(connection, renewal.outbound, op.at)
     origin = op.origin
-    title = origin.chat_name or (origin.user_name if origin.chat_type == "dm" else None)
     ((seq,),) = connection.execute(
         "INSERT INTO sessions (session_key, session_id, last_seq, created_at, last_active_at, platform, account,"
-        " chat_type, chat_id, thread_id, title, user_id) VALUES (?1, ?2, 1, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        " chat_type, chat_id, thread_id, title, user_id, once) VALUES (?1, ?2, 1, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
         " ON CONFLICT (session_key) DO UPDATE SET last_seq = last_seq + 1, last_active_at = max(last_active_at, ?3),"
-        " platform = ?4, account = ?5, chat_type = ?6, chat_id = ?7, thread_id = ?8, title = iif(?9 = '', title, ?9),"
-        " user_id = ?10"
+        " platform = ?4, account = ?5, chat_type = ?6, chat_id = ?7, thread_id = ?8,"
+        " title = iif(?9 = '' OR substr(title, 1, length(?9) + 3) = ?9 || ' / ', title, ?9),"
+        " user_id = ?10, once = ?11"
         " RETURNING last_seq",
         (
             op.session_key,
@@ -97,13 +102,20 @@ def route(connection: sqlite3.Connection, op: Route) -> int | NotRouted:
             origin.chat_type,
             origin.chat_id,
             origin.thread_id,
-            title or "",
+            _title(origin),
             op.user_id,
+            op.once,
         ),
     ).fetchall()
     if seq == 1:
         open_stretch(connection, op.session_key, op.new_session_id, op.at)
     return int(seq)
+
+
+def _title(origin: Origin) -> str:
+    """What people call the chat. Not every message of a topic says what that is called; what one has said stays."""
+    name = origin.chat_name or (origin.user_name if origin.chat_type == "dm" else None) or ""
+    return f"{name} / {origin.chat_topic}" if name and origin.thread_id and origin.chat_topic else name
 
 
 def _still(connection: sqlite3.Connection, op: Route, renewal: Renewal) -> bool:

@@ -1,11 +1,11 @@
-"""Everything that is no message: supervision events, notes, browser logins, housekeeping."""
+"""Everything that is no message: supervision events, notes, browser logins."""
 
 import sqlite3
 
 import cbor2
 
 from hermes.store.keeping_ops import AddNote, CloseBrowserSession, DropNote, PutLoginCode, RedeemLoginCode
-from hermes.store.ops import LogEvents, Probe, Prune
+from hermes.store.ops import LogEvents, Probe
 from hermes.types.records import Note
 
 
@@ -60,16 +60,6 @@ def close_browser_session(connection: sqlite3.Connection, op: CloseBrowserSessio
     """A browser has logged out."""
     return bool(
         connection.execute("DELETE FROM browser_sessions WHERE session_hash = ?", (op.session_hash,)).rowcount
-    )
-
-
-def prune(connection: sqlite3.Connection, op: Prune) -> int:
-    """No index serves these: one more would cost every accept, and this runs a few times a day."""
-    return (
-        connection.execute("DELETE FROM dedupe WHERE at < ?", (op.dedupe_before,)).rowcount
-        + connection.execute("DELETE FROM login_codes WHERE expires_at <= ?", (op.at,)).rowcount
-        + connection.execute("DELETE FROM browser_sessions WHERE expires_at <= ?", (op.at,)).rowcount
-        + connection.execute("DELETE FROM floods WHERE until <= ?", (op.at,)).rowcount
     )
 
 

@@ -30,7 +30,7 @@ def open_stretch(
     """A stretch that is known goes on."""
     connection.execute(
         "INSERT INTO stretches (session_key, session_id, started_at) VALUES (?, ?, ?)"
-        " ON CONFLICT (session_key, session_id) DO UPDATE SET ended_at = NULL, end_reason = ''",
+        " ON CONFLICT (session_key, session_id) DO UPDATE SET ended_at = NULL, end_reason = '', kept = 0",
         (session_key, session_id, at),
     )
 

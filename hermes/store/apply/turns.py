@@ -9,7 +9,14 @@ from dataclasses import replace
 
 from hermes.store.apply.outbox import put
 from hermes.store.apply.stretches import begin, count, last_before, mark_interrupted, set_title, suspend
-from hermes.store.codec import LATE_RESULTS, SESSION, encode_step, session_record, without_earlier
+from hermes.store.codec import (
+    LATE_RESULTS,
+    SESSION,
+    encode_step,
+    encode_used,
+    session_record,
+    without_earlier,
+)
 from hermes.store.ops import AddStep, FinishTurn, Release, Resume, StopTurn, Take
 from hermes.types.ids import SessionId
 from hermes.types.records import SessionRecord
@@ -89,7 +96,8 @@ def finish_turn(connection: sqlite3.Connection, op: FinishTurn) -> bool:
         (op.session_key, op.turn_id),
     )
     connection.executemany(
-        "INSERT INTO transcript (session_key, session_id, role, text, at, turn_id, seq) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO transcript (session_key, session_id, role, text, at, turn_id, seq, used)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 op.session_key,
@@ -99,6 +107,7 @@ def finish_turn(connection: sqlite3.Connection, op: FinishTurn) -> bool:
                 line.at,
                 line.turn_id or op.turn_id,
                 line.seq,
+                encode_used(line.used),
             )
             for line in op.transcript
         ],

@@ -11,7 +11,9 @@ from gateway_double import gateway_on
 
 from hermes.cli import main
 from hermes.ops.control import frames
-from hermes.ops.lock import prepare_home
+from hermes.ops.lock import HomeLock, prepare_home
+from hermes.ops.proc import process
+from hermes.ops.takeover import Claim
 from hermes.types.errors import CONFIG_INVALID, HOME_HELD, HOME_UNUSABLE, STORE_NEWER, Failure, GatewayError
 
 
@@ -209,14 +211,29 @@ def test_status_as_json_is_the_document(tmp_path, capsys):
     assert (code, json.loads(out)) == (0, STATUS)
 
 
-@pytest.mark.parametrize(("arguments", "path"), [([], "root/gateway"), (["root/store"], "root/store")])
-def test_restart_names_the_path_and_both_incarnations(tmp_path, capsys, arguments, path):
-    result = {"path": path, "old_incarnation": 3, "incarnation": 4}
+def test_restart_names_the_path_and_both_incarnations(tmp_path, capsys):
+    result = {"path": "root/store", "old_incarnation": 3, "incarnation": 4}
     with gateway_on(tmp_path, {"restart": result}) as asked:
-        code, out, _ = run(capsys, "restart", *arguments, "--home", str(tmp_path))
+        code, out, _ = run(capsys, "restart", "root/store", "--home", str(tmp_path))
 
-    assert (code, out) == (0, f"{path}: incarnation 3 → 4\n")
-    assert asked[0].args == {"path": path}
+    assert (code, out) == (0, "root/store: incarnation 3 → 4\n")
+    assert asked[0].args == {"path": "root/store"}
+
+
+def test_restart_without_a_path_waits_until_the_process_is_back(tmp_path, capsys):
+    old, new = STATUS | {"boot_id": "b1"}, STATUS | {"boot_id": "b2", "pid": 7}
+    looks = iter([old, None, new | {"state": "starting"}, new])
+
+    def status(_):
+        seen = next(looks)
+        return seen and frames.ok(1, seen)
+
+    with gateway_on(tmp_path, {"restart_process": {"pid": 7, "boot_id": "b1"}, "status": status}):
+        code, out, _ = run(capsys, "restart", "--json", "--home", str(tmp_path))
+
+    back = {"path": "root", "old_boot_id": "b1", "boot_id": "b2", "pid": 7}
+    assert (code, json.loads(out)) == (0, back)
+    assert next(looks, None) is None
 
 
 def test_a_restart_that_is_answered_first_is_waited_for(tmp_path, capsys):
@@ -282,7 +299,9 @@ def test_with_nothing_running_the_exit_code_is_3(tmp_path, capsys, command):
 
 
 def test_a_refusal_is_exit_code_1_with_the_gateway_s_words(tmp_path, capsys):
-    refuse = {"restart": lambda _: frames.error(1, "starting", "the gateway is starting", "try again")}
+    refuse = {
+        "restart_process": lambda _: frames.error(1, "starting", "the gateway is starting", "try again")
+    }
     with gateway_on(tmp_path, refuse):
         code, _, err = run(capsys, "restart", "--json", "--home", str(tmp_path))
 
@@ -354,6 +373,17 @@ def test_run_hands_over_home_settings_and_verbosity(tmp_path, capsys, app, optio
     assert (call["home"], call["verbosity"]) == (tmp_path, verbosity)
     web = call["settings"].config.web
     assert (web.host, web.port) == ("localhost", 0)
+
+
+def test_run_with_replace_names_whom_it_means_before_all_else(tmp_path, capsys, app):
+    prepare_home(tmp_path / "home")
+    home = ["--home", str(tmp_path / "home")]
+    with HomeLock.acquire(tmp_path / "home", "old"):
+        assert run(capsys, "gateway", "run", "--replace", *home)[0] == 0
+    assert run(capsys, "run", "--replace", *home)[0] == 0
+    assert run(capsys, "run", *home)[0] == 0
+
+    assert [call["replace"] for call in app.calls] == [Claim(process()), Claim(None), None]
 
 
 def test_run_hands_over_who_may_speak_at_the_start_and_at_every_reading(tmp_path, capsys, app, monkeypatch):

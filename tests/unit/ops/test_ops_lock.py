@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes.ops.lock import LOCK_NAME, HomeLock, prepare_home
+from hermes.ops.lock import EMBEDDED, GATEWAY, LOCK_NAME, HomeLock, prepare_home
 from hermes.types.errors import HOME_HELD, HOME_UNUSABLE, GatewayError
 
 HOLDER = """
@@ -48,6 +48,13 @@ def test_a_held_home_names_its_holder_and_the_way_out(home, holder):
     for word in (str(home), f"process {holder.pid}", "hermes stop", "--home"):
         assert word in failure.detail
     assert holder.poll() is None
+
+
+def test_who_is_part_of_another_program_is_not_to_be_replaced(home):
+    for kind in (GATEWAY, EMBEDDED):
+        with HomeLock.acquire(home, "boot-1", kind), pytest.raises(GatewayError) as held:
+            HomeLock.acquire(home, "boot-2")
+        assert ("--replace" in held.value.failure.detail) is (kind == GATEWAY)
 
 
 def test_AC_40_after_kill_9_the_home_is_free_at_once(home, holder):

@@ -93,6 +93,7 @@ def test_what_comes_in_its_place_meanwhile_is_not_sent(home: Path) -> None:
         "{home}/logs/gateway.log",
         "{home}/run/tree.json",
         "{home}/pairing/telegram-approved.json",
+        "{home}/backups/hermes-20260101-030000.zip",
         "{home}/cache/.hidden/cat.png",
         "{home}/cache/images/.cat.png",
         "{home}/cache/images/../../config.yaml",
@@ -127,6 +128,7 @@ def test_S39_what_may_not_go_does_not(home: Path, name: str, allow: tuple[str, .
         "logs/gateway.log",
         "run/tree.json",
         "pairing/telegram-approved.json",
+        "backups/hermes-20260101-030000.zip",
     ):
         put(home / path)
     for path in (".hidden/cat.png", "images/.cat.png", "outbound/t0%3A0.0123abcd/0_x.png"):

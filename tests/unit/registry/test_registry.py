@@ -7,7 +7,7 @@ import pytest
 
 from hermes.config.load import load
 from hermes.config.platforms import Variable
-from hermes.registry.accounts import Accounts, enabled_accounts, secrets_of
+from hermes.registry.accounts import Accounts, Changes, enabled_accounts, secrets_of
 from hermes.registry.entry import AdapterSetup, PlatformEntry
 from hermes.registry.registry import PlatformRegistry, Unavailable
 from hermes.testing.fakes import FakeAdapter, FakeClock, FakeIds
@@ -244,16 +244,21 @@ def test_new_settings_are_for_whatever_is_made_next(tmp_path):
     found = accounts(tmp_path, chat, entry("other", always=True))
 
     (tmp_path / "config.yaml").write_text("platforms: {chat: {accounts: {work: {token: more}}}}")
-    changes = found.adopt(load(tmp_path, {"CHAT_BOT_TOKEN": "b-token"}))
+    settings = load(tmp_path, {"CHAT_BOT_TOKEN": "b-token"})
+    changes = found.changes(settings)
+    found.adopt(settings)
 
-    assert (changes.changed, changes.waiting) == ((("chat", "default"),), (("chat", "work"),))
+    assert changes == Changes((("chat", "default"),), (("chat", "work"),), ())
     adapter = found.create("chat", "default")
     assert isinstance(adapter, FakeAdapter)
     assert adapter.bot_id == "b-token"
     (tmp_path / "config.yaml").write_text("# nothing")
-    gone = found.adopt(load(tmp_path, {}))
-    assert (gone.changed, gone.waiting) == ((), (("chat", "default"),))
-    assert isinstance(found.create("chat", "default"), FakeAdapter)
+    gone = load(tmp_path, {})
+    assert found.changes(gone) == Changes((), (), (("chat", "default"), ("chat", "work")))
+    found.adopt(gone)
+    nobody = found.create("chat", "default")
+    assert isinstance(nobody, Unavailable)
+    assert nobody.code == "not_configured"
 
 
 def test_passwords_are_secret_whatever_they_are_called(tmp_path):

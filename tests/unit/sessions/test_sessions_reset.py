@@ -1,5 +1,6 @@
 """When a conversation begins anew: the table of the original, the clocks of real places, and who is told."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,8 +18,10 @@ from hermes.sessions.reset import (
     Keep,
     Reason,
     Reset,
+    cutoff,
     daily_boundary,
     due,
+    due_at,
     next_state,
     policy_for,
 )
@@ -320,3 +323,24 @@ def test_the_agent_is_told_each_reason_in_other_words() -> None:
     notes = {Reset(reason, None).note for reason in reasons}
     assert len(notes) == len(reasons)
     assert all("begun anew" in note for note in notes)
+
+
+@given(
+    st.sampled_from(["none", "idle", "daily", "both"]),
+    st.integers(1, 3_000),
+    st.integers(0, 23),
+    st.floats(0.0, 200_000.0),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]),
+)
+def test_the_cutoff_and_the_next_time_say_what_due_says(mode, minutes, hour, quiet_s, zone):
+    policy, tz = ResetPolicy(mode=mode, idle_minutes=minutes, at_hour=hour), ZoneInfo(zone)
+    now = 1_774_800_000.0  # the night of 29 March 2026, in which Europe's clocks go forward, is just over
+    last = float(round(now - quiet_s))
+    before = cutoff(policy, now, tz)
+    assert (due(policy, last, now, tz) is not None) == (before is not None and last < before)
+    if due(policy, last, now, tz) is None:
+        at = due_at(policy, last, now, tz)
+        assert at >= now
+        if at < math.inf:
+            assert due(policy, last, at - 1.0, tz) is None
+            assert due(policy, last, at + 1.0, tz) is not None

@@ -7,7 +7,7 @@ from store_kit import KEY, accept, do, event, in_turn, outbound, route, states, 
 from hermes.store import queries
 from hermes.store.apply import apply
 from hermes.store.codec import decode_event
-from hermes.store.ops import Accept, Close, Prune, StopTurn, Undecodable
+from hermes.store.ops import Accept, Close, StopTurn, Undecodable
 from hermes.types.ids import SessionId, SessionKey
 from hermes.types.origin import Origin
 from hermes.types.ports import Accepted
@@ -159,12 +159,6 @@ def test_close_with_effect_stops_the_turn_or_nothing(db: sqlite3.Connection) -> 
     assert do(db, Close(command, "answered", "command:stop", 104.0, effect=stop)) is False
     assert queries.session(db, KEY) == after
     assert do(db, take(*rows)) is None
-
-
-def test_prune_forgets_old_keys(db: sqlite3.Connection) -> None:
-    accept(db, event("old", received_at=10.0), event("new", received_at=20.0))
-    assert do(db, Prune(dedupe_before=15.0, at=30.0)) == 1
-    assert [a.duplicate for a in do(db, Accept((event("old"), event("new"))))] == [False, True]
 
 
 def test_received_is_terminal_plus_pending(db: sqlite3.Connection) -> None:

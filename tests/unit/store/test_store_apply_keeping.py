@@ -9,7 +9,8 @@ from hermes import store
 from hermes.store import ops, queries
 from hermes.store.apply import _RUNS
 from hermes.store.keeping_ops import AddNote, CloseBrowserSession, DropNote, PutLoginCode, RedeemLoginCode
-from hermes.store.ops import LogEvents, Probe, Prune
+from hermes.store.ops import LogEvents, Probe
+from hermes.store.upkeep_ops import PruneExpired
 from hermes.types.records import Note
 
 
@@ -70,8 +71,8 @@ def test_prune_drops_expired_logins(db: sqlite3.Connection) -> None:
     do(db, PutLoginCode(b"one", 160.0, 100.0))
     do(db, RedeemLoginCode(b"one", b"s1", 110.0, 200.0))
     do(db, PutLoginCode(b"two", 160.0, 110.0))
-    assert do(db, Prune(dedupe_before=0.0, at=150.0)) == 0
-    assert do(db, Prune(dedupe_before=0.0, at=200.0)) == 2
+    assert do(db, PruneExpired(at=150.0)) == 0
+    assert do(db, PruneExpired(at=200.0)) == 2
     assert queries.browser_session_expiry(db, b"s1") is None
 
 

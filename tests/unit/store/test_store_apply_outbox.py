@@ -95,7 +95,7 @@ def test_expiry_ends_what_waits_but_not_what_is_being_sent(
     do(db, Enqueue(outbound("due", expires_at=110.0), 100.0))
     do(db, Enqueue(outbound("later", expires_at=111.0), 100.0))
     do(db, Enqueue(outbound("never"), 100.0))
-    assert do(db, Expire(("webchat",) if stored else ("other",), 110.0)) == 1
+    assert len(do(db, Expire(("webchat",) if stored else ("other",), 110.0))) == 1
     assert states(db, "outbox") == ["sending", end[0], "prepared", "prepared"]
     assert db.execute("SELECT failure FROM outbox WHERE delivery_id = 'due'").fetchone() == (end[1],)
 
@@ -109,3 +109,16 @@ def test_a_lane_is_read_in_order(db: sqlite3.Connection) -> None:
     do(db, Receipt(1, 0, 1, "m", 1001.0))
     assert _row(db).row_id == 2
     assert queries.outbox_counts(db) == {"prepared": 1, "sending": 0, "retry": 0, "unknown": 0, "dead": 0}
+
+
+def test_what_expires_is_looked_for_among_the_open_rows_alone(db: sqlite3.Connection) -> None:
+    """Every minute, and of what was sent there is most."""
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    do(db, Expire((), 5.0))
+    db.set_trace_callback(None)
+
+    (statement,) = [one for one in asked if one.startswith("UPDATE outbox")]
+    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    assert "SCAN outbox USING INDEX outbox_open" in plan
+    assert "SCAN outbox" not in plan

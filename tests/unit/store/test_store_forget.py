@@ -10,7 +10,7 @@ from store_kit import accept, do, event, finish, route, take
 
 from hermes.store import direct, people, personal, queries
 from hermes.store.keeping_ops import AddNote
-from hermes.store.ops import AddStep, Enqueue, Undecodable
+from hermes.store.ops import Accept, AddStep, Enqueue, LogEvents, Undecodable
 from hermes.store.people_ops import Audit, Erased, Forget, Link, PutLinkCode, Side, Unlink, UseLinkCode
 from hermes.store.schema import open_writer
 from hermes.store.scrub import is_due
@@ -131,6 +131,16 @@ def test_the_traces_are_what_is_theirs_alone_and_their_part_of_the_rest(db):
     assert len(traces.raw) == 1
 
 
+def test_the_chat_of_a_conversation_is_theirs_when_its_messages_are_over_and_gone(db):
+    populate(db)
+    db.execute("DELETE FROM inbox")
+
+    theirs = personal.traces(db, [BOB], None, same)
+
+    assert theirs.chats == (("telegram", "default", "3003"),)
+    assert do(db, Forget(theirs, "telegram:3003", "operator", 200.0)).answers == 1
+
+
 def test_forget_leaves_nothing_of_them_and_all_of_the_others(db):
     populate(db)
     before = queries.counts(db)
@@ -167,6 +177,43 @@ def test_forget_leaves_nothing_of_them_and_all_of_the_others(db):
         ("assistant", f"{OTHERS} hears"),
     ]
     assert db.execute("SELECT user_id FROM link_attempts").fetchall() == [("3003",)]
+
+
+def test_what_was_forgotten_is_not_taken_for_new_and_no_name_of_it_is_left(db):
+    names = ("1001:17", "chat:1001/18")
+    came = [
+        replace(event(name, text=SECRET), origin=Origin("telegram", "1001", user_id="1001")) for name in names
+    ]
+    accept(db, *came)
+    do(db, Undecodable("telegram", "default", "raw:1001", b"1001", 106.0))
+    bob = replace(event("3003:1"), origin=Origin("telegram", "3003", user_id="3003"))
+    accept(db, bob)
+    do(db, Forget(personal.traces(db, [ANN_T], None, same), "somebody", "operator", 300.0))
+    assert "1001" not in everything(db)
+    before = queries.counts(db)
+    again = do(db, Accept((*came, bob, replace(bob, event_id="3003:2"))))
+    assert [one.duplicate for one in again] == [True, True, True, False]
+    assert do(db, Undecodable("telegram", "default", "raw:1001", b"1001", 106.0)).duplicate
+    assert queries.counts(db).received == before.received + 1
+    assert db.execute("SELECT count(*) FROM inbox WHERE text = ?", (SECRET,)).fetchone() == (0,)
+
+
+def test_what_is_told_of_their_actors_goes_and_of_no_other_whose_name_begins_alike(db):
+    def told(path: str) -> dict[str, object]:
+        return {"at": 1.0, "kind": "exited", "path": path, "incarnation": 1}
+
+    lanes, sessions = "root/gateway/delivery/lanes/telegram:default", "root/gateway/sessions"
+    theirs = [
+        f"{lanes}:1001",
+        f"{sessions}/{A_KEY}",
+        f"{sessions}/{A_KEY}/turn",
+        "root/gateway/inbound/telegram:default:1001",
+    ]
+    others = [f"{lanes}:10011", f"{sessions}/{B_KEY}", "root/gateway"]
+    say(db, ANN_T, A_KEY, SECRET, "1001")
+    do(db, LogEvents(tuple(map(told, (*theirs, *others)))))
+    do(db, Forget(personal.traces(db, [ANN_T], None, same), "somebody", "operator", 300.0))
+    assert [one["path"] for one in queries.last_events(db, 99)] == others
 
 
 def test_who_is_linked_with_them_between_the_look_and_the_end_is_nobody_with_a_dead_link(db):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_kit import KEY, event, finish, outbound, route, take
 
-from hermes.store import busy_ops, keeping_ops, ops, queries
+from hermes.store import busy_ops, keeping_ops, ops, queries, upkeep_ops
 from hermes.store.apply import apply, in_order
 from hermes.store.errors import OperationRefused
 from hermes.store.memory import MemoryStore
@@ -129,7 +129,12 @@ _operations: st.SearchStrategy[ops.Op[Any]] = st.one_of(
     st.builds(ops.Expire, st.sampled_from([(), ("webchat",)]), _at),
     st.builds(keeping_ops.AddNote, _ids, st.just("note"), _at),
     st.builds(keeping_ops.DropNote, _rows),
-    st.builds(ops.Prune, _at, _at),
+    st.builds(upkeep_ops.PruneExpired, _at),
+    st.builds(
+        upkeep_ops.Prune,
+        st.sampled_from(["words", "inbox", "outbox", "journey"]),
+        st.lists(_rows, max_size=3).map(tuple),
+    ),
 )
 
 _TABLES = (

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from hermes.types.errors import Failure, GatewayError, SendError, SocketClosed
+from hermes.types.errors import Failure, GatewayError, SendError, SocketClosed, in_words
 
 
 def test_a_failure_reads_as_code_and_detail() -> None:
@@ -22,3 +22,14 @@ def test_AC43_a_time_to_wait_that_is_none_holds_nothing_back_for_ever(said: floa
     assert Failure("rate_limited", retry_after=said) == Failure("rate_limited")
     assert Failure("rate_limited", retry_after=0.0).retry_after == 0.0
     assert replace(Failure("rate_limited"), retry_after=said).retry_after is None
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise AttributeError
+
+
+def test_whatever_was_raised_has_words() -> None:
+    assert in_words(ValueError("what?")) == "ValueError: what?"
+    assert in_words(ValueError()) == "ValueError"
+    assert in_words(Mute()) == "Mute: its own words raise AttributeError"

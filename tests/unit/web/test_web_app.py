@@ -12,6 +12,8 @@ from hermes.types.errors import STORE_DEGRADED, Failure, GatewayError
 from hermes.web.auth import FREE_TRIES, SESSION_TTL_S
 from hermes.web.server import GRACE_S
 
+KEY = "k" + "3f9a7c1e5b2d8064" * 2
+
 
 @pytest.fixture
 def edge() -> Edge:
@@ -52,6 +54,41 @@ async def test_S35_probes_say_nothing_but_their_state(edge: Edge) -> None:
 
     assert said == {"/health": {"status": "alive"}, "/ready": {"ready": True}, "/startup": {"started": True}}
     assert server == ""
+
+
+@pytest.mark.parametrize(
+    ("exposed", "key", "offered", "status"),
+    [
+        (False, "", "", 200),
+        (False, KEY, "", 200),
+        (True, "", "", 401),
+        (True, "short", "short", 401),
+        (True, KEY, "", 401),
+        (True, KEY, KEY[:-1], 401),
+        (True, KEY, KEY, 200),
+    ],
+)
+async def test_S25_metrics_need_the_api_server_s_key_where_others_can_reach_them(
+    exposed: bool, key: str, offered: str, status: int
+) -> None:
+    async def models(_request: ports.Request) -> ports.Response:
+        raise AssertionError("asked for nothing but its key")
+
+    edge = Edge(exposed=exposed)
+    if key:
+        edge.routes.table["GET", "/v1/models"] = Mounted("key", models, key)
+    async with edge.client() as client:
+        answer = await client.get(
+            "/metrics", headers={"authorization": f"Bearer {offered}"} if offered else {}
+        )
+
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.text == "hermes_ready 1\n"
+    else:
+        assert "hermes_" not in answer.text
 
 
 # --- login ------------------------------------------------------------------------------------------------------------

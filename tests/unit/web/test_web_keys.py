@@ -1,5 +1,7 @@
 """Routes that want a key: who gets through, and what guessing costs."""
 
+import logging
+
 import httpx
 import pytest
 import trio
@@ -97,6 +99,24 @@ async def test_S33_who_guesses_is_shut_out_longer_each_time_and_nobody_else_is(a
     assert (await get(edge, KEY, peer="10.0.0.9")).status_code == 200
     assert (await get(edge, "guess", peer="10.0.0.9")).status_code == 401
     assert (await get(edge, KEY, peer="10.0.0.9")).status_code == 200
+
+
+async def test_S33_a_wrong_key_is_one_line_a_minute_for_each_peer_without_the_key(
+    autojump_clock, caplog
+) -> None:
+    edge, said = edge_with(KEY), "a request of '10.0.0.9' came with a wrong API key, or with none"
+    for _ in range(3):
+        await get(edge, "guess-of-somebody", peer="10.0.0.9")
+        assert (await get(edge, KEY, peer="10.0.0.9")).status_code == 200  # that wipes no minute off
+    await get(edge, peer="10.0.0.10")
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        said,
+        said.replace("0.9", "0.10"),
+    ]
+    await trio.sleep(61)
+    await get(edge, "guess-of-somebody", peer="10.0.0.9")
+    assert caplog.text.count(said) == 2
+    assert "guess-of-somebody" not in caplog.text
 
 
 async def test_the_peers_that_are_remembered_are_not_endless(autojump_clock) -> None:

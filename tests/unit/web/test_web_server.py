@@ -88,7 +88,9 @@ async def running() -> AsyncIterator[Running]:
     sock = server.bind(HOST, 0)
     port = sock.getsockname()[1]
     stop = trio.Event()
-    app = build_app(routes=edge.routes, overview=edge.overview, auth=edge.auth, port=port)
+    app = build_app(
+        routes=edge.routes, overview=edge.overview, metrics=edge.metrics, auth=edge.auth, port=port
+    )
 
     async def serve(task_status: trio.TaskStatus[None]) -> None:
         await server.serve(app, sock, stop=stop, task_status=task_status)

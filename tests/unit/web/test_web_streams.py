@@ -77,7 +77,9 @@ async def served(handler: Handler) -> AsyncIterator[Callable[[], Awaitable[trio.
     """A real server; yields what sends a request to it."""
     edge, sock, stop = edge_with(handler), server.bind(HOST, 0), trio.Event()
     port = sock.getsockname()[1]
-    app = build_app(routes=edge.routes, overview=edge.overview, auth=edge.auth, port=port)
+    app = build_app(
+        routes=edge.routes, overview=edge.overview, metrics=edge.metrics, auth=edge.auth, port=port
+    )
 
     async def serve(task_status: trio.TaskStatus[None]) -> None:
         await server.serve(app, sock, stop=stop, task_status=task_status)

@@ -92,11 +92,16 @@ class Edge:
         self.app = build_app(
             routes=self.routes,
             overview=self.overview,
+            metrics=self.metrics,
             auth=self.auth,
             port=PORT,
             hosts=hosts,
             exposed=exposed,
         )
+
+    async def metrics(self) -> str:
+        """What is scraped."""
+        return "hermes_ready 1\n"
 
     def client(self, base_url: str = ORIGIN) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app)

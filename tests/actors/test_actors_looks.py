@@ -1,0 +1,135 @@
+"""What a commit has found is not looked for again: fewer reads, and nothing missed, doubled or out of order for it."""
+
+import pytest
+import trio
+from world import QUEUE
+
+from hermes.config.model import Config
+from hermes.store.memory import MemoryStore
+from hermes.testing.fakes import EPOCH_S, FakeAgent, Reply
+from hermes.types.events import InboundEvent
+from hermes.types.ids import TraceId
+from hermes.types.origin import DEFAULT_ACCOUNT, Origin, lane_key
+
+LANE = lane_key("fake", DEFAULT_ACCOUNT, "1")
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The names of the queries that were run for themselves."""
+    names, read = [], MemoryStore.read
+
+    async def noted(store, query, /, *args, **kwargs):
+        names.append(query.__name__)
+        return await read(store, query, *args, **kwargs)
+
+    monkeypatch.setattr(MemoryStore, "read", noted)
+    return names
+
+
+def said(chat, n=0):
+    return InboundEvent(
+        f"{chat}-{n}", Origin("fake", chat, user_id=chat), f"{chat}-{n}", EPOCH_S, TraceId(f"{chat}-{n}")
+    )
+
+
+async def test_a_message_to_an_idle_conversation_is_looked_for_once(reads, open_world, autojump_clock):
+    world = await open_world()
+    await world.say("one")
+    await world.settle()
+    reads.clear()
+
+    await world.say("two")
+    await world.settle(within_s=1)
+
+    assert world.heard() == ["one", "two"]
+    assert reads == ["accepted_of"]
+
+
+async def test_many_chats_are_read_at_once_and_each_in_order(reads, open_world, autojump_clock):
+    chats = [f"c{n}" for n in range(30)]
+    world = await open_world(config=Config(display=QUEUE))
+
+    await world.platform.hand_in(*[said(chat, n) for n in range(3) for chat in chats])
+    await world.settle()
+
+    for chat in chats:
+        assert world.heard(chat) == [f"{chat}-{n}" for n in range(3)]
+    assert reads.count("accepted_of") == 1
+
+
+async def test_AC17_what_waits_behind_a_turn_is_known_at_its_end(reads, open_world, autojump_clock):
+    world = await open_world(FakeAgent(Reply(delay_s=5.0)), config=Config(display=QUEUE))
+    await world.say("0")
+    await trio.sleep(1)
+    for n in range(1, 20):
+        await world.say(str(n))
+    await trio.sleep(1)
+    reads.clear()
+    await world.settle()
+
+    assert world.heard() == [str(n) for n in range(20)]
+    assert "open_work" not in reads
+
+
+async def test_a_session_that_is_told_often_looks_once(reads, open_world, autojump_clock):
+    world = await open_world(FakeAgent(Reply(delay_s=2.0)))
+    await world.say("one")
+    await trio.sleep(1)
+    reads.clear()
+
+    for _ in range(100):
+        world.services.conversations.wake(world.key())
+    await trio.sleep(0.5)
+
+    assert reads == ["line_behind"]
+
+
+async def test_a_wake_up_that_a_leaving_session_has_passed_over_holds_no_other_back(
+    open_world, autojump_clock
+):
+    world = await open_world(FakeAgent(Reply(delay_s=2.0), Reply(), Reply()))
+    await world.say("one")
+    await trio.sleep(1)
+
+    world.boot.system.registry.ref(world.session()).stop("the test")
+    world.services.conversations.wake(world.key())
+    await world.until(lambda: world.state(world.session()) is None, within_s=2)
+    await world.say("two")
+    await world.settle(within_s=3)
+
+    assert world.heard() == ["one", "two"]
+
+
+async def test_AC27_an_answer_that_was_sent_before_it_was_handed_over_goes_out_once(
+    open_world, autojump_clock, monkeypatch
+):
+    world = await open_world()
+    handed, hand = [], world.services.delivery.hand
+
+    def noting(lane, row):
+        handed.append(row)
+        hand(lane, row)
+
+    monkeypatch.setattr(world.services.delivery, "hand", noting)
+    await world.say("one")
+    await world.settle()
+    hand(LANE, handed[0])
+    await trio.sleep(1)
+
+    assert world.heard() == ["one"]
+    assert world.rows("state", "outbox") == ["sent"]
+
+
+async def test_AC13_an_answer_whose_lane_is_not_told_of_it_goes_out(open_world, autojump_clock, monkeypatch):
+    """Committed, and then the turn dies before it can hand it over."""
+    world = await open_world()
+
+    def dies(lane, row):
+        raise RuntimeError("gone")
+
+    monkeypatch.setattr(world.services.delivery, "hand", dies)
+    await world.say("one")
+    await world.settle(within_s=1)
+
+    assert world.heard() == ["one"]
