@@ -22,7 +22,7 @@ model:
   default: name-of-the-model
 ```
 
-It answers once the gateway has been restarted."""
+It answers from then on; nothing has to be restarted."""
 
 ABILITIES = """\
 What I can do without a model:
