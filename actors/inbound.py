@@ -146,9 +146,8 @@ class _Dispatcher:
         await self._look([lane_key(*chat) for chat in await store.read(queries.accepted_chats)])
         for key in await store.read(queries.open_sessions):
             self._services.conversations.wake(key)
-            self._services.conversations.interrupt(
-                key
-            )  # the worker that had to may have died after its commit
+            # The worker that had to may have died after its commit.
+            self._services.conversations.interrupt(key)
 
 
 def _chat(lane: LaneKey) -> Chat:

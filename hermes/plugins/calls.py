@@ -66,9 +66,8 @@ class TrioCall:
             return await self._handle(event, dict(payload))
         except (Exception, trio.Cancelled):
             raise
-        except (
-            BaseExceptionGroup
-        ) as several:  # of a nursery of its own, where something failed as it was cancelled
+        except BaseExceptionGroup as several:
+            # Of a nursery of its own, where something failed as it was cancelled.
             cancelled, others = several.split(trio.Cancelled)
             if cancelled is not None:
                 raise cancelled from others

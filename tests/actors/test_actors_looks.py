@@ -4,6 +4,7 @@ import pytest
 import trio
 from world import QUEUE
 
+from actors.inbound import SWEEP_S
 from hermes.config.model import Config
 from hermes.store.memory import MemoryStore
 from hermes.testing.fakes import EPOCH_S, FakeAgent, Reply
@@ -133,3 +134,19 @@ async def test_AC13_an_answer_whose_lane_is_not_told_of_it_goes_out(open_world, 
     await world.settle(within_s=1)
 
     assert world.heard() == ["one"]
+
+
+async def test_a_wake_up_that_is_lost_holds_back_others_until_the_next_sweep_at_most(
+    open_world, monkeypatch, autojump_clock
+):
+    world = await open_world()
+    conversations = world.services.conversations
+    with monkeypatch.context() as lost:
+        lost.setattr(type(conversations._inbound), "tell_nowait", lambda *_: None)
+        conversations.wake_inbound(LANE)
+    await trio.sleep(SWEEP_S + 1)
+
+    await world.say("hello")
+    await world.settle(within_s=1)
+
+    assert world.heard() == ["hello"]

@@ -78,9 +78,8 @@ def request(method: str, where: Place, always: Mapping[str, str], content: Conte
     try:
         lines = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
     except UnicodeEncodeError:
-        raise NetError(
-            PROTOCOL, "a header that is not ASCII"
-        ) from None  # which may be the one with the token
+        # Not with its cause, which may quote the one with the token.
+        raise NetError(PROTOCOL, "a header that is not ASCII") from None
     return Request(method.encode(), where.target, lines, body, length)
 
 
