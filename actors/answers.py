@@ -4,6 +4,7 @@ Final | Failed ─ endings.of ─▶ End ─ its files are copied ─▶ finish:
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -63,18 +64,21 @@ class Ending:
     """
 
     begun: bool = False
-    outdated: bool = False
+    newest: float = 0
     sent: bool = False
     found: queries.Work | None = None
 
-    def woken(self) -> None:
-        """There is more for the session, which that commit may not have seen if it is on its way."""
-        self.outdated |= self.begun
+    def woken(self, seq: int | None) -> None:
+        """There is more for the session: the row ``seq``, if that is known. A commit that is on its way may not have seen it."""
+        if self.begun:
+            self.newest = max(self.newest, math.inf if seq is None else seq)
 
     @property
     def work(self) -> queries.Work | None:
         """What the session has to do next; None: it has to look."""
-        return None if self.outdated else self.found
+        if self.found is None or self.newest > max((row.seq or 0 for row in self.found[0]), default=0):
+            return None
+        return self.found
 
 
 async def finish(
@@ -123,6 +127,7 @@ async def finish(
         services.delivery.hand(last.origin.lane, row)
         ending.sent = True
     if committed:
+        services.overview.spent += end.usage or Usage()
         services.approvals.quiet(record.session_key)
         numbers = ", ".join(str(row.row_id) for row in rows)
         waited_s = now - last.received_at

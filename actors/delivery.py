@@ -104,7 +104,10 @@ def lane_spec(services: Services, lane: LaneKey) -> ChildSpec:
 
 async def run_lane(ctx: Context[LaneMessage], services: Services, lane: LaneKey) -> None:
     """Send what ``lane`` has, in order, until there has been nothing to do for a while."""
-    await _Lane(ctx, services, lane).run()
+    try:
+        await _Lane(ctx, services, lane).run()
+    finally:
+        services.delivery.sends(lane, now=False)
 
 
 class _Lane:
@@ -132,7 +135,9 @@ class _Lane:
             await self._end_typing()
             await close_prompts(self._services, self._lane, self._pace, self._wire)
             if self._services.delivery.take_look(self._lane):
-                self._blocked, stale = False, True
+                self._blocked = False
+                # A row that waits for the platform alone stays the next one, whatever came.
+                stale = stale or row is None or row.not_before > self._services.clock.wall()
             handed = self._services.delivery.take_handed(self._lane)
             if stale:
                 row = None if self._blocked else await self._next_row()
@@ -140,7 +145,9 @@ class _Lane:
                 stale, look_at = False, trio.current_time() + SWEEP_S
             elif row is None:
                 row = handed
-            if row is not None and self._due_at(row) <= self._services.clock.wall():
+            due = row is not None and self._due_at(row) <= self._services.clock.wall()
+            self._services.delivery.sends(self._lane, now=due)
+            if row is not None and due:
                 row, stale = await self._deliver(row)
                 idle_since = trio.current_time()
                 continue
@@ -161,9 +168,10 @@ class _Lane:
                     if row is None:
                         await self._streaming.show()
                     await self._show_typing()
-                    # Whoever should have woken us may have crashed before; but what is only shown costs no look.
+                    # Whoever should have woken us may have crashed before; but what is only shown costs no look. A row that was
+                    # waited for is tried as it was found: if it is another's by now, that is found with its commit.
                     look_at = min(look_at, idle_since + self._patience_s)
-                    stale = row is not None or trio.current_time() >= look_at
+                    stale = row is None and trio.current_time() >= look_at
                 case Look():
                     pass  # what there is to see stands in the port
                 case Flush(reply):

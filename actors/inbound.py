@@ -144,10 +144,10 @@ class _Dispatcher:
         for rows in await store.read(queries.missed, self._services.clock.wall() - MISSED_QUIET_S):
             await _tell_missed(self._services, rows)
         await self._look([lane_key(*chat) for chat in await store.read(queries.accepted_chats)])
-        for key in await store.read(queries.open_sessions):
+        for key, taken in (await store.read(queries.open_sessions)).items():
             self._services.conversations.wake(key)
-            # The worker that had to may have died after its commit.
-            self._services.conversations.interrupt(key)
+            if not taken:  # a turn that runs there was stopped: the worker that had to say so may have died after its commit
+                self._services.conversations.interrupt(key)
 
 
 def _chat(lane: LaneKey) -> Chat:

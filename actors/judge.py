@@ -55,7 +55,8 @@ class Judge:
         if not (event.internal or context.capabilities.authenticated):
             await self._services.pairing.known()
         judged = await self._judge(event, context)
-        return replace(judged, decision=self._throttled(event, judged.decision, context))
+        decision = self._throttled(event, judged.decision, context)
+        return judged if decision is judged.decision else replace(judged, decision=decision)
 
     def forget(self) -> None:
         """Drop what is like new."""

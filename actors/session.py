@@ -195,7 +195,7 @@ class _Session:
         if self._turn is None:
             self._found = None if news is None else news.work
             return
-        self._turn.batch.ending.woken()
+        self._turn.batch.ending.woken(None if news is None else news.seq)
         if news is None or self._concerns(news.seq, news.mode):
             await self._look_busy()
         else:

@@ -58,6 +58,9 @@ log = logging.getLogger(__name__)
 
 NAME = "turn"
 HISTORY_LINES = 200
+SIGNS_TOGETHER = 16
+"""So many signs of life an agent may give without a checkpoint: each costs the loop a round."""
+
 PLACE_WAIT_S = 30.0
 """How long a new turn waits for a place among those that are worked on at once."""
 
@@ -142,7 +145,9 @@ async def _answer(services: Services, batch: Batch, incarnation: int, lease: Lea
     agent = services.quick if busy.is_quick(rows[0]) else services.agent
     if told is not None:
         told(hooks.AGENT_START)
-    end = replace(await _ask(services, agent, asked, io, lease), used=io.used)
+    end = await _ask(services, agent, asked, io, lease)
+    if io.used:
+        end = replace(end, used=io.used)
     faults.point("before_turn_commit")
     committed = await answers.finish(services, batch.turn_id, begun.record, rows, end, ending=batch.ending)
     if committed and told is not None:
@@ -218,7 +223,7 @@ class _TurnIO:
             rows,
             command=busy.is_quick(rows[0]),
             step=self.step,
-            approve=self.approve,
+            approve=self._approve,
             emit=self.emit,
         )
         self.tools = services.tools.offered()
@@ -226,6 +231,7 @@ class _TurnIO:
         self._began_at = trio.current_time()
         self._steps = len(question.steps)
         self._late = False
+        self._signs = 0
 
     async def emit(self, event: AgentEvent) -> None:
         """See ``AgentIO``. A turn that was given up is seen no more."""
@@ -320,8 +326,11 @@ class _TurnIO:
 
     async def approve(self, request: ApprovalRequest) -> Decision:
         """See ``AgentIO``."""
+        return await self._approve(request, self._rows[-1].event)
+
+    async def _approve(self, request: ApprovalRequest, decider: InboundEvent | None) -> Decision:
         await self._alive()
-        return await self._approving.approve(whole(request), self._rows[-1].event)
+        return await self._approving.approve(whole(request), self._rows[-1].event, decider)
 
     async def call(self, call_id: str, name: str, arguments: str) -> str:
         """See ``AgentIO``."""
@@ -343,4 +352,8 @@ class _TurnIO:
 
     async def _alive(self) -> None:
         self.deadlines.alive()
-        await trio.lowlevel.checkpoint()
+        self._signs += 1
+        if self._signs % SIGNS_TOGETHER:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await trio.lowlevel.checkpoint()

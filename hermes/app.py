@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, aclosing
@@ -22,6 +23,7 @@ from actors.maintenance import EventQueue
 from actors.ports.access import canonical_form, whatsapp_aliases
 from actors.ports.adapters import AdapterTable
 from actors.ports.approval_desk import ApprovalDesk
+from actors.ports.arrival import Arrival
 from actors.ports.cron_desk import CronDesk
 from actors.ports.files import HomeFiles
 from actors.ports.hook_desk import HookDesk
@@ -54,6 +56,7 @@ from hermes.opening import Opened, opened
 from hermes.ops import dossiers, starts
 from hermes.ops.announce import announce, on_stdout
 from hermes.ops.clock import SystemClock, SystemIds
+from hermes.ops.garbage import spare_what_is_there
 from hermes.ops.instance import instance
 from hermes.ops.lock import EMBEDDED
 from hermes.ops.pairing_files import PairingFiles
@@ -99,30 +102,33 @@ def run(
     verbosity: int,
     show: Callable[[str], None] = on_stdout,
     replace: Claim | None = None,
-    runs_again: bool = True,
+    let_go: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the gateway of ``home`` until it is told to stop; returns the exit code of the process. ``reread`` reads
     ``settings`` again, in a thread. ``registry`` holds the platforms; those of plug-ins are added to it. ``show`` puts a few
     lines before the operator, from any thread. With ``replace`` the gateway that it names is ended first.
 
     In the main thread it takes the signals; in another one, whoever has the main thread does. A restart that somebody asks for
-    ends with 75 where a service manager starts the process again; else, if it ``runs_again``, the process becomes a new run of
-    the same program, and this does not return.
+    ends with 75 where a service manager starts the process again; else the process becomes a new run of the same program, and
+    this does not return: ``let_go`` is called before, and returns when nobody else does anything in the process any more.
 
     Raises ``GatewayError`` before anything has been opened (``home_held``, ``home_unusable``), or before anything has been
     started (``config_invalid``, ``usage``: restart policies that cannot be followed).
     """
     environ, boot_id = dict(os.environ), BootId(SystemIds().token(16))
     supervised = bool(environ.get("INVOCATION_ID") or environ.get("HERMES_SUPERVISED"))
-    with instance(home, boot_id, replace) as held:
+    with instance(home, boot_id, settings.secrets, replace) as held:
         with opened(
             held, boot_id, settings, reread, registry, verbosity=verbosity, who_runs=current_actor.get
         ) as parts:
-            process = _Process(show, owned=True, restarts=supervised or runs_again)
+            process = _Process(show, owned=True, started=lambda _stop: spare_what_is_there())
             end = trio.run(_main, parts, process)
-        if end.again and runs_again and not supervised:
-            for number in (signal.SIGHUP, signal.SIGUSR1):  # until they are answered again, they would end us
-                signal.signal(number, signal.SIG_IGN)
+        if end.again and not supervised:
+            let_go()
+            if threading.current_thread() is threading.main_thread():
+                # Until they are answered again, they would end us.
+                for number in (signal.SIGHUP, signal.SIGUSR1):
+                    signal.signal(number, signal.SIG_IGN)
             held.run_again(environ)
         return end.code
 
@@ -143,20 +149,20 @@ async def embedded(
     """
     boot_id = BootId(SystemIds().token(16))
     with ExitStack() as stack:
-        held = await trio.to_thread.run_sync(stack.enter_context, instance(home, boot_id, kind=EMBEDDED))
+        ours = instance(home, boot_id, settings.secrets, kind=EMBEDDED)
+        held = await trio.to_thread.run_sync(stack.enter_context, ours)
         base = opened(held, boot_id, settings, reread, registry, verbosity=-1, who_runs=current_actor.get)
         parts = await trio.to_thread.run_sync(stack.enter_context, base)
-        process = _Process(lambda _: None, owned=False, restarts=False, started=task_status.started)
+        process = _Process(lambda _: None, owned=False, started=task_status.started)
         return (await _main(parts, process)).code
 
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """Whose process it is. ``owned``: ours, with its signals and its end; ``restarts``: somebody starts the gateway again."""
+    """Whose process it is. ``owned``: ours, with its signals and its end, and the gateway starts again if it is asked to."""
 
     show: Callable[[str], None]
     owned: bool
-    restarts: bool
     started: Callable[[Callable[[], None]], None] = lambda _stop: None
 
 
@@ -234,7 +240,7 @@ async def _run(
         home=home,
         version=version("hermes-trio"),
         reload=reloader.Reload,
-        supervised=process.restarts,
+        supervised=process.owned,
         storm=held.storm,
     )
     inspection = Inspection(system, overview, redaction.redact)
@@ -285,8 +291,8 @@ async def _run(
     async def use_agent(config: Config) -> None:
         setup = AgentSetup(config, home, clock, ids)
         without = partial(BuiltinAgent, memory, overview.status, clock)
-        await agent.adopt(answering(setup, base.brought.agents, redaction.redact, without))
-        overview.agent = described(agent, config.model)
+        answers = await agent.adopt(answering(setup, base.brought.agents, redaction.redact, without))
+        overview.agent = described(answers, config.model)
         log.info("agent: %s", agent_words(**overview.agent))
 
     await use_agent(config)
@@ -297,7 +303,7 @@ async def _run(
     accounts = Accounts(registry, settings, home=home, clock=clock, ids=ids)
     for (platform, account), capabilities in accounts.capabilities.items():
         adapters.configure(platform, capabilities, account)
-    maker = Maker(accounts, registry, overview)
+    maker = Maker(accounts, registry, overview, Arrival.at(home))
     shelf = HookShelf(home, services.processes, base.brought.hooks, config=settings.written.file)
     parts = tree.Parts(
         services=services,
@@ -352,6 +358,7 @@ async def _run(
         files=files,
         restart_notices=settings.restart_notices,
         home=home,
+        arrival=maker.arrival,
         health_file=held.health,
         lasted=partial(starts.lasted, home),
         plugins=tuple(base.brought.unavailable()),

@@ -31,6 +31,12 @@ class News:
     mode: BusyMode
     work: Work | None
 
+    def with_(self, other: "News | None") -> "News | None":
+        """What both say together: the later one has seen what the earlier one has; None: that is to be looked up."""
+        if other is None or other.mode != self.mode:
+            return None
+        return max(self, other, key=lambda news: news.seq)
+
 
 class Conversations:
     """Knows where inbound and the sessions live, and how a session is started."""
@@ -79,13 +85,14 @@ class Conversations:
 
     def wake(self, key: SessionKey, news: News | None = None) -> None:
         """A session has rows to work on; start it if it sleeps. One wake-up is enough until it has taken that; ``news`` spares it
-        the look where nobody else has woken it meanwhile.
+        the look, unless somebody else has woken it without.
         """
         ref = self._registry.ref(self.path(key))
         if not ref.takes_mail:
             self._supervisor.start_child_soon(self._spec_of(key))
         elif key in self._news:
-            self._news[key] = None
+            known = self._news[key]
+            self._news[key] = None if known is None else known.with_(news)
         elif ref.tell_nowait(self._session_wake) is Outcome.ACCEPTED:
             self._news[key] = news
 

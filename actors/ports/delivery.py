@@ -60,11 +60,17 @@ class Delivery:
         self._looks: set[LaneKey] = set()
         self._settled: dict[LaneKey, set[str]] = {}
         self._handed: dict[LaneKey, OutboxRow] = {}
+        self._sending: set[LaneKey] = set()
 
     def wake(self, lane: LaneKey) -> None:
         """Have ``lane`` look at its rows, starting it if it sleeps."""
         self._looks.add(lane)
-        self._nudge(lane)
+        if lane not in self._sending or not self._ref(lane).takes_mail:
+            self._nudge(lane)
+
+    def sends(self, lane: LaneKey, *, now: bool) -> None:
+        """Whether ``lane`` is about to send, or sends: it looks for what comes after that by itself."""
+        (self._sending.add if now else self._sending.discard)(lane)
 
     def take_look(self, lane: LaneKey) -> bool:
         """True, once, if there may be a row or a way out that was not there before. A wake-up for what is only shown costs no

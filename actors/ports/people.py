@@ -5,6 +5,8 @@ a commit that changes it ─ outdated() ─▶ the next decision reads the table
 
 from collections.abc import Callable
 
+import trio
+
 from actors.ports.access import canonical_form
 from actors.ports.moves import Moves
 from hermes.sessions import people as rules
@@ -28,6 +30,7 @@ class PeoplePort:
         self._people = rules.People()
         self._changes = 1
         self._read = 0
+        self._reading = trio.Lock()
 
     def outdated(self) -> None:
         """The tables have changed, or may have."""
@@ -36,11 +39,12 @@ class PeoplePort:
     async def fresh(self) -> None:
         """Return when all is known that was committed before the last ``outdated``; at once, if nothing was."""
         await self._moves.known()
-        while self._read < self._changes:
-            changes = self._changes
-            persons = await self._store.read(people.persons)
-            if changes > self._read:  # several may be reading side by side
-                self._people, self._read = rules.People.of(persons, self.canonical), changes
+        if self._read < self._changes:
+            async with self._reading:  # one reads for all who wait
+                while self._read < self._changes:
+                    changes = self._changes
+                    persons = await self._store.read(people.persons)
+                    self._people, self._read = rules.People.of(persons, self.canonical), changes
 
     def canonical(self, user: UserRef) -> UserRef:
         """``user`` by the one form of their id."""

@@ -29,7 +29,7 @@ from hermes.types.errors import STORE_CORRUPT, STORE_DEGRADED, STORE_GONE, Failu
 MAX_PENDING = 50_000
 READERS = 4
 STOP_S = 5.0
-GIL_SWITCH_S = 0.000_2
+GIL_SWITCH_S = 0.000_5
 
 P = ParamSpec("P")
 T = TypeVar("T")

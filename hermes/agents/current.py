@@ -26,15 +26,16 @@ class CurrentAgent:
         self.name = self.model = ""
         self._lives: list[_Life] = []
 
-    async def adopt(self, opened: AbstractAsyncContextManager[Agent]) -> None:
-        """Have turns that begin from now on answered by the agent that ``opened`` gives. Raises what that raises; then nothing
-        has changed. It may hold no nursery and no cancel scope: another task closes it.
+    async def adopt(self, opened: AbstractAsyncContextManager[Agent]) -> Agent:
+        """Have turns that begin from now on answered by the agent that ``opened`` gives; returns it. Raises what that raises, and
+        then nothing has changed. It may hold no nursery and no cancel scope: another task closes it.
         """
         async with AsyncExitStack() as opening:
             agent = await opening.enter_async_context(opened)
             self._lives.append(_Life(agent, opening.pop_all()))
             self.name, self.model = agent.name, agent.model
         await self._close_those_at_rest()
+        return agent
 
     async def run(self, turn: Turn, io: AgentIO) -> Final | Failed:
         """See ``Agent``."""
@@ -44,8 +45,9 @@ class CurrentAgent:
             return await life.agent.run(turn, io)
         finally:
             life.turns -= 1
-            with trio.move_on_after(CLOSE_DEADLINE_S, shield=True):
-                await self._close_those_at_rest()
+            if not self._lives or life is not self._lives[-1]:
+                with trio.move_on_after(CLOSE_DEADLINE_S, shield=True):
+                    await self._close_those_at_rest()
 
     async def aclose(self) -> None:
         """Close every agent, whatever still runs."""

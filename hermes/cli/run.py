@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from hermes.cli.options import home_option
 from hermes.types.errors import CONFIG_INVALID, HOME_UNUSABLE, STORE_NEWER, USAGE, GatewayError
 
 if TYPE_CHECKING:
+    from hermes.cli.console import Gateway
     from hermes.config.supervision import Rule
 
 FAILED, CONFIGURATION = 1, 78
@@ -94,7 +94,9 @@ def run(
     claimed = claim(home) if replace else None  # before what takes its time
 
     from hermes.config.load import load
+    from hermes.ops.garbage import look_rarely
 
+    look_rarely()
     read = partial(load, home, os.environ, file=config, port=port, restart=restart)
     try:
         settings = read()
@@ -111,7 +113,7 @@ def run(
             replace=claimed,
         )
         if console:  # the prompt's thread owns the process
-            ctx.exit(_with_chat(home, lambda show: start(verbosity=-1, show=show, runs_again=False)))
+            ctx.exit(_with_chat(home, lambda show, let_go: start(verbosity=-1, show=show, let_go=let_go)))
         ctx.exit(start(verbosity=-1 if quiet else verbose))
     except GatewayError as wrong:
         if wrong.failure.code == USAGE:
@@ -121,7 +123,7 @@ def run(
         ctx.exit(CONFIGURATION if unusable else FAILED)
 
 
-def _with_chat(home: Path, gateway: Callable[[Callable[[str], None]], int]) -> int:
+def _with_chat(home: Path, gateway: "Gateway") -> int:
     """The gateway with the chat in the same terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError(

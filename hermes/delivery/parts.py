@@ -62,12 +62,12 @@ class Parts:
         """The part at ``index``. ``marked``: it says that it may be a second copy. ``plain``: without markup, which the
         platform has refused.
         """
-        bare = Part(self.message.delivery_id, index, self.total, "", self.capabilities.dialect)
+        part = partial(Part, self.message.delivery_id, index, self.total)
         if index >= len(self.pieces):
             media = self.media[index - len(self.pieces)]
-            return replace(bare, media=_marked(media) if marked else media)
+            return part("", self.capabilities.dialect, media=_marked(media) if marked else media)
         made = self._body(index, marked, plain)
-        return replace(bare, text=made.text, dialect=made.dialect, entities=made.entities, html=made.html)
+        return part(made.text, made.dialect, entities=made.entities, html=made.html)
 
     def _body(self, index: int, marked: bool, plain: bool) -> Body:
         piece, dialect = self.pieces[index], self.capabilities.dialect

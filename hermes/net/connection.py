@@ -110,12 +110,22 @@ class Connection:
         return await self._head(patience.read_s)
 
     async def read(self) -> bytes:
-        """The next piece of the answer's body; nothing at its end."""
+        """What has come of the answer's body, all at once; nothing at its end. A fault behind it is the next call's."""
+        pieces: list[bytes] = []
         while self._h11.their_state not in _ENDED:
-            event = await self._event(self._patience.read_s)
-            if isinstance(event, h11.Data) and event.data:
-                return bytes(event.data)
-        return b""
+            try:
+                event = self._next()
+            except NetError:
+                if pieces:
+                    break
+                raise
+            if isinstance(event, h11.Data):
+                pieces.append(event.data)
+            elif event is None and pieces:
+                break
+            elif event is None:
+                self._take(await self._receive(self._patience.read_s))
+        return b"".join(pieces)
 
     @property
     def reusable(self) -> bool:
@@ -181,26 +191,27 @@ class Connection:
 
     async def _head(self, read_s: float) -> Head:
         while True:
-            event = await self._event(read_s)
+            event = self._next()
             if isinstance(event, h11.Response):
                 self._progress.step = "answered"
                 return Head(event.status_code, event.headers)
             # 100 and 103 announce an answer, and are none.
-
-    async def _event(self, read_s: float) -> h11.Event:
-        while True:
-            try:
-                event = self._h11.next_event()
-            except h11.RemoteProtocolError as wrong:
-                if self._ended_early:
-                    raise self._failed(RESET, "it hung up in the middle of its answer") from wrong
-                raise self._failed(PROTOCOL, "what it answers is no HTTP/1.1") from wrong
-            if event is h11.NEED_DATA:
+            if event is None:
                 self._take(await self._receive(read_s))
-            elif isinstance(event, type):
-                raise self._failed(PROTOCOL, "it has stopped speaking HTTP/1.1")
-            else:
-                return event
+
+    def _next(self) -> h11.Event | None:
+        """What the bytes that have come say; None: they do not say it yet."""
+        try:
+            event = self._h11.next_event()
+        except h11.RemoteProtocolError as wrong:
+            if self._ended_early:
+                raise self._failed(RESET, "it hung up in the middle of its answer") from wrong
+            raise self._failed(PROTOCOL, "what it answers is no HTTP/1.1") from wrong
+        if event is h11.NEED_DATA:
+            return None
+        if isinstance(event, type):
+            raise self._failed(PROTOCOL, "it has stopped speaking HTTP/1.1")
+        return event
 
     def _take(self, data: bytes) -> None:
         if not data and self._progress.step != "answered":

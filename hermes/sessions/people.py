@@ -59,7 +59,8 @@ def shares_with(platforms: Set[str], platform: str, scope: Scope) -> bool:
 
 def own_key(origin: Origin, rules: KeyRules) -> SessionKey:
     """The conversation of the direct chat that ``origin`` is in, in whichever of its threads."""
-    return build_session_key(replace(origin, thread_id=None), rules)
+    direct = origin if origin.thread_id is None else replace(origin, thread_id=None)
+    return build_session_key(direct, rules)
 
 
 def named_chat(user: UserRef) -> str:

@@ -113,10 +113,12 @@ def missed(reader: Reader, quiet_since: float) -> Sequence[Sequence[InboxRow]]:
     ]
 
 
-def open_sessions(reader: Reader) -> Sequence[SessionKey]:
-    """Sessions that have rows to answer."""
-    rows = reader.execute("SELECT DISTINCT session_key FROM inbox WHERE state IN ('routed', 'in_turn')")
-    return [SessionKey(key) for (key,) in rows]
+def open_sessions(reader: Reader) -> Mapping[SessionKey, bool]:
+    """Sessions that have rows to answer; whether a turn has taken some of them."""
+    rows = reader.execute(
+        "SELECT session_key, max(state = 'in_turn') FROM inbox WHERE state IN ('routed', 'in_turn') GROUP BY 1"
+    )
+    return {SessionKey(key): bool(taken) for key, taken in rows}
 
 
 # --- a session ---------------------------------------------------------------------------------------------------------
@@ -150,8 +152,17 @@ def busy_mode(reader: Reader, session_key: SessionKey) -> BusyMode | None:
 
 
 def open_work(reader: Reader, session_key: SessionKey, limit: int) -> Work:
-    """``open_rows`` and ``busy_mode`` of the same moment."""
-    return open_rows(reader, session_key, limit), busy_mode(reader, session_key)
+    """What the session has to answer, in the order of ``seq``: all rows of a turn that was begun, then the oldest ``limit``
+    of those that wait for one. A turn that is taken up again without one of its rows would leave it behind.
+    """
+    mine = "FROM inbox WHERE session_key = ?1 AND state IN ('routed', 'in_turn')"
+    rows = reader.execute(
+        f"SELECT {_INBOX}, (SELECT busy_mode FROM sessions WHERE session_key = ?1) FROM ("
+        f"SELECT {_INBOX}, 1 + (state <> 'in_turn') AS rank {mine} AND turn_id IS NOT NULL UNION ALL SELECT * FROM"
+        f" (SELECT {_INBOX}, 3 {mine} AND turn_id IS NULL ORDER BY seq LIMIT ?2)) ORDER BY rank, seq",
+        (session_key, limit),
+    ).fetchall()
+    return [_inbox_row(row[:-1]) for row in rows], rows[0][-1] if rows else None
 
 
 def readable_work(reader: Reader, session_key: SessionKey, limit: int) -> Work | None:
@@ -221,18 +232,6 @@ def turn_rows(reader: Reader, session_key: SessionKey, turn_id: TurnId) -> Seque
         (session_key, turn_id),
     )
     return [_inbox_row(row) for row in rows]
-
-
-def open_rows(reader: Reader, session_key: SessionKey, limit: int = 100) -> Sequence[InboxRow]:
-    """What the session has to answer, in the order of ``seq``: all rows of a turn that was begun, then the oldest ``limit``
-    of those that wait for one. A turn that is taken up again without one of its rows would leave it behind.
-    """
-    mine = f"SELECT {_INBOX} FROM inbox WHERE session_key = ? AND state IN ('routed', 'in_turn')"
-    begun = reader.execute(
-        f"{mine} AND turn_id IS NOT NULL ORDER BY state <> 'in_turn', seq", (session_key,)
-    ).fetchall()
-    waiting = reader.execute(f"{mine} AND turn_id IS NULL ORDER BY seq LIMIT ?", (session_key, limit))
-    return [_inbox_row(row) for row in (*begun, *waiting)]
 
 
 def history(

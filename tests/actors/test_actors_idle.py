@@ -1,11 +1,14 @@
 """Actors that leave when there is nothing to do, and rows that no wake-up came for."""
 
+from types import SimpleNamespace
+
 import pytest
 import trio
 from wires import Silent
 from world import IDEMPOTENT
 
-from actors import delivery, inbound, session, tree
+from actors import answers, delivery, inbound, session, tree
+from actors.ports.conversations import News
 from hermes.store import ops, queries
 from hermes.testing.fakes import EPOCH_S, FakeAgent, Hang
 from hermes.types.content import Outbound
@@ -53,7 +56,7 @@ async def test_law_N5_a_message_for_a_session_that_is_leaving(
     world = await open_world()
     await world.say("one")
     await world.settle()
-    since, look = trio.current_time() + 1, queries.open_rows
+    since, look = trio.current_time() + 1, queries.open_work
     late_at = []
 
     def arrive():
@@ -67,13 +70,13 @@ async def test_law_N5_a_message_for_a_session_that_is_leaving(
         arrive()
 
     def last_look(reader, key, limit):
-        rows = look(reader, key, limit)
+        work = look(reader, key, limit)
         if trio.current_time() > since and not late_at:
             late_at.append(trio.current_time())
             nursery.start_soon(after) if checkpoints else arrive()
-        return rows
+        return work
 
-    monkeypatch.setattr(queries, "open_rows", last_look)
+    monkeypatch.setattr(queries, "open_work", last_look)
     await trio.sleep(session.IDLE_S - 5)
     await world.until(lambda: bool(late_at), within_s=10)
     await world.until(lambda: world.heard() == ["one", "late"], within_s=2)
@@ -139,6 +142,49 @@ async def test_law_N5_a_message_for_an_inbound_worker_that_is_leaving(
     await world.say("one")
 
     await world.until(lambda: world.heard() == ["one", "late"], within_s=2)
+
+
+@pytest.mark.parametrize("news", [None, News(2, "steer", None)])
+async def test_a_message_that_comes_behind_the_commit_of_an_answer_is_looked_for(
+    news, open_world, autojump_clock, no_sweeps, monkeypatch
+):
+    world = await open_world()
+
+    plain = world.services.store.write
+
+    async def write(op):
+        done = await plain(op)
+        if isinstance(op, ops.Then) and isinstance(op.op, ops.FinishTurn) and world.heard() == []:
+            world.services.store.post(ops.Accept((accepted(),)))
+            world.services.store.post(route(world, 2))
+            world.services.conversations.wake(world.key(), news)
+            await trio.sleep(0.1)  # the turn hears of its commit after its session has heard of the message
+        return done
+
+    monkeypatch.setattr(world.services.store, "write", write)
+    await world.say("one")
+
+    await world.until(lambda: world.heard() == ["one", "late"], within_s=2)
+
+
+def test_what_the_end_of_a_turn_has_found_counts_unless_a_later_row_has_come_since():
+    found = [SimpleNamespace(seq=5), SimpleNamespace(seq=6)], None
+
+    def work(*woken, begun=True):
+        ending = answers.Ending(begun=begun, found=found)
+        for seq in woken:
+            ending.woken(seq)
+        return ending.work
+
+    assert work() == work(5) == work(5, 6) == work(7, None, begun=False) == found
+    assert work(7) is work(7, 5) is work(None) is None
+
+
+def test_of_two_wake_ups_the_later_one_counts_if_both_say_what_it_is_about():
+    first, second = News(1, "queue", ([], None)), News(2, "queue", None)
+
+    assert first.with_(second) is second.with_(first) is second
+    assert first.with_(None) is first.with_(News(2, "steer", None)) is None
 
 
 async def test_the_sweep_finds_an_accepted_row(open_world, autojump_clock):

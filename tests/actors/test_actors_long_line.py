@@ -57,14 +57,14 @@ def post(world: World, *said: str) -> None:
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each look at the open ones has brought."""
-    found, look = list[int](), queries.open_rows
+    found, look = list[int](), queries.open_work
 
     def counted(*args, **kwargs):
-        rows = look(*args, **kwargs)
+        rows, own = look(*args, **kwargs)
         found.append(len(rows))
-        return rows
+        return rows, own
 
-    monkeypatch.setattr(queries, "open_rows", counted)
+    monkeypatch.setattr(queries, "open_work", counted)
     return found
 
 

@@ -6,6 +6,7 @@ from world import QUEUE
 
 from actors.inbound import SWEEP_S
 from hermes.config.model import Config
+from hermes.store import ops
 from hermes.store.memory import MemoryStore
 from hermes.testing.fakes import EPOCH_S, FakeAgent, Reply
 from hermes.types.events import InboundEvent
@@ -71,6 +72,46 @@ async def test_AC17_what_waits_behind_a_turn_is_known_at_its_end(reads, open_wor
 
     assert world.heard() == [str(n) for n in range(20)]
     assert "open_work" not in reads
+
+
+async def test_several_messages_that_come_to_a_busy_conversation_at_once_cost_it_no_look(
+    reads, open_world, autojump_clock
+):
+    world = await open_world(FakeAgent(Reply(delay_s=5.0)), config=Config(display=QUEUE))
+    await world.say("0")
+    await world.say("1")  # the notice that something waits takes a look
+    await trio.sleep(1)
+    reads.clear()
+
+    await world.platform.hand_in(*[said("1", n) for n in range(10)])
+    await trio.sleep(1)
+    assert not {"line_behind", "open_work"} & {*reads}
+    await world.settle()
+
+    assert world.heard() == ["0", "1", *(f"1-{n}" for n in range(10))]
+
+
+@pytest.mark.parametrize("come", [0, 1, 2])
+async def test_messages_that_come_while_the_end_of_a_turn_is_written_are_not_missed(
+    come, reads, open_world, autojump_clock, monkeypatch
+):
+    """The look of that commit has seen those before it, and not those after it."""
+    world = await open_world(config=Config(display=QUEUE))
+    store, write = world.services.store, MemoryStore.write
+
+    async def slow(store, op):
+        outcome = await write(store, op)
+        if isinstance(op, ops.Then) and isinstance(op.op, ops.FinishTurn) and not reads.count("slow"):
+            reads.append("slow")
+            await world.platform.hand_in(*[said("1", n) for n in range(come)])
+            await trio.sleep(1)
+        return outcome
+
+    monkeypatch.setattr(type(store), "write", slow)
+    await world.say("0")
+    await world.settle(within_s=3)
+
+    assert world.heard() == ["0", *(f"1-{n}" for n in range(come))]
 
 
 async def test_a_session_that_is_told_often_looks_once(reads, open_world, autojump_clock):

@@ -7,10 +7,12 @@ import trio
 from agents import Busy, Deaf, Hasty, Typist, Worker
 from world import QUEUE, World
 
+from actors.turn import SIGNS_TOGETHER
 from hermes.config import model
 from hermes.store import ops
 from hermes.testing.fakes import Crash, FakeAgent, GiveUp, Hang, Reply
 from hermes.types import texts
+from hermes.types.agent import Delta, Final
 from hermes.types.errors import AGENT_CRASHED, Failure
 
 IMPATIENT = model.Config(agent=model.Agent(turn_timeout_s=20.0, no_progress_s=5.0), display=QUEUE)
@@ -179,3 +181,33 @@ async def test_a_commit_that_takes_longer_than_any_turn_may_is_latency_and_not_a
     assert await answers(world, "hello") == ["hello"]
     assert world.rows("state, crashes") == [("answered", 0)]
     assert world.incarnations()[world.session()] == 1
+
+
+class Chatty:
+    """Says very much and waits for nothing; ``rounds`` are those that others could make meanwhile."""
+
+    name, model = "chatty", ""
+
+    def __init__(self):
+        self.rounds = 0
+
+    async def run(self, turn, io):
+        async with trio.open_nursery() as beside:
+            beside.start_soon(self._others)
+            for _ in range(10 * SIGNS_TOGETHER):
+                await io.emit(Delta("."))
+            beside.cancel_scope.cancel()
+        return Final("done")
+
+    async def _others(self):
+        while True:
+            await trio.lowlevel.checkpoint()
+            self.rounds += 1
+
+
+async def test_an_agent_that_waits_for_nothing_lets_others_go_on(open_world, autojump_clock):
+    agent = Chatty()
+    world = await open_world(agent)
+
+    assert await answers(world, "hello") == ["done"]
+    assert agent.rounds >= 5

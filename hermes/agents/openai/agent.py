@@ -14,7 +14,6 @@ work of most servers. What has come of an answer that breaks off is shown, and i
 import base64
 import json
 import logging
-import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -265,7 +264,9 @@ def _text(answer: Answer) -> str:
 
 async def _heard(reply: StreamedReply, answer: Answer) -> bytes:
     """The next piece of a stream; nothing at its end, and where nothing more need come."""
-    with trio.move_on_after(LAST_WORDS_S if answer.complete else math.inf):
+    if not answer.complete:
+        return await reply.read()
+    with trio.move_on_after(LAST_WORDS_S):
         return await reply.read()
     return b""
 

@@ -128,7 +128,7 @@ def _fitting(done: Sequence[Done], room: int) -> tuple[list[Done], int]:
     return kept[::-1], room
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Exchange:
     """What was said to us, and what we answered. Never torn apart: an answer to nothing misleads."""
 

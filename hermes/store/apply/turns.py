@@ -76,42 +76,41 @@ def add_step(connection: sqlite3.Connection, op: AddStep) -> bool:
 
 
 def finish_turn(connection: sqlite3.Connection, op: FinishTurn) -> bool:
-    """Look first: without rows there would be no update to carry the condition."""
+    """Look first: without rows there would be no update to carry the condition; and most turns leave nothing else to do."""
     rows = json.dumps(op.row_ids)
     holding = connection.execute(
-        "SELECT 1 FROM sessions WHERE session_key = ? AND generation = ? AND ? = (SELECT count(*) FROM inbox"
-        " WHERE row_id IN (SELECT value FROM json_each(?)) AND state = 'in_turn' AND turn_id = ?)",
-        (op.session_key, op.generation, len(op.row_ids), rows, op.turn_id),
+        "SELECT (SELECT count(*) FROM inbox WHERE session_key = ?1 AND state IN ('routed', 'in_turn') AND state = 'in_turn'"
+        " AND turn_id = ?2), EXISTS (SELECT 1 FROM turn_steps WHERE turn_id = ?2) FROM sessions WHERE session_key = ?1"
+        " AND generation = ?3 AND ?4 = (SELECT count(*) FROM inbox"
+        " WHERE row_id IN (SELECT value FROM json_each(?5)) AND state = 'in_turn' AND turn_id = ?2)",
+        (op.session_key, op.turn_id, op.generation, len(op.row_ids), rows),
     ).fetchall()
     if not holding:
         count_late(connection)
         return False
+    ((held, has_steps),) = holding
     connection.execute(
         "UPDATE inbox SET state = ?, rule = ? WHERE row_id IN (SELECT value FROM json_each(?))",
         (op.state, op.rule, rows),
     )
-    connection.execute(  # handed to its agent when that did not look any more: they wait for the next one
-        "UPDATE inbox SET state = 'routed', turn_id = NULL WHERE session_key = ? AND state IN ('routed', 'in_turn')"
-        " AND state = 'in_turn' AND turn_id = ?",
-        (op.session_key, op.turn_id),
-    )
-    connection.executemany(
-        "INSERT INTO transcript (session_key, session_id, role, text, at, turn_id, seq, used)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                op.session_key,
-                op.session_id,
-                line.role,
-                line.text,
-                line.at,
-                line.turn_id or op.turn_id,
-                line.seq,
-                encode_used(line.used),
-            )
+    if held > len(
+        op.row_ids
+    ):  # handed to its agent when that did not look any more: they wait for the next one
+        connection.execute(
+            "UPDATE inbox SET state = 'routed', turn_id = NULL WHERE session_key = ? AND state IN ('routed', 'in_turn')"
+            " AND state = 'in_turn' AND turn_id = ?",
+            (op.session_key, op.turn_id),
+        )
+    if op.transcript:
+        said = (
+            (line.role, line.text, line.at, line.turn_id or op.turn_id, line.seq, encode_used(line.used))
             for line in op.transcript
-        ],
-    )
+        )
+        connection.execute(
+            "INSERT INTO transcript (session_key, session_id, role, text, at, turn_id, seq, used) VALUES "
+            + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(op.transcript)),
+            [value for line in said for value in (op.session_key, op.session_id, *line)],
+        )
     put(connection, op.outbound, op.at)
     connection.execute(
         "UPDATE sessions SET last_active_at = max(last_active_at, ?2), resume_reason = iif(?3, '', resume_reason),"
@@ -125,7 +124,8 @@ def finish_turn(connection: sqlite3.Connection, op: FinishTurn) -> bool:
     for row_id in op.lighten:
         ((payload,),) = connection.execute("SELECT event FROM inbox WHERE row_id = ?", (row_id,)).fetchall()
         connection.execute("UPDATE inbox SET event = ? WHERE row_id = ?", (without_earlier(payload), row_id))
-    _drop_steps(connection, [op.turn_id])
+    if has_steps:
+        _drop_steps(connection, [op.turn_id])
     return True
 
 

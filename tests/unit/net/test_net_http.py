@@ -243,6 +243,28 @@ async def test_a_stream_is_read_as_it_comes():
         assert [await answer.read() for _ in range(3)] == [b"two", b"", b""]
 
 
+@pytest.mark.parametrize(
+    ("behind", "wrong"),
+    [(b"0\r\n\r\n", None), (b"neither a length nor an end\r\n", PROTOCOL), (b"9\r\nhalf", RESET)],
+    ids=["its end", "nonsense", "the end of the connection"],
+)
+async def test_what_has_come_together_is_read_together_and_a_fault_behind_it_is_the_next_ones(behind, wrong):
+    pieces = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n"
+    async with (
+        serving(once(pieces + behind)) as server,
+        direct() as client,
+        client.stream("GET", server.url()) as answer,
+    ):
+        read = await answer.read()
+        assert read == (b"onetwohalf" if wrong == RESET else b"onetwo")
+        if wrong is None:
+            assert await answer.read() == b""
+        else:
+            with pytest.raises(NetError) as caught:
+                await answer.read()
+            assert (caught.value.code, caught.value.phase) == (wrong, "unknown")
+
+
 async def test_a_stream_that_falls_silent():
     script = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\none", hold=True)
     async with serving(script) as server, direct() as client:

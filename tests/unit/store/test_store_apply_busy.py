@@ -37,12 +37,12 @@ def test_an_interrupted_turn_begins_again_with_what_interrupted_it(db: sqlite3.C
     assert do(db, Interrupt(KEY, TURN, (second, third))) is True
 
     assert states(db) == ["merged", "routed", "routed"]
-    assert [row.turn_id for row in queries.open_rows(db, KEY)] == [TURN, TURN]
+    assert [row.turn_id for row in queries.open_work(db, KEY, 100)[0]] == [TURN, TURN]
     again = do(db, take(second, third))
     assert again is not None
     assert of_turn(db) == [(first, "merged"), (second, "in_turn"), (third, "in_turn")]
     assert [step.text for step in queries.steps(db, TURN)] == ["seen"]
-    assert [(row.crashes, row.boots) for row in queries.open_rows(db, KEY)] == [(0, 0), (0, 0)]
+    assert [(row.crashes, row.boots) for row in queries.open_work(db, KEY, 100)[0]] == [(0, 0), (0, 0)]
     assert do(db, finish(again.generation, second, third)) is True
     assert states(db) == ["merged", "answered", "answered"]
     assert queries.counts(db).unaccounted == 0
@@ -66,7 +66,7 @@ def test_an_answer_that_was_committed_first_wins_over_the_interruption(db: sqlit
 
     assert do(db, Interrupt(KEY, TURN, (later,))) is False
     assert states(db) == ["answered", "routed"]
-    assert queries.open_rows(db, KEY)[0].turn_id is None
+    assert queries.open_work(db, KEY, 100)[0][0].turn_id is None
 
 
 def test_without_a_row_to_take_over_nothing_is_interrupted(db: sqlite3.Connection) -> None:
@@ -100,7 +100,7 @@ def test_a_row_its_agent_was_steered_with_and_never_saw_waits_for_the_next_turn(
     assert do(db, finish(record.generation, first)) is True
 
     assert states(db) == ["answered", "routed"]
-    assert queries.open_rows(db, KEY)[0].turn_id is None
+    assert queries.open_work(db, KEY, 100)[0][0].turn_id is None
 
 
 def test_a_stop_ends_what_was_steered_in_and_what_has_interrupted(db: sqlite3.Connection) -> None:
@@ -136,7 +136,7 @@ def test_an_edit_of_a_message_that_waits_replaces_its_text_and_keeps_its_place(
 
     assert revise(db, "after") is True
 
-    assert [row.event.text for row in queries.open_rows(db, KEY)] == ["hello", "after", "hello"]
+    assert [row.event.text for row in queries.open_work(db, KEY, 100)[0]] == ["hello", "after", "hello"]
     assert rules(db)[-1] == ("merged", "merged:edit", "")
     assert queries.counts(db).unaccounted == 0
 
@@ -203,7 +203,7 @@ def test_a_session_keeps_its_own_mode_until_it_is_taken_back(db: sqlite3.Connect
     assert queries.busy_mode(db, KEY) is None
 
     assert do(db, SetBusyMode(KEY, "steer")) is True
-    assert queries.open_work(db, KEY, 5) == (queries.open_rows(db, KEY), "steer")
+    assert queries.open_work(db, KEY, 5) == (queries.open_work(db, KEY, 100)[0], "steer")
     assert do(db, SetBusyMode(KEY, None)) is True
     assert queries.busy_mode(db, KEY) is None
 

@@ -29,16 +29,16 @@ def _step(generation: int, n: int) -> AddStep:
 
 
 def _crashes(db: sqlite3.Connection) -> list[tuple[int, int]]:
-    return [(row.crashes, row.boots) for row in queries.open_rows(db, KEY)]
+    return [(row.crashes, row.boots) for row in queries.open_work(db, KEY, 100)[0]]
 
 
 def test_take_raises_the_generation_and_marks_the_rows(db: sqlite3.Connection) -> None:
     rows, record = in_turn(db, event("a"), event("b"))
     assert (record.generation, record.last_seq) == (1, 2)
     assert record == queries.session(db, KEY)
-    assert [(r.row_id, r.state, r.turn_id, r.boot_id, r.incarnation) for r in queries.open_rows(db, KEY)] == [
-        (row, "in_turn", TURN, BOOT, 1) for row in rows
-    ]
+    assert [
+        (r.row_id, r.state, r.turn_id, r.boot_id, r.incarnation) for r in queries.open_work(db, KEY, 100)[0]
+    ] == [(row, "in_turn", TURN, BOOT, 1) for row in rows]
 
 
 def test_take_is_all_or_nothing(db: sqlite3.Connection) -> None:

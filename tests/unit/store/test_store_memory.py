@@ -33,7 +33,7 @@ async def test_it_is_a_store(store: MemoryStore) -> None:
     port: Store = store
     assert await port.write(ops.Accept((event(),))) == (Accepted(1, False),)
     port.post(route(1))
-    rows = await port.read(queries.open_rows, KEY)
+    rows, _ = await port.read(queries.open_work, KEY, 100)
     assert [(row.state, row.seq) for row in rows] == [("routed", 1)]
 
 

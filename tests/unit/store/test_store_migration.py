@@ -93,7 +93,7 @@ def test_stretches_are_found_in_the_transcript(path: Path) -> None:
 
 def test_a_message_in_its_turn_goes_on_in_its_stretch(path: Path) -> None:
     db = open_writer(path)
-    (row,) = queries.open_rows(db, ANN)
+    (row,) = queries.open_work(db, ANN, 100)[0]
     assert (row.turn_id, row.session_id) == (TurnId("turn-1"), "new")
     assert [line.text for line in queries.history(db, ANN, row.session_id, 9)] == ["c"]
     db.close()

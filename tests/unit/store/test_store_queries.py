@@ -27,7 +27,7 @@ def test_accepted_rows_are_found_by_chat_in_order(db: sqlite3.Connection) -> Non
     assert sorted(queries.accepted_chats(db)) == [CHAT, ("webchat", "default", "bob")]
     assert [row.row_id for row in queries.accepted_rows(db, *CHAT)] == [1, 4]
     assert [row.row_id for row in queries.accepted_rows(db, *CHAT, limit=1)] == [1]
-    assert queries.open_sessions(db) == [KEY]
+    assert queries.open_sessions(db) == {KEY: False}
 
 
 def test_rows_of_an_interrupted_turn_come_first(db: sqlite3.Connection) -> None:
@@ -35,8 +35,8 @@ def test_rows_of_an_interrupted_turn_come_first(db: sqlite3.Connection) -> None:
     for row in rows:
         do(db, route(row))
     taken, _ = in_turn(db, event("c"))
-    assert [row.row_id for row in queries.open_rows(db, KEY)] == [*taken, *rows]
-    assert queries.open_rows(db, SessionKey("other")) == []
+    assert [row.row_id for row in queries.open_work(db, KEY, 100)[0]] == [*taken, *rows]
+    assert queries.open_work(db, SessionKey("other"), 100) == ([], None)
 
 
 def test_of_those_that_wait_some_are_read_and_of_those_begun_all(db: sqlite3.Connection) -> None:
@@ -45,7 +45,7 @@ def test_of_those_that_wait_some_are_read_and_of_those_begun_all(db: sqlite3.Con
     for row in waiting:
         do(db, route(row))
     for _ in ("in its turn", "released"):
-        assert [row.row_id for row in queries.open_rows(db, KEY, limit=2)] == [*begun, *waiting[:2]]
+        assert [row.row_id for row in queries.open_work(db, KEY, 2)[0]] == [*begun, *waiting[:2]]
         do(db, Release(KEY, TURN, "stop", 104.0))
 
 
@@ -115,7 +115,7 @@ def test_hot_reads_scan_no_table(db: sqlite3.Connection) -> None:
     queries.accepted_chats(db)
     queries.accepted_rows(db, *CHAT)
     queries.open_sessions(db)
-    queries.open_rows(db, KEY)
+    queries.open_work(db, KEY, 100)
     queries.any_open(db, [1])
     queries.line_behind(db, KEY, TURN, [1])
     queries.history(db, KEY, STRETCH, 5)
@@ -123,7 +123,7 @@ def test_hot_reads_scan_no_table(db: sqlite3.Connection) -> None:
     queries.next_open_row(db, *CHAT)
     queries.outbox_counts(db)
     db.set_trace_callback(None)
-    assert len(asked) == 13
+    assert len(asked) == 12
     for statement in asked:
         plan = [detail for *_, detail in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
         scans = [step for step in plan if step.startswith("SCAN") and "subquery" not in step]
