@@ -11,7 +11,8 @@ root                       one_for_one
    ├─ inbound              permanent, sync
    ├─ cron                 permanent, sync        the ticker; each firing of a job is a child with a deadline of its own
    ├─ maintenance          one_for_one            [health · journal · dossiers · dumper · reloader · channels · notices ·
-   │                                               expiry · retention · cleaning · database · clock]
+   │                                               expiry · retention · cleaning · database · clock · import, in
+   │                                               a home of the original]
    ├─ web                  permanent, eventual
    ├─ adapters             one_for_one            one child per (platform, account)
    └─ plugins              one_for_one            one child per plug-in that cannot be used, to say why; else absent
@@ -37,6 +38,7 @@ from actors import (
     dumper,
     health,
     hooks,
+    importing,
     inbound,
     maintenance,
     notices,
@@ -55,6 +57,7 @@ from actors.policies import Policies
 from actors.ports.access import Access
 from actors.ports.adapters import AdapterTable
 from actors.ports.approvals import Approvals
+from actors.ports.arrival import Arrival
 from actors.ports.channels import ChannelDirectory
 from actors.ports.commands import Commands
 from actors.ports.conversations import Conversations
@@ -149,6 +152,7 @@ class Parts:
     files: HomeFiles
     restart_notices: RestartNotices
     home: Path
+    arrival: Arrival
     health_file: HealthFile
     lasted: Callable[[], None]
     plugins: Sequence[PluginRow] = ()
@@ -268,6 +272,7 @@ def wire(
             cron=system.registry.ref(CRON),
             look=cron.Look(),
             run_now=cron.RunNow,
+            end_runs=cron.EndRuns,
         ),
         policies=policies,
         turns=trio.CapacityLimiter(config.limits.turns),
@@ -321,7 +326,7 @@ def build(parts: Parts) -> ChildSpec:
                     ),
                     supervisor("sessions", dynamic=True, max_children=services.config.limits.sessions),
                     _service("inbound", inbound.run, services, budget=GIVE_UP),
-                    _service("cron", cron.run, services, parts.files),
+                    _service("cron", cron.run, services, parts.files, parts.arrival),
                     supervisor(
                         "maintenance",
                         [
@@ -343,6 +348,7 @@ def build(parts: Parts) -> ChildSpec:
                             ),
                             _eventual("channels", channels.run, services, parts.files),
                             _eventual("notices", notices.run, services, parts.files, parts.restart_notices),
+                            *([_importing(parts)] if parts.arrival.expected else []),
                         ],
                     ),
                     _eventual("web", web.run, services, parts.metrics, parts.web_port, parts.announce),
@@ -354,6 +360,10 @@ def build(parts: Parts) -> ChildSpec:
         ],
     )
     return services.policies.cover(tree)
+
+
+def _importing(parts: Parts) -> ChildSpec:
+    return _eventual("import", importing.run, parts.services, parts.home, parts.arrival)
 
 
 def _plugins(found: Sequence[PluginRow]) -> ChildSpec:

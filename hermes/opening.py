@@ -46,7 +46,7 @@ def opened(
     """Log into the home, for which ``verbosity`` and ``who_runs`` are those of ``logging_to``, and have the platforms of plug-ins
     in ``registry``. Blocks, for as long as plug-ins take to be imported.
     """
-    redaction, logs, storm = Redaction(settings.secrets), settings.config.logging, held.storm
+    redaction, logs, storm = held.redaction, settings.config.logging, held.storm
     with logging_to(
         held.home / "logs",
         redaction=redaction,

@@ -6,6 +6,7 @@ from functools import partial
 import trio
 
 from actors.adapter import Account
+from actors.ports.arrival import Arrival
 from actors.ports.overview import TreeOverview
 from hermes.registry.accounts import Accounts
 from hermes.registry.registry import PlatformRegistry, Unavailable
@@ -25,16 +26,19 @@ class Maker:
     accounts: Accounts
     registry: PlatformRegistry
     overview: TreeOverview
+    arrival: Arrival
 
     def account(self, platform: str, account: str) -> Account:
         """What the shell of its adapter runs."""
         return Account(platform, account, partial(self.make, platform, account))
 
     async def make(self, platform: str, account: str) -> Adapter | Unavailable:
-        """A new adapter. What connects to a platform waits while too many starts have not lasted; what is only called upon, as
-        web chat, never does. Raises ``GatewayError`` (``respawn_storm``, transient).
+        """A new adapter. What connects to a platform waits while too many starts have not lasted, and for old conversations;
+        what is only called upon, as web chat, never does. Raises ``GatewayError``, transient: ``respawn_storm``, ``taking_over``.
         """
         entry = self.registry.get(platform)
+        if not (entry and entry.always):
+            await self.arrival.wait()
         if (held_s := self.overview.held_for_s) and not (entry and entry.always):
             starts = self.overview.storm.starts
             detail = f"{starts} starts in a row have not lasted; it connects in {held_s:.0f} s"

@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,9 @@ import click
 from hermes.cli.options import home_option, json_option, print_json
 from hermes.cli.text import plain
 from hermes.ops import restoring
-from hermes.types.errors import STORE_CORRUPT, Failure, GatewayError
+from hermes.types.errors import Failure, GatewayError
 
 if TYPE_CHECKING:
-    from hermes.ops.archive import Manifest
     from hermes.ops.lock import HomeLock
 
 NO_HOME, NOT_EMPTY = "no_home", "home_not_empty"
@@ -33,25 +33,22 @@ def backup(file: Path | None, quick: bool, home: Path, as_json: bool) -> None:
     The gateway may run meanwhile. The file holds your tokens and what people wrote: it is for your eyes only (0600). Logs, other
     profiles and what belongs to a run are not in it.
     """
-    from hermes.ops import archive
+    from hermes.cli.progress import progress
+    from hermes.store import saving
 
     if not home.is_dir():
         raise GatewayError(Failure(NO_HOME, scope="gateway", detail=f"there is no home at {home}"))
-    target = _target(home, file)
-    names, left_out = archive.members(home, quick=quick)
-    names = [name for name in names if home / name != target]
-    damaged: list[str] = []
-    wanted = archive.Manifest(_version(), time.strftime("%Y-%m-%dT%H:%M:%S%z"), quick, {})
-    made = _written(target, home, names, wanted, damaged)
+    target = saving.new_file(home) if file is None else file.absolute()
+    saved = saving.save(target, home, _version(), partial(progress, "Saving"), quick=quick)
     if as_json:
-        document = {"file": str(target), "files": len(made.files), "bytes": target.stat().st_size}
-        print_json(document | {"left_out": left_out, "damaged": damaged})
+        document = {"file": str(target), "files": len(saved.manifest.files), "bytes": target.stat().st_size}
+        print_json(document | {"left_out": saved.left_out, "damaged": saved.damaged})
         return
-    for name in left_out:
+    for name in saved.left_out:
         click.echo(plain(f"left out, for it is no plain file: {name}"), err=True)
-    for name in damaged:
+    for name in saved.damaged:
         click.echo(plain(f"damaged, and saved as it is: {name}"), err=True)
-    click.echo(plain(f"{target}  {len(made.files)} files, {target.stat().st_size:,} bytes"))
+    click.echo(plain(f"{target}  {len(saved.manifest.files)} files, {target.stat().st_size:,} bytes"))
     click.echo(plain(f"Back again: hermes restore {shlex.quote(str(target))}"))
 
 
@@ -78,48 +75,15 @@ def restore(file: Path | None, force: bool, home: Path, as_json: bool) -> None:
         else:
             aside = _restored(file, home, force)
             words = f"Restored {home}."
+    if was := any(aside.iterdir()):
+        words += f" What was there before is in {aside}."
+    else:
+        aside.rmdir()
     if as_json:
-        print_json({"ok": True, "home": str(home), "before": str(aside)})
+        print_json({"ok": True, "home": str(home), "before": str(aside) if was else None})
         return
-    click.echo(plain(f"{words} What was there before is in {aside}."))
+    click.echo(plain(words))
     click.echo(plain(f"Next: hermes run --home {shlex.quote(str(home))}"))
-
-
-def _target(home: Path, file: Path | None) -> Path:
-    if file is not None:
-        return file.absolute()
-    (home / restoring.BACKUPS).mkdir(mode=0o700, exist_ok=True)
-    return home / restoring.BACKUPS / f"hermes-{time.strftime('%Y%m%d-%H%M%S')}.zip"
-
-
-def _written(
-    target: Path, home: Path, names: list[str], wanted: "Manifest", damaged: list[str]
-) -> "Manifest":
-    from hermes.cli.progress import progress
-    from hermes.ops import archive
-    from hermes.store.copies import copy_database, is_database
-
-    copy = target.with_name(f".{target.name}.db")
-
-    def content(path: Path) -> Path:
-        if path.suffix != ".db" or not is_database(path):
-            return path
-        copy.unlink(missing_ok=True)
-        try:
-            copy_database(path, copy)
-        except GatewayError as wrong:
-            if wrong.failure.code != STORE_CORRUPT:
-                raise
-            damaged.append(str(path.relative_to(home)))
-            return path
-        return copy
-
-    size = sum((home / name).lstat().st_size for name in names if (home / name).exists())
-    try:
-        with progress("Saving", size) as advance:
-            return archive.write(target, home, names, wanted, content=content, advance=advance)
-    finally:
-        copy.unlink(missing_ok=True)
 
 
 def _lock(home: Path) -> "HomeLock":

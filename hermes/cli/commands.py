@@ -12,7 +12,7 @@ import click
 from hermes.cli.text import plain_lines
 from hermes.cli.version import line
 from hermes.ops.control.client import ControlError, NotRunning
-from hermes.types.errors import GatewayError
+from hermes.types.errors import GatewayError, os_words
 
 if TYPE_CHECKING:
     from hermes.registry.entry import PlatformEntry
@@ -94,6 +94,7 @@ hermes = Commands(
         "gateway": "commands:gateway",
         "service": "commands:service",
         "doctor": "doctor:doctor",
+        "import": "import_:import_",
         "backup": "backup:backup",
         "restore": "backup:restore",
         "completion": "completion:completion",
@@ -151,7 +152,11 @@ def execute(arguments: Sequence[str], platforms: "Sequence[PlatformEntry]" = ())
                 click.echo(plain_lines(f"  {hint}"), err=True)
         return NOT_RUNNING if isinstance(wrong, NotRunning) else FAILED
     except OSError as wrong:  # stdout on a full disk, say; a closed pipe is click's own affair
-        click.echo(f"hermes: {wrong}", err=True)
+        words = os_words(wrong)
+        if "--json" in arguments:
+            _say_json("os_error", words, "")
+        else:
+            click.echo(plain_lines(f"hermes: {words}"), err=True)
         return FAILED
 
 

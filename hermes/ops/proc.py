@@ -30,6 +30,14 @@ def process(pid: int | None = None) -> Process | None:
         return None
 
 
+def command_line(pid: int) -> list[str]:
+    """The words that ``pid`` was started with; none if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
+
+
 def this_process() -> dict[str, Any]:
     """Who we are, for people who look at a file of ours."""
     we = process()

@@ -27,7 +27,7 @@ def reading(path: Path) -> Iterator[Reader]:
     the disk says.
     """
     must_exist(path)
-    with mapped(), closing(open_reader(path)) as reader:
+    with mapped(path), closing(open_reader(path)) as reader:
         ((version,),) = reader.execute("PRAGMA user_version").fetchall()
         if version < SCHEMA_VERSION:
             detail = f"{path} is of an older version; the next `hermes run` brings it up to date"
@@ -42,7 +42,14 @@ def reading(path: Path) -> Iterator[Reader]:
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """The database at ``path``, to read and for ``write``, for whoever holds the lock of its home. Raises as ``reading``."""
     must_exist(path)
-    with mapped(), closing(open_writer(path)) as connection:
+    with making(path) as connection:
+        yield connection
+
+
+@contextmanager
+def making(path: Path) -> Iterator[sqlite3.Connection]:
+    """As ``writing``, and made if there is none."""
+    with mapped(path), closing(open_writer(path)) as connection:
         yield connection
 
 

@@ -4,10 +4,12 @@ import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hermes.store.ops import Op
-from hermes.types.errors import HOME_UNUSABLE, STORE_CORRUPT, STORE_DEGRADED, Failure, GatewayError
+from hermes.types.errors import HOME_UNUSABLE, STORE_CORRUPT, STORE_DEGRADED, Failure, GatewayError, os_words
 
 _PRIMARY_CODE_MASK = 0xFF
 _DEGRADED = frozenset(
@@ -51,18 +53,20 @@ def failure_of(error: BaseException) -> Failure | None:
             return None
         case OSError():
             if error.errno in _UNUSABLE:
-                return Failure(HOME_UNUSABLE, "fatal", "gateway", detail=str(error))
-            return Failure(STORE_DEGRADED, scope="gateway", detail=str(error))
+                return Failure(HOME_UNUSABLE, "fatal", "gateway", detail=os_words(error))
+            return Failure(STORE_DEGRADED, scope="gateway", detail=os_words(error))
         case _:
             return None
 
 
 @contextmanager
-def mapped() -> Iterator[None]:
-    """The border: inside, whatever the disk or the file does is raised as ``GatewayError``."""
+def mapped(path: Path | None = None) -> Iterator[None]:
+    """The border: inside, whatever the disk or the file does is raised as ``GatewayError``, which names ``path``."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
         if failure := failure_of(error):
+            if path is not None and str(path) not in failure.detail:
+                failure = replace(failure, detail=f"{path}: {failure.detail}")
             raise GatewayError(failure) from error
         raise

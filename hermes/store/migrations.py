@@ -395,3 +395,5 @@ SIXTH = (
     # Conversations of one question: a program that names none.
     "ALTER TABLE sessions ADD COLUMN once INTEGER NOT NULL DEFAULT 0",
 )
+
+SEVENTH = ("CREATE TABLE imported (session_id TEXT PRIMARY KEY, messages INTEGER NOT NULL) WITHOUT ROWID",)

@@ -25,10 +25,10 @@ from urllib.parse import quote
 from hermes.sessions.keys import chat_type_in
 from hermes.store.codec import decode_event
 from hermes.store.errors import failure_of, mapped
-from hermes.store.migrations import FIFTH, FOURTH, INITIAL, SECOND, SIXTH, THIRD
+from hermes.store.migrations import FIFTH, FOURTH, INITIAL, SECOND, SEVENTH, SIXTH, THIRD
 from hermes.types.errors import STORE_CORRUPT, STORE_NEWER, Failure, GatewayError
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 BUSY_TIMEOUT_S = 5.0
 CHECKPOINT_PAGES = 4_000  # 16 MB of -wal: a page written by many batches is copied back once
 
@@ -169,6 +169,11 @@ def _migrate(connection: sqlite3.Connection) -> None:
     @migrations()
     def sixth(db: Database) -> None:
         for statement in SIXTH:
+            db.execute(statement)
+
+    @migrations()
+    def seventh(db: Database) -> None:
+        for statement in SEVENTH:
             db.execute(statement)
 
     migrations.apply(Database(connection))

@@ -20,6 +20,7 @@ from actors import reloader, root, tree
 from actors.adapter import Account
 from actors.ports.access import canonical_form
 from actors.ports.adapters import AdapterTable
+from actors.ports.arrival import Arrival
 from actors.ports.files import HomeFiles
 from actors.ports.hooks import HookPort
 from actors.ports.overview import TreeOverview
@@ -400,6 +401,7 @@ class World:
             for platform in self._platforms
         ]
         parts = tree.Parts(
+            arrival=Arrival(),
             services=boot.services,
             store_port=edge,
             overview=boot.services.overview,

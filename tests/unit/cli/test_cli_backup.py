@@ -93,6 +93,8 @@ def test_a_home_comes_back_as_it_was(capsys, home, tmp_path):
     other = tmp_path / "other"
     assert (code, err) == (0, "")
     assert f"hermes run --home {other}" in out
+    assert "before" not in out, "there was nothing"
+    assert not list((other / "backups").iterdir())
     assert content(other) == before
     assert b"newest" in content(other)["gateway.db"]
     assert not {"logs", "gateway_state.json", "processes.json", "profiles", "gateway.db-wal"} & {
@@ -394,3 +396,27 @@ def test_a_home_of_the_original_is_saved_untouched_and_comes_back(capsys, tmp_pa
     assert {path: path.read_bytes() for path in before} == before
     assert run(capsys, "restore", file, "--home", tmp_path / "other")[0] == 0
     assert content(tmp_path / "other") == content(home)
+
+
+def test_what_a_killed_backup_has_left_goes_with_a_later_one(capsys, home):
+    for name, age_s in (("old", 2 * 3_600), ("new", 60)):
+        (home / f"backups/.copies-{name}/resting").mkdir(parents=True)
+        (home / f"backups/.{name}.zip.part").write_text("tokens")
+        for left in (home / f"backups/.copies-{name}", home / f"backups/.{name}.zip.part"):
+            os.utime(left, (time.time() - age_s,) * 2)
+
+    assert run(capsys, "backup", "--home", home)[0] == 0
+
+    names = {path.name for path in (home / "backups").iterdir() if path.suffix != ".zip"}
+    assert names == {".copies-new", ".new.zip.part"}, "somebody may be making these"
+
+
+def test_every_directory_that_comes_back_is_private(capsys, home, tmp_path):
+    (home / "platforms/pairing/deep").mkdir(parents=True)
+    (home / "platforms/pairing/deep/one.json").write_text("{}")
+    run(capsys, "backup", tmp_path / "one.zip", "--home", home)
+
+    assert run(capsys, "restore", tmp_path / "one.zip", "--home", tmp_path / "back")[0] == 0
+
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "back").rglob("*") if path.is_dir()}
+    assert modes == {0o700}
