@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -160,6 +161,42 @@ def check(ctx: click.Context, *, home: Path, as_json: bool) -> None:
 
 
 @config.command()
+@click.option("--check", is_flag=True, help="Only say what would be done; exit code 1 if there is something.")
+@home_option
+@json_option
+@click.pass_context
+def migrate(ctx: click.Context, *, check: bool, home: Path, as_json: bool) -> None:
+    """Bring the settings of an older home into today's keys in config.yaml: what stands below gateway:, and in gateway.json.
+
+    Remarks, order and the meaning of it all stay; a copy of the old file is kept beside it. gateway.json is not changed, nor is
+    what the original knows its files by (_config_version).
+    """
+    from hermes.config.migrate import migrate as decide
+    from hermes.ops.files import write_durable
+    from hermes.ops.settings_files import write_settings
+
+    found, kept = decide(home, os.environ), None
+    if found.moved and not check:
+        if found.before:
+            kept = found.file.with_name(f"{found.file.name}.{time.strftime('%Y-%m-%d_%H-%M-%S')}")
+            write_durable(kept, found.before.encode())
+        write_settings(found.file, found.text)
+    if as_json:
+        print_json({"moved": found.moved, "left": found.left, "copy": kept and str(kept)})
+    else:
+        for one in found.moved:
+            click.echo(plain(one))
+        for one in found.left:
+            click.echo(plain(f"left as it is: {one}"))
+        if not found.moved:
+            click.echo("All keys are those of today." if not found.left else "There is nothing else to do.")
+        elif not check:
+            click.echo(plain(f"Written to {found.file}." + (f" What it was: {kept}" if kept else "")))
+    if check and found.moved:
+        ctx.exit(FAILED)
+
+
+@config.command()
 @home_option
 @json_option
 def path(home: Path, as_json: bool) -> None:
@@ -248,7 +285,11 @@ def _asked(key: str) -> str:
     if sys.stdin.isatty():
         answer: str = click.prompt(key, hide_input=is_private(key))
         return answer
-    return sys.stdin.read().rstrip("\r\n")
+    if not (said := sys.stdin.read().rstrip("\r\n")):
+        raise click.UsageError(
+            "There is no VALUE, and nothing came by stdin; `hermes config unset` takes it out."
+        )
+    return said
 
 
 def _run_editor(draft: Path) -> None:

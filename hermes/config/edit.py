@@ -1,4 +1,4 @@
-"""One key of a YAML text, set or unset by the marks of its node: comments, order and everything else stay letter by letter. Pure.
+"""One key of a YAML text, set, unset or moved by the marks of its node: comments, order and all else stay letter by letter. Pure.
 
 What comes of it is read again and compared, so that an edit which would change anything else (an anchor that others refer to)
 is refused.
@@ -36,6 +36,37 @@ def unset_key(file: Path, text: str, key: Key) -> str:
     root = parse(file, text)
     found = _find(root, key)
     return text if found is None else _checked(file, root, _unset(file, text, found, key), key, None)
+
+
+def move_key(file: Path, text: str, key: Key, to: Key) -> str:
+    """``text`` with what stands at ``key``, its remarks with it, at ``to``, where nothing stands yet: at the end of a section
+    that is there, or of the file. Raises as ``set_key`` does.
+    """
+    root = parse(file, text)
+    parent, number = _find(root, key)
+    entry = parent.value[number]
+    section, place = (_find(root, to[:-1]) or (None, 0)) if to[1:] else (None, 0)
+    target: Any = root if section is None else section.value[place][1]
+    if parent.flow_style or not _is_block(target):
+        value = text[entry[1].start_mark.index : _end(text, entry)]
+        if "\n" in value:
+            raise invalid(f"{file}: {'.'.join(key)} stands in several lines within braces; move it by hand")
+        return unset_key(file, set_key(file, text, to, value), key)
+    begin, end = _with_remarks(text, entry), _below(text, _end(text, entry))
+    at = _below(text, _end(text, target.value[-1]))
+    here, there = entry[0].start_mark.column, target.value[0][0].start_mark.column
+    lines = _end_line(text[begin:end], text).splitlines(keepends=True)
+    moved = "".join(_indented(line, here, there) for line in lines)
+    rest = text[:begin] + text[end:]
+    at = at if at <= begin else max(begin, at - (end - begin))
+    after = _end_line(rest[:at], text) + moved + rest[at:]
+    wanted = values(root)
+    _put(wanted, to, _take(wanted, key))
+    if _bare(values(parse(file, after))) != _bare(wanted):
+        raise invalid(
+            f"{file}: {'.'.join(key)} cannot be moved without changing something else; do it by hand"
+        )
+    return after
 
 
 def as_yaml(value: str, *, text: bool) -> str:
@@ -156,18 +187,31 @@ def _checked(file: Path, root: "MappingNode | None", text: str, key: Key, value:
     import yaml
 
     wanted = values(root)
-    inside = wanted
-    for name in key[:-1]:
-        inside[name] = dict(inside.get(name) or {})
-        inside = inside[name]
-    inside.pop(key[-1], None)
+    _take(wanted, key)
     if value is not None:
-        inside[key[-1]] = yaml.safe_load(value)[0]
+        _put(wanted, key, yaml.safe_load(value)[0])
     if _bare(values(parse(file, text))) != _bare(wanted):
         raise invalid(
             f"{file}: {'.'.join(key)} cannot be changed without changing something else; edit it by hand"
         )
     return text
+
+
+def _take(settings: dict[str, Any], key: Key) -> Any:
+    """What stands at ``key`` of ``settings``, taken out."""
+    return _section(settings, key).pop(key[-1], None)
+
+
+def _put(settings: dict[str, Any], key: Key, value: Any) -> None:
+    _section(settings, key)[key[-1]] = value
+
+
+def _section(settings: dict[str, Any], key: Key) -> dict[str, Any]:
+    """Of ``key``, and no alias of another one."""
+    for name in key[:-1]:
+        settings[name] = dict(settings.get(name) or {})
+        settings = settings[name]
+    return settings
 
 
 def _bare(part: Any) -> Any:
@@ -202,6 +246,29 @@ def _line_end(text: str, at: int) -> int:
     found = text.find("\n", at)
     end = len(text) if found < 0 else found
     return end - 1 if text[end - 1 : end] == "\r" else end
+
+
+def _below(text: str, at: int) -> int:
+    """Where the next line begins."""
+    found = text.find("\n", at)
+    return len(text) if found < 0 else found + 1
+
+
+def _indented(line: str, here: int, there: int) -> str:
+    """A line that stood ``here``, or further to the left, as far from ``there``; an empty one stays empty."""
+    before = len(line) - len(line.lstrip(" "))
+    return " " * there + line[min(here, before) :] if line.strip() else line
+
+
+def _with_remarks(text: str, entry: "tuple[Node, Node]") -> int:
+    """Where the remarks begin that stand right above an entry, at its depth; else its line."""
+    mark = entry[0].start_mark
+    begin = mark.index - mark.column
+    while begin and (above := text[text.rfind("\n", 0, begin - 1) + 1 : begin]).lstrip(" ").startswith("#"):
+        if len(above) - len(above.lstrip(" ")) != mark.column:
+            break
+        begin -= len(above)
+    return int(begin)
 
 
 def _end_line(text: str, like: str) -> str:

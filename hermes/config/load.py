@@ -5,9 +5,9 @@ defaults < <home>/gateway.json < <home>/config.yaml or --config FILE < <home>/.e
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from hermes.config import document
 from hermes.config.access import AccessSettings, open_policies, read_access
@@ -26,6 +26,9 @@ from hermes.config.streaming import read_streaming
 from hermes.config.supervision import Rule, read_section
 from hermes.config.words import complaint, is_number
 from hermes.config.written import Written
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "API_SERVER_HOST": ("web", "host"),
@@ -142,7 +145,7 @@ def _parse(
     """The configuration, what is wrong with it, and where keys are set that do not stand in the files under their own names; with
     faults it is not to be used.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     def at(key: Key) -> str:
         return document.place(written.node, key, written.file)
@@ -176,13 +179,19 @@ def _parse(
                 wrong_at((*above, name), value)  # pydantic would take it for a text, or for 0 or 1
     config = Config()
     try:
-        config = replace(
-            TypeAdapter(Config).validate_python(settings), supervision=rules, quick_commands=quick
-        )
+        config = replace(_adapter().validate_python(settings), supervision=rules, quick_commands=quick)
     except ValidationError as invalid:
         for error in invalid.errors(include_url=False, include_context=False):
             wrong_at(tuple(map(str, error["loc"])), error["input"])
     return config, faults, set_by
+
+
+@cache
+def _adapter() -> "TypeAdapter[Config]":
+    """Made once: that takes ten times as long as to read a file."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Config)
 
 
 def parts(

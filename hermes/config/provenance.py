@@ -11,6 +11,7 @@ from hermes.config.dotenv import place_of
 from hermes.config.load import Key, Settings
 from hermes.config.model import Config
 from hermes.config.secrets import is_secret
+from hermes.config.unknown import READ_OTHERWISE
 from hermes.config.written import Written
 
 DEFAULT = "default"
@@ -38,6 +39,9 @@ def rows(settings: Settings, variables: Collection[str]) -> Iterator[Row]:
     """
     ours = {key.name for key in fields(Config)}
     for key, value, default in _leaves(settings.config, Config(), ()):
+        if key[0] in READ_OTHERWISE and value != default:
+            yield from _others(settings.written[key[0]])
+            continue
         origin = _origin(settings, key) or (DEFAULT if value == default else _nearest(settings, key))
         yield Row(".".join(key), value, origin, isinstance(value, str) and is_secret(key[-1]))
     for entry in settings.written.entries:

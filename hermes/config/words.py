@@ -43,7 +43,7 @@ def shown(value: object) -> str:
 
 def did_you_mean(text: str, names: Iterable[str]) -> str:
     """``; did you mean …?`` if one of ``names`` is like ``text``."""
-    near = get_close_matches(text, list(names), 1)
+    near = get_close_matches(text[:SHOWN_CHARS], list(names), 1)  # it takes as long as the text
     return f"; did you mean {near[0]}?" if near else ""
 
 

@@ -1,6 +1,7 @@
 """The channel directory's two files: ours, ``channel_directory.json``, and the user's, ``channel_aliases.json``.
 
-Ours is made anew every few minutes, so one that cannot be read is lost harmlessly. The user's is only ever read.
+Ours is made anew every few minutes; one that cannot be read is put aside then, ``channel_directory.json.damaged``, for it may be
+the original's. The user's is only ever read.
 """
 
 import json
@@ -42,6 +43,10 @@ def read_aliases_of(home: Path, otherwise: Aliases) -> Aliases:
 
 
 def write_directory(home: Path, directory: Directory, at: float) -> None:
-    """Replace ours, for this user alone. Raises ``OSError``."""
+    """Replace ours, for this user alone; what stood there and cannot be read is kept beside it. Raises ``OSError``."""
+    path = home / DIRECTORY
     text = json.dumps(document(directory, at), indent=2, ensure_ascii=False)
-    write_durable(home / DIRECTORY, text.encode("utf-8", "replace"))
+    _, damage = read_json(path, read_document, NO_DIRECTORY)
+    if damage and path.is_file():
+        path.replace(path.with_name(f"{DIRECTORY}.damaged"))
+    write_durable(path, text.encode("utf-8", "replace"))

@@ -33,10 +33,11 @@ class TickerLock:
         """
         if self._descriptor is not None or not (home / DIRECTORY).is_dir():
             return True
+        path = home / DIRECTORY / LOCK
         try:
-            descriptor = open_private(home / DIRECTORY / LOCK, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK)
+            descriptor = open_private(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK)
         except OSError as wrong:
-            log.warning("%s: %s; nobody is kept from running the same jobs", LOCK, wrong.strerror)
+            log.warning("%s: %s; nobody is kept from running the same jobs", path, wrong.strerror)
             return True
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,7 @@
 """Private files: 0600 whatever the umask, and never through a symbolic link somebody planted."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -40,9 +41,14 @@ def write_durable(path: Path, data: bytes) -> None:
 
 def _replace(path: Path, data: bytes, *, synced: bool) -> None:
     new = path.with_name(path.name + ".new")
-    with open(open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-        file.write(data)
-        if synced:
-            file.flush()
-            os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with open(open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            file.write(data)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        with suppress(OSError):  # nothing half written stays in a home that others use too
+            new.unlink()
+        raise

@@ -19,7 +19,8 @@ def write_settings(path: Path, text: str) -> None:
 
 
 def write_variables(home: Path, variables: dict[str, str | None]) -> None:
-    """Set these variables of the home's ``.env``, None to take one out; nothing is written that says what it said.
+    """Set these variables of the home's ``.env``, None to take one out; nothing is written that says what it said. All else stays
+    to the byte: line ends, a byte order mark.
 
     Raises ``OSError``, and ``ValueError`` for what no line can hold.
     """
@@ -27,9 +28,10 @@ def write_variables(home: Path, variables: dict[str, str | None]) -> None:
         raise ValueError("a variable holds one line of visible characters")
     path = home / DOTENV
     try:
-        before = path.read_text(encoding="utf-8-sig")
+        before = path.read_bytes().decode()
     except FileNotFoundError:
         before = ""
-    after = set_variables(before, variables)
+    mark = "\ufeff" if before.startswith("\ufeff") else ""
+    after = mark + set_variables(before.removeprefix(mark), variables)
     if after != before:
         write_settings(path, after)

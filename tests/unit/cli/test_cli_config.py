@@ -203,3 +203,47 @@ def test_a_running_gateway_says_what_a_reload_brings(capsys, home):
 def test_path_says_where_the_files_are(capsys, home):
     assert run(capsys, home, "path")[1] == f"{home}/config.yaml\n"
     assert json.loads(run(capsys, home, "path", "--json")[1])["variables"] == f"{home}/.env"
+
+
+def test_an_older_home_is_brought_into_todays_keys_once_and_what_it_was_is_kept(capsys, home):
+    old = "# mine\ngateway:\n  streaming: true   # yes\n"
+    (home / "config.yaml").write_text(old)
+    (home / "config.yaml").chmod(0o640)
+
+    code, out, _ = run(capsys, home, "migrate", "--check")
+    assert (code, out) == (1, "gateway.streaming -> streaming\n")
+    assert (home / "config.yaml").read_text() == old
+
+    code, out, _ = run(capsys, home, "migrate", "--json")
+    document = json.loads(out)
+    assert (code, document["moved"], document["left"]) == (0, ["gateway.streaming -> streaming"], [])
+    (kept,) = home.glob("config.yaml.*")
+    assert (str(kept), kept.read_text(), mode(kept)) == (document["copy"], old, 0o600)
+    assert (home / "config.yaml").read_text() == "# mine\nstreaming: true   # yes\n"
+    assert mode(home / "config.yaml") == 0o640
+
+    assert run(capsys, home, "migrate", "--check")[:2] == (0, "All keys are those of today.\n")
+    assert run(capsys, home, "migrate")[0] == 0
+    assert list(home.glob("config.yaml.*")) == [kept]
+
+
+def test_nothing_on_stdin_is_no_value(capsys, home, monkeypatch):
+    (home / ".env").write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}\n")
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+
+    code, _, err = run(capsys, home, "set", "TELEGRAM_BOT_TOKEN")
+
+    assert (code, "config unset" in err) == (2, True)
+    assert (home / ".env").read_text() == f"TELEGRAM_BOT_TOKEN={TOKEN}\n"
+
+
+def test_commands_and_restart_policies_are_shown_as_they_are_written(capsys, home):
+    (home / "config.yaml").write_text(
+        "quick_commands:\n  hi: {type: exec, command: echo hi}\nsupervision:\n  root/gateway/web: {intensity: 3/30}\n"
+    )
+
+    found = settings(capsys, home, "show")
+
+    assert found["quick_commands.hi.command"] == ("echo hi", f"{home}/config.yaml, line 2")
+    assert found["supervision.root/gateway/web.intensity"][0] == "3/30"
+    assert "quick_commands" not in found

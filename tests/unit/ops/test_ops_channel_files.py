@@ -53,3 +53,12 @@ def test_aliases_that_cannot_be_read_are_not_taken_for_none(tmp_path):
 def test_a_pipe_in_its_place_does_not_hold_up_anybody(tmp_path):
     os.mkfifo(tmp_path / ALIASES)
     assert "not a regular file" in read_channels(tmp_path).faults[0]
+
+
+def test_a_directory_that_cannot_be_read_is_kept_when_it_is_made_anew(tmp_path):
+    (tmp_path / DIRECTORY).write_text('{"platforms": {"telegram": [{"id": "7"')
+    for _ in range(2):
+        write_directory(tmp_path, {}, 0.0)
+
+    assert (tmp_path / f"{DIRECTORY}.damaged").read_text() == '{"platforms": {"telegram": [{"id": "7"'
+    assert read_channels(tmp_path).faults == ()

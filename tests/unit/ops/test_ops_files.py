@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from hermes.ops.files import open_private, write_private
+from hermes.ops.files import open_private, write_durable, write_private
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,15 @@ def test_S44_a_planted_symlink_is_neither_followed_nor_kept(tmp_path):
     (tmp_path / "link").symlink_to(victim)
     with pytest.raises(OSError, match="symbolic links"):
         open_private(tmp_path / "link", os.O_RDONLY)
+
+
+@pytest.mark.parametrize("write", [write_private, write_durable])
+def test_what_cannot_take_its_place_leaves_nothing_beside_it(tmp_path, write):
+    (tmp_path / "tree.json").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write(tmp_path / "tree.json", b"new")
+
+    assert [file.name for file in tmp_path.iterdir()] == ["tree.json"]
 
 
 def test_children_do_not_inherit_it(tmp_path):

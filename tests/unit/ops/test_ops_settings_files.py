@@ -50,3 +50,12 @@ def test_variables_are_for_nobody_else_and_nothing_is_written_twice(tmp_path):
     assert (tmp_path / ".env").stat().st_ino == before.st_ino
     with pytest.raises(ValueError, match="one line"):
         write_variables(tmp_path, {"B": "2\nC=3"})
+
+
+def test_what_another_program_wrote_stays_to_the_byte(tmp_path):
+    theirs = '\ufeff# mine\r\nexport TOKEN=abc\r\n\r\nMULTI="one\r\ntwo"\r\nodd line\r\nLAST=1'.encode()
+    (tmp_path / ".env").write_bytes(theirs)
+
+    write_variables(tmp_path, {"TELEGRAM_HOME_CHANNEL": "111", "TELEGRAM_HOME_CHANNEL_NAME": None})
+
+    assert (tmp_path / ".env").read_bytes() == theirs + b"\nTELEGRAM_HOME_CHANNEL=111\n"
