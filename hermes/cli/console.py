@@ -9,6 +9,7 @@ client as any other: it knows nothing of the gateway beside it.
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -23,8 +24,12 @@ from hermes.ops.control import client
 FORCED_EXIT = 130
 ASK_AGAIN_S = 0.2
 
-Gateway = Callable[[Callable[[str], None]], int]
-"""Runs the gateway and returns its exit code; what it is handed shows a few lines to the operator."""
+LET_GO_S = 5.0
+
+Gateway = Callable[[Callable[[str], None], Callable[[], None]], int]
+"""Runs the gateway and returns its exit code. What it is handed shows a few lines to the operator, and ends the chat before the
+process becomes another run.
+"""
 
 
 def run(home: Path, who: Who, gateway: Gateway, codes: dict[int, int]) -> int:
@@ -32,7 +37,11 @@ def run(home: Path, who: Who, gateway: Gateway, codes: dict[int, int]) -> int:
 
     ``codes``: signal numbers → exit codes of the stop they ask for. Raises what the gateway raises.
     """
-    wanted = 0
+    wanted, left = 0, threading.Event()
+
+    def let_go() -> None:
+        terminal.leave()
+        left.wait(LET_GO_S)
 
     def asked(number: int, _frame: FrameType | None) -> None:
         nonlocal wanted
@@ -42,13 +51,14 @@ def run(home: Path, who: Who, gateway: Gateway, codes: dict[int, int]) -> int:
     with ThreadPoolExecutor(1, "gateway") as threads, Terminal(history_file(home, who)) as terminal:
         for number in {*codes, signal.SIGHUP} - {signal.SIGINT}:
             signal.signal(number, asked)
-        running = threads.submit(gateway, lambda words: terminal.show(harmless(words)))
+        running = threads.submit(gateway, lambda words: terminal.show(harmless(words)), let_go)
         running.add_done_callback(lambda _: terminal.leave())
         try:
             Talk(home, who, terminal, patient=True).run()
         finally:
             for number in codes:
                 signal.signal(number, _at_once)
+            left.set()
             code = _stopped(home, running)
         return code or wanted
 

@@ -6,9 +6,13 @@ from typing import Any, TypeVar
 
 import trio
 
+from hermes.agents.openai import refusals, wire
+from hermes.agents.openai.agent import PURPOSE
 from hermes.config.load import Settings
-from hermes.net.http.client import Reply, open_client
+from hermes.config.model import Model
+from hermes.net.http.client import Purpose, Reply, open_client
 from hermes.ops.clock import SystemClock, SystemIds
+from hermes.ops.redaction import Redaction
 from hermes.registry.accounts import enabled_accounts
 from hermes.registry.entry import AdapterSetup
 from hermes.registry.registry import PlatformRegistry, Unavailable
@@ -16,6 +20,10 @@ from hermes.types.errors import BAD_CONFIG, MODEL_ERROR, UNREACHABLE, Failure, G
 from hermes.types.origin import DEFAULT_ACCOUNT
 
 PROOF_S = 15.0
+ANSWER_S = 90.0
+"""A model on this machine may have to be read from the disk first."""
+
+GREETING = "Say OK, and nothing else."
 LOCAL_S = 1.0
 LOCAL_PORTS: Sequence[int] = (11434, 1234, 8080, 8000)
 """Where Ollama, LM Studio, llama.cpp and vLLM listen by themselves."""
@@ -34,6 +42,23 @@ def models(base_url: str, api_key: str) -> list[str]:
         return [str(one["id"]) for one in reply.json()["data"]]
     except (KeyError, TypeError) as wrong:
         raise _refused(f"{base_url}/models is no list of models; does the address end in /v1?") from wrong
+
+
+def answer(model: Model) -> str:
+    """What ``model`` says to a small request, in at most ``ANSWER_S``. Raises ``GatewayError`` that says why it did not."""
+    reply = _within(ANSWER_S, lambda: _asked(model))
+    if reply.status != _OK:
+        said = refusals.of_status(reply.status, reply.headers, reply.body, Redaction((model.api_key,)).redact)
+        raise GatewayError(said.failure)
+    try:
+        piece = wire.read(reply.body)
+    except ValueError as wrong:
+        raise _refused(f"its answer is not understood: {wrong}") from wrong
+    if piece.error is not None:
+        raise GatewayError(refusals.of_error(piece.error, Redaction((model.api_key,)).redact).failure)
+    if not piece.text.strip():
+        raise _refused("its answer is empty")
+    return piece.text
 
 
 def local_server() -> str | None:
@@ -68,9 +93,22 @@ def account(registry: PlatformRegistry, settings: Settings, platform: str, home:
 
 
 async def _listed(base_url: str, api_key: str) -> Reply:
-    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     async with open_client() as client:
-        return await client.request("GET", f"{base_url}/models", headers=headers)
+        return await client.request("GET", f"{base_url}/models", headers=_key(api_key))
+
+
+async def _asked(model: Model) -> Reply:
+    """Once, with no option that any server could refuse."""
+    body = {"messages": [{"role": "user", "content": GREETING}]} | (
+        {"model": model.default} if model.default else {}
+    )
+    async with open_client(purposes={PURPOSE: Purpose(most=1, timeout_s=ANSWER_S)}) as client:
+        url = f"{model.base_url}/chat/completions"
+        return await client.request("POST", url, purpose=PURPOSE, headers=_key(model.api_key), json=body)
+
+
+def _key(api_key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {api_key}"} if api_key else {}
 
 
 def _within(deadline_s: float, ask: Callable[[], Awaitable[T]]) -> T:

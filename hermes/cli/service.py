@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,15 +14,15 @@ import click
 
 from actors.exits import stop_budget_s
 from hermes.cli.options import home_option, json_option, print_json
+from hermes.cli.text import plain
 from hermes.config.paths import shipped_conf
 from hermes.ops import unit
 from hermes.ops.control import client
 from hermes.ops.unit import SCOPES, Scope
-from hermes.types.errors import Failure, GatewayError
+from hermes.types.errors import HOME_HELD, Failure, GatewayError
 
 SYSTEMCTL_TIMEOUT_S = 120.0
 NO_SYSTEMD, NOT_INSTALLED, NOT_OURS, SYSTEMCTL = "no_systemd", "not_installed", "not_ours", "systemctl_failed"
-_OURS = "# Written by `hermes service install`"
 _INHERITED_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -45,20 +45,19 @@ def _scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def install(scope: str, dry_run: bool, home: Path) -> None:
     """Have systemd start the gateway on this home with the machine, or with your session, and start it again when it fails.
 
+    The unit is called hermes for your default home, and for any other one by a name of its own: each home has its service.
+
     Installing again writes the unit anew, with what has changed in the configuration.
     """
     where, text = wanted_unit(cast("Scope", scope), home)
-    commands = [_systemctl(scope, "daemon-reload"), _systemctl(scope, "enable", unit.NAME)]
+    commands = [_systemctl(scope, "daemon-reload"), _systemctl(scope, "enable", where.stem)]
     if dry_run:
         click.echo(f"# {where}\n{text}\n# then: {' && '.join(map(shlex.join, commands))}")
         return
     _need_systemd()
-    if where.exists() and not is_ours(where):
-        raise GatewayError(
-            Failure(
-                NOT_OURS, detail=f"{where} is somebody else's work and was not touched; move it away first"
-            )
-        )
+    if where.exists() and home_of(where) != home:
+        words = f"{where} is somebody else's work and was not touched; move it away first"
+        raise GatewayError(Failure(NOT_OURS, detail=words))
     where.parent.mkdir(parents=True, exist_ok=True)
     new = where.with_name(f".{where.name}.new")
     new.write_text(text)
@@ -66,7 +65,7 @@ def install(scope: str, dry_run: bool, home: Path) -> None:
     new.replace(where)
     for command in commands:
         _run(command)
-    click.echo(f"Installed {where}. Start it with `hermes gateway start`.")
+    click.echo(f"Installed {where}. Start it with `hermes gateway start --home {shlex.quote(str(home))}`.")
     if scope == "user":
         click.echo("It runs while you are logged in; for longer: `loginctl enable-linger`.")
 
@@ -74,17 +73,22 @@ def install(scope: str, dry_run: bool, home: Path) -> None:
 @click.command()
 @_scope_options
 @click.option("--dry-run", is_flag=True, help="Show the commands, and change nothing.")
-def uninstall(scope: str, dry_run: bool) -> None:
-    """Stop the service and remove its unit. The home stays as it is."""
-    where = unit.unit_path(cast("Scope", scope), os.environ)
-    off = _systemctl(scope, "disable", "--now", unit.NAME)
+@home_option
+def uninstall(scope: str, dry_run: bool, home: Path) -> None:
+    """Stop the service of the home and remove its unit. The home stays as it is."""
+    where = installed(cast("Scope", scope), home)
+    if where is None:
+        others = ", ".join(f"{unit} of {its}" for one, unit, its in _every() if one == scope)
+        words = (
+            f"no service of {home} is installed; there is {others}" if others else "no service is installed"
+        )
+        raise GatewayError(Failure(NOT_INSTALLED, detail=words))
+    off = _systemctl(scope, "disable", "--now", where.stem)
     reload = _systemctl(scope, "daemon-reload")
     if dry_run:
         click.echo(f"# {shlex.join(off)} && rm {shlex.quote(str(where))} && {shlex.join(reload)}")
         return
     _need_systemd()
-    if not is_ours(where):
-        raise GatewayError(Failure(NOT_INSTALLED, detail=f"there is no unit of ours at {where}"))
     _run(off)
     where.unlink()
     _run(reload)
@@ -94,40 +98,49 @@ def uninstall(scope: str, dry_run: bool) -> None:
 @click.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Which units are installed, and how systemd says they are."""
+    """Which units are installed, for which homes, and how systemd says they are."""
     found = []
-    for scope in SCOPES:
-        where = unit.unit_path(scope, os.environ)
-        if is_ours(where):
-            found.append({"scope": scope, "unit": str(where), "state": "unknown", "enabled": "unknown"})
-            if not unit.why_no_systemd():
-                found[-1] |= {
-                    "state": _asked(scope, "is-active"),
-                    "enabled": _asked(scope, "is-enabled"),
-                }
+    for scope, where, home in _every():
+        row = {
+            "scope": scope,
+            "unit": str(where),
+            "home": str(home),
+            "state": "unknown",
+            "enabled": "unknown",
+        }
+        if not unit.why_no_systemd():
+            row |= {
+                "state": _asked(scope, "is-active", where.stem),
+                "enabled": _asked(scope, "is-enabled", where.stem),
+            }
+        found.append(row)
     if as_json:
         print_json({"services": found})
     elif not found:
         click.echo("No service is installed; `hermes service install` does that.")
     for one in [] if as_json else found:
-        click.echo(f"{one['unit']}  {one['state']}, {one['enabled']}")
+        click.echo(plain(f"{one['unit']}  {one['state']}, {one['enabled']}, home {one['home']}"))
 
 
 @click.command()
 @home_option
 def start(home: Path) -> None:
-    """Start the service, if one of this home is installed; else say how the gateway is run."""
-    scope = _installed(home)
-    if scope is None:
-        at = shlex.quote(str(home))
-        words = (
-            f"no service of {home} is installed; `hermes run --home {at}` runs the gateway here,"
-            " `hermes service install` as a service"
-        )
-        raise GatewayError(Failure(NOT_INSTALLED, detail=words))
-    _need_systemd()
-    _run(_systemctl(scope, "start", unit.NAME))
-    click.echo("Started.")
+    """Start the service of this home, if one is installed; else say how the gateway is run."""
+    at = shlex.quote(str(home))
+    match _service(home):
+        case None:
+            words = (
+                f"no service of {home} is installed; `hermes run --home {at}` runs the gateway here,"
+                f" `hermes service install --home {at}` as a service"
+            )
+            raise GatewayError(Failure(NOT_INSTALLED, detail=words))
+        case scope, name:
+            _need_systemd()
+            if _asked(scope, "is-active", name) != "active" and _answers(home):
+                words = f"a gateway that is no service runs on {home}; first `hermes stop --home {at}`"
+                raise GatewayError(Failure(HOME_HELD, detail=words))
+            _run(_systemctl(scope, "start", name))
+            click.echo("Started.")
 
 
 @click.command()
@@ -135,15 +148,15 @@ def start(home: Path) -> None:
 @json_option
 def stop(home: Path, as_json: bool) -> None:
     """Stop the service of this home, if it runs; else its gateway, in order, and wait until the process has ended."""
-    scope = _installed(home)
-    if scope is not None and not unit.why_no_systemd() and _asked(scope, "is-active") == "active":
-        _run(_systemctl(scope, "stop", unit.NAME))
-        print_json({"ok": True}) if as_json else click.echo("Stopped.")
-        return
-    pid = client.stop(home)
-    print_json({"ok": True, "pid": pid}) if as_json else click.echo(
-        f"The gateway (process {pid}) has stopped."
-    )
+    match _service(home):
+        case scope, name if not unit.why_no_systemd() and _asked(scope, "is-active", name) == "active":
+            _run(_systemctl(scope, "stop", name))
+            print_json({"ok": True}) if as_json else click.echo("Stopped.")
+        case _:
+            pid = client.stop(home)
+            print_json({"ok": True, "pid": pid}) if as_json else click.echo(
+                f"The gateway (process {pid}) has stopped."
+            )
 
 
 def wanted_unit(scope: Scope, home: Path) -> tuple[Path, str]:
@@ -153,20 +166,20 @@ def wanted_unit(scope: Scope, home: Path) -> tuple[Path, str]:
     drain_s = load(home, os.environ).config.drain_timeout_s
     found = shutil.which("hermes", path=str(Path(sys.executable).parent)) or shutil.which("hermes")
     program = [found] if found else [sys.executable, "-m", "hermes.cli"]
+    where = installed(scope, home) or unit.units(scope, os.environ) / f"{_name(scope, home)}{unit.SUFFIX}"
     service = unit.Service(
+        where.stem,
         scope,
         [*program, "run", "--home", str(home)],
         home,
         os.environ.get("PATH") or _INHERITED_PATH,
         drain_s,
         stop_budget_s(drain_s),
-        pwd.getpwuid(home.stat().st_uid if home.exists() else os.getuid()).pw_name
-        if scope == "system"
-        else "",
+        _owner(home).pw_name if scope == "system" else "",
     )
-    template = (shipped_conf() / unit.FILE_NAME).read_text(encoding="utf-8")
+    template = (shipped_conf() / unit.TEMPLATE).read_text(encoding="utf-8")
     try:
-        return unit.unit_path(scope, os.environ), unit.unit_text(template, service)
+        return where, unit.unit_text(template, service)
     except ValueError as wrong:
         raise click.UsageError(str(wrong)) from wrong
 
@@ -177,27 +190,58 @@ def _need_systemd() -> None:
         raise GatewayError(Failure(NO_SYSTEMD, detail=words))
 
 
-def _installed(home: Path) -> str | None:
-    """The scope of the unit of ``home`` that is installed; the user's goes before the machine's."""
-    return next((scope for scope in SCOPES if is_ours(unit.unit_path(scope, os.environ), home)), None)
+def installed(scope: Scope, home: Path) -> Path | None:
+    """The unit of ``home`` that is installed."""
+    return next((where for one, where, its in _every() if (one, its) == (scope, home)), None)
 
 
-def is_ours(where: Path, home: Path | None = None) -> bool:
-    """Whether we have written that unit; with a ``home``, for that one."""
+def home_of(where: Path) -> Path | None:
+    """The home that a unit is for; None where it is none of ours."""
     try:
-        text = where.read_text(encoding="utf-8", errors="replace")
-        ours = text.startswith(_OURS)
-        return ours and (home is None or unit.assigned("HERMES_HOME", str(home)) in text)
-    except (FileNotFoundError, ValueError):  # or a home that no unit can name
+        return unit.home_of(where.read_text(encoding="utf-8", errors="replace"))
+    except FileNotFoundError:
+        return None
+
+
+def _every() -> Iterator[tuple[Scope, Path, Path]]:
+    """Our units, each with its home; the user's go before the machine's."""
+    for scope in SCOPES:
+        for where in sorted(unit.units(scope, os.environ).glob(f"{unit.NAME}*{unit.SUFFIX}")):
+            if (home := home_of(where)) is not None:
+                yield scope, where, home
+
+
+def _service(home: Path) -> tuple[Scope, str] | None:
+    return next(((scope, where.stem) for scope, where, its in _every() if its == home), None)
+
+
+def _name(scope: Scope, home: Path) -> str:
+    """What a new unit is called: the plain name is for a default home, while nobody else has it."""
+    theirs = Path(_owner(home).pw_dir) if scope == "system" else Path.home()
+    taken = unit.units(scope, os.environ) / unit.TEMPLATE
+    default = home == theirs / ".hermes" and home_of(taken) in (None, home)
+    return unit.NAME if default else unit.own_name(home)
+
+
+def _owner(home: Path) -> pwd.struct_passwd:
+    return pwd.getpwuid(home.stat().st_uid if home.exists() else os.getuid())
+
+
+def _answers(home: Path) -> bool:
+    """Whether a gateway runs on ``home``."""
+    try:
+        client.ask(home, "ping")
+    except client.ControlError:
         return False
+    return True
 
 
 def _systemctl(scope: str, *arguments: str) -> list[str]:
     return ["systemctl", *(["--user"] if scope == "user" else []), *arguments]
 
 
-def _asked(scope: str, question: str) -> str:
-    return _done(_systemctl(scope, question, unit.NAME)).stdout.strip() or "unknown"
+def _asked(scope: str, question: str, name: str) -> str:
+    return _done(_systemctl(scope, question, name)).stdout.strip() or "unknown"
 
 
 def _run(command: list[str]) -> None:

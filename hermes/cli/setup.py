@@ -1,12 +1,14 @@
 """``hermes setup``: a model, a platform and who may speak; each proved by one call before anything is written.
 
 flag, or its variable ─▶ known          else asked, with what is set as the default          without a terminal: as it is
+proof ─┬─ right ─▶ the next question    wrong ─▶ what was asked is asked again; what a flag says ends it
+       └─ --force ─▶ the next question
 """
 
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +20,13 @@ from hermes.cli.options import home_option, json_option, print_json
 from hermes.cli.platforms import registry_for
 from hermes.cli.text import plain
 from hermes.ops.control import client
-from hermes.types.errors import CONFIG_INVALID, MODEL_NOT_FOUND, Failure, GatewayError
+from hermes.types.errors import MODEL_NOT_FOUND, Failure, GatewayError
 
 if TYPE_CHECKING:
-    from hermes.config.load import Settings
+    from hermes.cli.draft import Draft
     from hermes.registry.entry import PlatformEntry
-    from hermes.registry.registry import PlatformRegistry
+
+Say = Callable[[str], None]
 
 NO_PLATFORM = "none"
 PAIR = "pair"
@@ -84,8 +87,8 @@ def setup(
 ) -> None:
     """Set up a language model, a chat platform and who may speak there, in three questions.
 
-    What a flag or its variable says is not asked. The model's server and the platform are each asked once whether what is to be
-    written is right; if not, nothing is changed. It can be run again at any time: what is set is then the default.
+    What a flag or its variable says is not asked. The model has to answer once, and the platform has to know the bot, before
+    anything is written. It can be run again at any time: what is set is then the default.
     """
     from hermes.cli import proofs
 
@@ -100,159 +103,164 @@ def setup(
         given = replace(given, model=found)
     if not asks and given.model is None and given.platform is None:
         raise click.UsageError("without a terminal, say what to set up: --model, --local or --platform")
-    draft = Draft(home, registry_for(ctx))
-    said = [_model(given, draft), _platform(given, draft)]
-    written = draft.write()
-    _report(home, [one for one in said if one], written, draft.pairs_on, as_json=as_json)
+    said: list[str] = []
+
+    def say(words: str) -> None:
+        said.append(words)
+        if not as_json:
+            click.echo(plain(words))
+
+    try:
+        from hermes.cli.draft import Draft
+
+        draft = Draft(home, registry_for(ctx))
+        _model(given, draft, say)
+        _platform(given, draft, say)
+        written = draft.write()
+    except GatewayError as wrong:
+        words = f"nothing is changed: {_words(wrong)}"
+        raise GatewayError(Failure(wrong.failure.code, detail=words)) from wrong
+    except click.Abort:
+        click.echo("\nNothing is changed.", err=True)
+        raise
+    _report(home, said, written, draft.pairs_on, as_json=as_json)
 
 
-class Draft:
-    """The files as they would be. ``pairs_on``: the platform whose people are to be let in by codes."""
-
-    def __init__(self, home: Path, registry: "PlatformRegistry") -> None:
-        from hermes.config.document import read_text
-        from hermes.config.dotenv import NAME as DOTENV
-        from hermes.config.paths import CONFIG_NAME
-
-        self.home, self.registry = home, registry
-        self.file, self.env_file = home / CONFIG_NAME, home / DOTENV
-        self.before = {one: read_text(one, must_exist=False) for one in (self.file, self.env_file)}
-        self.config, self.dotenv = self.before[self.file], self.before[self.env_file]
-        self.pairs_on = ""
-        self._ours: set[str] = set()
-
-    def settings(self) -> "Settings":
-        """As the gateway would have them. Raises ``GatewayError`` (``config_invalid``)."""
-        from hermes.config.load import load
-
-        # What is to be written is what is proved, and not what the environment of this shell says over it.
-        environ = {name: value for name, value in os.environ.items() if name not in self._ours}
-        return load(self.home, environ, instead={self.file: self.config, self.env_file: self.dotenv})
-
-    def set_model(self, where: str, key: str | None, name: str) -> None:
-        """Have this model."""
-        from hermes.config.change import MODEL_VARIABLE
-        from hermes.config.setting_up import ModelAnswer, with_model
-
-        answer = ModelAnswer(where, key, name)
-        self.config, self.dotenv = with_model(self.file, self.config, self.dotenv, answer)
-        self._ours.add(MODEL_VARIABLE)
-
-    def set_platform(self, name: str, variables: Mapping[str, str | None]) -> None:
-        """Have this platform, turned on."""
-        from hermes.config.setting_up import with_platform
-        from hermes.registry.accounts import enabled_accounts
-
-        self._ours |= variables.keys()
-        texts = with_platform(self.file, self.config, self.dotenv, variables, "")
-        self.config, self.dotenv = texts
-        if not any(platform == name for platform, _ in enabled_accounts(self.registry, self.settings())):
-            self.config, self.dotenv = with_platform(self.file, self.config, self.dotenv, {}, name)
-
-    def write(self) -> list[Path]:
-        """Write what is another text than before, if it can be used."""
-        from hermes.config.change import refused
-        from hermes.ops.settings_files import write_settings
-
-        texts = {self.env_file: self.dotenv, self.file: self.config}
-        if wrong := refused(self.home, os.environ, texts):
-            raise GatewayError(Failure(CONFIG_INVALID, detail="nothing is changed: " + "\n".join(wrong)))
-        changed = [path for path, text in texts.items() if text != self.before[path]]
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in changed:
-            write_settings(path, texts[path])
-        return changed
-
-
-def _model(given: Given, draft: Draft) -> str:
-    """The first question; what came of it, in words."""
-    from hermes.cli import proofs
+def _model(given: Given, draft: "Draft", say: Say) -> None:
+    """The first question."""
     from hermes.config.provider import HOSTED
     from hermes.config.setting_up import NO_MODEL
 
+    if given.model is None and not given.asks:
+        return None
     current = draft.settings().config.model
     names = {url: name for name, url in HOSTED.items()}
-    default = names.get(current.base_url, current.base_url) or NO_MODEL
+    known = default = names.get(current.base_url, current.base_url) or NO_MODEL
+    before, tried = draft.texts, False
     words = f"Language model: its address, {', '.join(HOSTED)} or {NO_MODEL}"
-    where = (given.model or (click.prompt(words, default) if given.asks else default)).strip().rstrip("/")
-    if where == NO_MODEL:
-        if given.model or given.asks:
+    while True:
+        where = _place(given.model) if given.model else click.prompt(words, default, value_proc=_place)
+        where = where.strip().rstrip("/")
+        if where == NO_MODEL:
             draft.set_model(NO_MODEL, None, "")
-        return "No model: the built-in agent answers."
-    if given.model is None and not given.asks:
-        return ""
-    same = where == default
-    key = (
-        "" if given.model_key is None and not same else given.model_key
-    )  # one server's key is not for another
-    draft.set_model(where, key, given.model_name or (current.default if same else ""))
+            return say("No model: the built-in agent answers.")
+        try:
+            return say(_modelled(given, draft, where, as_it_was=where == known and not tried, tried=tried))
+        except GatewayError as wrong:
+            if not given.asks or given.model or given.model_key:
+                raise
+            click.echo(plain(_again(wrong)))
+            draft.texts, default, tried = before, where, True
+
+
+def _place(text: str) -> str:
+    """Where a model is, as it is typed. Raises ``click.UsageError``, to be asked again."""
+    from hermes.config.provider import HOSTED
+    from hermes.config.setting_up import NO_MODEL
+
+    where = text.strip()
+    if where not in (NO_MODEL, *HOSTED) and not where.startswith(("http://", "https://")):
+        raise click.UsageError(
+            f"an address is such as http://127.0.0.1:11434/v1; else {', '.join(HOSTED)} or {NO_MODEL}"
+        )
+    return where
+
+
+def _modelled(given: Given, draft: "Draft", where: str, *, as_it_was: bool, tried: bool) -> str:
+    """Have the model at ``where``, if it answers; words for it. ``as_it_was``: with the key and the name that it has. ``tried``:
+    something of it was wrong before. Raises ``GatewayError``.
+    """
+    from hermes.cli import proofs
+
+    # One server's key is not for another.
+    key = "" if given.model_key is None and not as_it_was else given.model_key
+    name = draft.settings().config.model.default if as_it_was else ""
+    draft.set_model(where, key, given.model_name or name)
     wanted = draft.settings().config.model
-    if (
-        given.asks
-        and given.model_key is None
-        and not wanted.api_key
-        and urlsplit(where).hostname not in _LOOPBACK
-    ):
+    may_want_one = not wanted.api_key and urlsplit(where).hostname not in _LOOPBACK
+    if given.asks and given.model_key is None and (tried or may_want_one):
         key = click.prompt("Its key (none: just Enter)", default="", show_default=False, hide_input=True)
         draft.set_model(where, key.strip(), wanted.default)
         wanted = draft.settings().config.model
     try:
-        listed = proofs.models(wanted.base_url, wanted.api_key)
-        name = _name(given, wanted.default, listed)
+        name = _name(given, wanted.default, proofs.models(wanted.base_url, wanted.api_key))
+        draft.set_model(where, None, name)
+        if given.asks:
+            click.echo(plain(f"Asking {name or 'it'} for a word, which may take a while …"))
+        proofs.answer(draft.settings().config.model)
     except GatewayError as wrong:
         return _unproved(given, "the model", wrong)
-    draft.set_model(where, None, name)
-    return f"The model {name or 'there'} is at {wanted.base_url}."
+    return f"The model {name or 'there'} answers at {wanted.base_url}."
 
 
 def _name(given: Given, wanted: str, listed: list[str]) -> str:
     """Which of the ``listed`` models. Raises ``GatewayError`` (``model_not_found``)."""
     shown = ", ".join(listed[:SHOWN_MODELS]) + (" …" if listed[SHOWN_MODELS:] else "")
+
+    def listed_one(text: str) -> str:
+        if (name := text.strip()) not in listed:
+            raise click.UsageError(f"it has no model {name}")
+        return name
+
     if not wanted and len(listed) > 1:
         if not given.asks:
             raise click.UsageError(f"it has several models; name one with --model-name: {shown}")
-        wanted = click.prompt(f"Which of its models ({shown})").strip()
-    if wanted and listed and wanted not in listed:
+        wanted = click.prompt(f"Which of its models ({shown})", value_proc=listed_one)
+    if wanted and listed and not {wanted, f"{wanted}:latest"} & {*listed}:
         raise GatewayError(Failure(MODEL_NOT_FOUND, detail=f"it has no model {wanted}, but {shown}"))
     return wanted or next(iter(listed), "")
 
 
-def _platform(given: Given, draft: Draft) -> str:
-    """The second question and the third; what came of them, in words."""
-    from hermes.cli import proofs
-
+def _platform(given: Given, draft: "Draft", say: Say) -> None:
+    """The second question and the third."""
     entries = {
         one.name: one
         for one in draft.registry.all_entries()
         if one.required_env and not (one.always or one.setup)
     }
+    on = next((one for one in entries if _set_already(draft, entries[one])), NO_PLATFORM)
     name = given.platform
     if name is None and given.asks and entries:
-        on = next((one for one in entries if _set_already(draft, entries[one])), NO_PLATFORM)
         name = click.prompt(
             "Chat platform", default=on, type=click.Choice([*entries, NO_PLATFORM]), show_choices=True
         )
     if name in (None, NO_PLATFORM):
-        return ""
+        if name == NO_PLATFORM != on:
+            say(f"{entries[on].label} stays; `hermes config set platforms.{on}.enabled false` turns it off.")
+        return
     if name not in entries:
         raise click.UsageError(f"there is no platform {name} to set up here; there is {', '.join(entries)}")
-    entry = entries[name]
-    draft.set_platform(name, _variables(given, draft, entry))
-    try:
-        who = proofs.account(draft.registry, draft.settings(), name, draft.home)
-        words = f"{entry.label} knows it as {who}." if who else f"{entry.label} cannot be asked beforehand."
-    except GatewayError as wrong:
-        words = _unproved(given, entry.label, wrong)
+    entry, before = entries[name], draft.texts
+    while True:
+        try:
+            say(_known(given, draft, entry))
+            break
+        except GatewayError as wrong:
+            if not given.asks or given.token or all(one.name in os.environ for one in entry.required_env):
+                raise
+            click.echo(plain(_again(wrong)))
+            draft.texts = before
     draft.set_platform(name, _who_may(given, draft, entry))
-    return words
 
 
-def _set_already(draft: Draft, entry: "PlatformEntry") -> bool:
+def _known(given: Given, draft: "Draft", entry: "PlatformEntry") -> str:
+    """Have the platform, if it knows the bot; words for it. Raises ``GatewayError``."""
+    from hermes.cli import proofs
+
+    draft.set_platform(entry.name, _variables(given, draft, entry))
+    try:
+        who = proofs.account(draft.registry, draft.settings(), entry.name, draft.home)
+    except GatewayError as wrong:
+        return _unproved(given, entry.label, wrong)
+    return f"{entry.label} knows it as {who}." if who else f"{entry.label} cannot be asked beforehand."
+
+
+def _set_already(draft: "Draft", entry: "PlatformEntry") -> bool:
     environ = draft.settings().environ
     return all(environ.get(one.name) for one in entry.required_env)
 
 
-def _variables(given: Given, draft: Draft, entry: "PlatformEntry") -> dict[str, str | None]:
+def _variables(given: Given, draft: "Draft", entry: "PlatformEntry") -> dict[str, str | None]:
     """What the platform has to have: the token by its flag, all else as it is set, or asked."""
     environ = draft.settings().environ
     found: dict[str, str | None] = {}
@@ -273,7 +281,7 @@ def _variables(given: Given, draft: Draft, entry: "PlatformEntry") -> dict[str, 
     return found
 
 
-def _who_may(given: Given, draft: Draft, entry: "PlatformEntry") -> dict[str, str | None]:
+def _who_may(given: Given, draft: "Draft", entry: "PlatformEntry") -> dict[str, str | None]:
     variable = entry.allowed_users_env
     known = draft.settings().environ.get(variable, "").strip()
     who = given.allow
@@ -297,14 +305,18 @@ def _line(name: str, value: str) -> str:
 
 def _unproved(given: Given, what: str, wrong: GatewayError) -> str:
     """Words for it, where it is written all the same. Raises ``GatewayError`` where not."""
-    detail = wrong.failure.detail or wrong.failure.code
+    words = f"{what} did not prove right: {_words(wrong)}"
     if not given.force:
-        raise GatewayError(
-            Failure(
-                wrong.failure.code, detail=f"nothing is changed, for {what} did not prove right: {detail}"
-            )
-        ) from wrong
-    return f"Unproved: {what}: {detail}"
+        raise GatewayError(Failure(wrong.failure.code, detail=words)) from wrong
+    return f"Unproved, and written all the same: {words}"
+
+
+def _again(wrong: GatewayError) -> str:
+    return f"No: {_words(wrong).rstrip('.')}. Once more, or Ctrl-C to leave everything as it was."
+
+
+def _words(wrong: GatewayError) -> str:
+    return wrong.failure.detail or wrong.failure.code
 
 
 def _report(home: Path, said: list[str], written: list[Path], pairs_on: str, *, as_json: bool) -> None:
@@ -318,8 +330,6 @@ def _report(home: Path, said: list[str], written: list[Path], pairs_on: str, *, 
     if as_json:
         print_json({"ok": True, "said": said, "files": list(map(str, written)), "running": running})
         return
-    for one in said:
-        click.echo(plain(one))
     click.echo(plain(f"Written: {', '.join(map(str, written))}." if written else "It was set up so already."))
     click.echo(plain(following))
     if pairs_on:

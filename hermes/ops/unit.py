@@ -3,7 +3,9 @@
 https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html
 """
 
+import hashlib
 import math
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +16,17 @@ Scope = Literal["user", "system"]
 SCOPES: tuple[Scope, ...] = ("user", "system")
 
 NAME = "hermes"
-FILE_NAME = f"{NAME}.service"
+"""Of the unit of the default home, and what the names of all others begin with."""
+
+SUFFIX = ".service"
+TEMPLATE = f"{NAME}{SUFFIX}"
+WRITTEN = "# Written by `hermes service install`"
+"""What a unit of ours begins with."""
+
+_SLUG_CHARACTERS = 24
+_DIGITS = 6
+_HOME = re.compile(r'^Environment="HERMES_HOME=((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
+
 SYSTEM_UNITS = Path("/etc/systemd/system")
 RUNS = Path("/run/systemd/system")
 """There while systemd runs the machine."""
@@ -25,11 +37,11 @@ STOP_SPARE_S = 10.0
 _TARGETS: Mapping[Scope, str] = {"user": "default.target", "system": "multi-user.target"}
 
 _OF_THE_SYSTEM = """\
-# The service manager of the machine can take away more, and does.
+# The service manager of the machine can take away more, and does. No ProtectClock: it takes sound and cameras along.
 User={user}
 CapabilityBoundingSet=
+PrivateMounts=yes
 ProtectSystem=full
-ProtectClock=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
@@ -44,6 +56,7 @@ class Service:
     ``stop_s`` within which the process then has ended. ``user`` in the scope ``system`` alone.
     """
 
+    name: str
     scope: Scope
     program: Sequence[str]
     home: Path
@@ -56,6 +69,7 @@ class Service:
 def unit_text(template: str, service: Service) -> str:
     """The unit. Raises ``ValueError`` for a word that a unit cannot hold."""
     values = {
+        "NAME": service.name,
         "SCOPE": "--user " if service.scope == "user" else "",
         "EXEC": " ".join([_quoted(service.program[0]), *map(quoted, service.program[1:])]),
         "ENVIRONMENT": f"{assigned('HERMES_HOME', str(service.home))} {assigned('PATH', service.path)}",
@@ -88,12 +102,27 @@ def _quoted(word: str) -> str:
     return f'"{word}"'
 
 
-def unit_path(scope: Scope, environ: Mapping[str, str]) -> Path:
-    """Where the unit belongs: of this user, or of the machine."""
+def home_of(text: str) -> Path | None:
+    """The home that a unit of ours is for; None where the text is none."""
+    if not text.startswith(WRITTEN) or (found := _HOME.search(text)) is None:
+        return None
+    return Path(re.sub(r"\\(.)", r"\1", found[1]).replace("%%", "%"))
+
+
+def own_name(home: Path) -> str:
+    """The name of a unit for ``home``, which no other home's has: the end of its path to be read, and a digest of all of it."""
+    called = home.parent.name if home.name.strip(".") == NAME else home.name
+    slug = re.sub(r"[^a-z0-9]+", "-", called.lower())[:_SLUG_CHARACTERS].strip("-")
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:_DIGITS]
+    return "-".join(filter(None, (NAME, slug, digest)))
+
+
+def units(scope: Scope, environ: Mapping[str, str]) -> Path:
+    """The directory that units belong into: of this user, or of the machine."""
     if scope == "system":
-        return SYSTEM_UNITS / FILE_NAME
+        return SYSTEM_UNITS
     config = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "~", ".config")
-    return Path(config).expanduser() / "systemd" / "user" / FILE_NAME
+    return Path(config).expanduser() / "systemd" / "user"
 
 
 def why_no_systemd() -> str:

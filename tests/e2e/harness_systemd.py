@@ -56,7 +56,8 @@ def rendered(scope: Scope, home: Path) -> str:
     """The unit that we ship, as it is installed for ``home`` with a program that is there."""
     program = [sys.executable, "-m", "hermes.cli", "run", "--home", str(home)]
     user = "daemon" if scope == "system" else ""
-    service = Service(scope, program, home, os.environ["PATH"], DRAIN_S, stop_budget_s(DRAIN_S), user)
+    budget_s = stop_budget_s(DRAIN_S)
+    service = Service("hermes", scope, program, home, os.environ["PATH"], DRAIN_S, budget_s, user)
     return unit_text(UNIT.read_text(), service)
 
 

@@ -41,7 +41,7 @@ async def piped(gateway: Gateway, text: str) -> Finished:
 
 
 async def all_settled(gateway: Gateway) -> bool:
-    figures = await gateway.json("status")
+    figures = await gateway.status()
     return figures["counts"]["pending"] == 0 and not any(figures["outbox"].values())
 
 
@@ -162,7 +162,7 @@ async def test_a_kill_between_message_and_answer_costs_the_client_nothing(
 
     assert found == [Finished(0, "hello\n", "")]
     await gateway.until(partial(all_settled, gateway))
-    counts = (await gateway.json("status"))["counts"]
+    counts = (await gateway.status())["counts"]
     assert (counts["received"], counts["answered"]) == (1, 1)
     assert await chat(gateway, "-m", "echo again") == Finished(0, "again\n", "")
 
@@ -259,7 +259,7 @@ async def test_ctrl_c_stops_the_answer_that_is_worked_on(gateway: Gateway) -> No
         assert await terminal.ended() == 0
 
     await gateway.until(partial(all_settled, gateway))
-    counts = (await gateway.json("status"))["counts"]
+    counts = (await gateway.status())["counts"]
     assert counts["stopped"] > 0
     assert counts["unaccounted"] == 0
 
@@ -282,7 +282,7 @@ async def test_a_restart_of_the_gateway_is_one_calm_line(gateway: Gateway) -> No
         assert terminal.seen.count("before") == 2  # typed, and answered once
         assert "Traceback" not in terminal.seen
 
-    assert (await gateway.json("status"))["counts"]["answered"] == 3
+    assert (await gateway.status())["counts"]["answered"] == 3
 
 
 async def test_what_a_script_of_the_same_user_says_is_shown_above_the_prompt(gateway: Gateway) -> None:
@@ -310,12 +310,29 @@ async def test_run_console_is_gateway_and_chat_in_one_terminal(tmp_path: Path) -
         await greeted(terminal, login_name())
         await says(terminal, "echo one", "echo one", "one")
         assert await chat(gateway, "-m", "echo two", "--user", "ann") == Finished(0, "two\n", "")
-        assert (await gateway.json("status"))["state"] == "running"
+        assert (await gateway.status())["state"] == "running"
         await terminal.type(CTRL_D)
         assert await terminal.ended() == 0
         assert "INFO" not in terminal.seen
 
     assert "stopped, exit code 0" in (home / "logs" / "gateway.log").read_text()
+
+
+async def test_run_console_restarts_itself_in_its_terminal(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path / "home")
+    async with in_terminal("run", "--console", "--port", "0", "--home", str(gateway.home)) as terminal:
+        await greeted(terminal, login_name())
+        before = await gateway.status()
+        await terminal.type("/restart\r")
+        await terminal.until("> I am restarting.")
+        await terminal.until(f"with you as {login_name()}")
+        await terminal.until("I have restarted, and am back.")
+        await says(terminal, "echo after", "echo after", "after")
+        after = await gateway.status()
+        await terminal.type(CTRL_D)
+        assert await terminal.ended() == 0
+    assert after["pid"] == before["pid"]
+    assert "Traceback" not in terminal.seen
 
 
 @pytest.mark.parametrize(("number", "code"), [("SIGTERM", 1), ("SIGUSR1", 75)])
@@ -342,7 +359,7 @@ async def test_run_console_on_a_held_home_says_so_and_stops_nobody(gateway: Gate
         assert await terminal.ended() == 1
         assert "held by process" in terminal.seen
 
-    assert (await gateway.json("status"))["pid"] == gateway.pid
+    assert (await gateway.status())["pid"] == gateway.pid
 
 
 async def test_run_console_needs_a_terminal(gateway: Gateway) -> None:

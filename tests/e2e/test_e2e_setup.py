@@ -10,7 +10,7 @@ from harness import Gateway
 from harness_pty import CTRL_C, Terminal, in_terminal
 
 from hermes.pairing.codes import ALPHABET
-from hermes.testing.model import FakeModel
+from hermes.testing.model import FakeModel, Say
 from hermes.testing.telegram import TOKEN, FakeTelegram, Person
 from hermes.types import texts
 
@@ -54,9 +54,17 @@ async def test_set_up_paired_saved_and_restored(gateway: Gateway) -> None:
     async with FakeTelegram(poll_s=1.0).listening() as telegram, FakeModel().listening() as model:
         ann = telegram.person("Ann", "ann")
         furnished(gateway.home, telegram)
+        model.plan(Say(""))
         async with in_terminal("setup", "--home", str(gateway.home)) as terminal:
+            await answer(terminal, "Language model", "localhost:11434")
+            await terminal.until("an address is such as http://")
             await answer(terminal, "Language model", model.base_url)
+            await answer(terminal, "No: the model did not prove right: its answer is empty", "")  # as it was
+            await answer(terminal, "Its key", "")
+            await terminal.until("The model fake-model answers")
             await answer(terminal, "Chat platform", "telegram")
+            await answer(terminal, "from @BotFather", "1:of-nobody")
+            await terminal.until("401 Unauthorized. Once more")
             await answer(terminal, "from @BotFather", TOKEN)
             await answer(terminal, "Who may speak", "")
             await terminal.until("Next: hermes run")
@@ -74,6 +82,7 @@ async def test_set_up_paired_saved_and_restored(gateway: Gateway) -> None:
         telegram.say(ann, "my first words")
         assert "my first words" in await told(telegram, ann, 3)
         await gateway.cli("cron", "create", "every 8h", "look at the weather")
+        assert "probe     telegram:default  knows us as @hermes_bot" in await gateway.cli("status", "--deep")
         saved = gateway.home.with_name("saved.zip")
         await gateway.cli("backup", str(saved))  # while it runs
         assert (await gateway.ask("restore", str(saved), "--force")).code == 1, "it runs"
@@ -111,5 +120,6 @@ async def test_ctrl_c_at_any_question_writes_nothing(tmp_path: Path, questions: 
                 await answer(terminal, question, keys)
             await terminal.until(answers[questions - 1][0])
             assert await interrupted(terminal) == 1
+            assert "Nothing is changed." in terminal.seen
         assert [path.name for path in home.iterdir()] == ["config.yaml"]
         assert (home / "config.yaml").read_text() == before

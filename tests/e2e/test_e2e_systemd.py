@@ -15,8 +15,8 @@ from harness_systemd import Manager, manager, rendered, why_not
 
 from hermes.ops.unit import SCOPES, Scope
 
-LOOSE = {"user": 8.9, "system": 5.4}
-"""How exposed systemd finds the unit at most, of 10: it runs what its user may run, so not much can be taken away."""
+LOOSE = {"user": 7.6, "system": 3.7}
+"""How exposed systemd finds the unit at most, of 10: it runs what its user may run, so not all can be taken away."""
 
 needs_analyze = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
@@ -144,7 +144,7 @@ async def test_it_is_started_again(gateway: Gateway, systemd: Manager, number: s
 
 
 @needs_systemd
-async def test_a_wrong_configuration_78_is_not_tried_again(gateway: Gateway, systemd: Manager) -> None:
+async def test_AC_11_a_wrong_configuration_78_is_not_tried_again(gateway: Gateway, systemd: Manager) -> None:
     (gateway.home / "config.yaml").write_text("limits: {sessions: two}\n")
 
     await systemd.ctl("start", "hermes", check=False)

@@ -18,7 +18,7 @@ case "$*" in *is-active*) cat "$0.state";; *is-enabled*) echo enabled;; *refuse*
 
 class Machine:
     def __init__(self, directory: Path) -> None:
-        self.home = directory / "my home"
+        self.home = directory / "my user" / ".hermes"
         self.unit = directory / "config" / "systemd" / "user" / "hermes.service"
         self.systemctl = directory / "bin" / "systemctl"
 
@@ -35,7 +35,7 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine(tmp_path)
     for directory in (made.home, made.systemctl.parent, tmp_path / "runs"):
-        directory.mkdir()
+        directory.mkdir(parents=True)
     made.systemctl.write_text(SYSTEMCTL)
     made.systemctl.chmod(0o755)
     made.state("active")
@@ -43,7 +43,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(unit, "SYSTEM_UNITS", tmp_path / "system")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("PATH", f"{made.systemctl.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("HERMES_HOME", str(made.home))
+    monkeypatch.setenv("HOME", str(made.home.parent))
+    monkeypatch.delenv("HERMES_HOME", raising=False)
     return made
 
 
@@ -63,7 +64,7 @@ def test_install_writes_the_unit_for_all_to_read_and_enables_it(machine, capsys)
 
     text = machine.unit.read_text()
     assert (code, stat.S_IMODE(machine.unit.stat().st_mode)) == (0, 0o644)
-    assert "hermes gateway start" in out
+    assert f"hermes gateway start --home '{machine.home}'" in out
     assert f'"--home" "{machine.home}"' in text
     assert "TimeoutStopSec=160" in text
     assert machine.told == ["--user daemon-reload", "--user enable hermes"]
@@ -82,7 +83,7 @@ def test_a_dry_run_shows_all_and_does_nothing(machine, capsys, monkeypatch):
     assert "ExecStart=" in out
     assert "WantedBy=multi-user.target" in out
     assert "systemctl daemon-reload" in out
-    assert run(capsys, "service", "uninstall", "--dry-run")[0] == 0
+    run(capsys, "service", "uninstall", "--dry-run")
     assert not machine.unit.exists()
     assert machine.told == []
 
@@ -110,7 +111,13 @@ def test_somebody_elses_unit_is_not_touched(machine, capsys):
 def test_what_is_installed_is_shown_started_stopped_and_removed(machine, capsys):
     run(capsys, "service", "install")
     machine.systemctl.with_name("systemctl.log").unlink()
-    shown = {"scope": "user", "unit": str(machine.unit), "state": "active", "enabled": "enabled"}
+    shown = {
+        "scope": "user",
+        "unit": str(machine.unit),
+        "home": str(machine.home),
+        "state": "active",
+        "enabled": "enabled",
+    }
 
     assert json.loads(run(capsys, "service", "status", "--json")[1]) == {"services": [shown]}
     assert run(capsys, "gateway", "start") == (0, "Started.\n", "")
@@ -150,6 +157,60 @@ def test_a_service_of_another_home_is_left_alone(machine, capsys, tmp_path):
     assert (code, "no service of" in err) == (1, True)
     assert run(capsys, "gateway", "stop", "--home", str(tmp_path / "my home 2"))[0] == 3
     assert machine.told == told
+
+
+def test_each_home_has_a_unit_of_its_own(machine, capsys, tmp_path):
+    other = tmp_path / "work bot"
+    other.mkdir()
+    run(capsys, "service", "install")
+    mine = machine.unit.read_text()
+
+    assert run(capsys, "service", "install", "--home", str(other))[0] == 0
+    assert machine.unit.read_text() == mine
+    (second,) = set(machine.unit.parent.iterdir()) - {machine.unit}
+    assert second.name.startswith("hermes-work-bot-")
+    assert f"systemctl --user edit {second.stem}\n" in second.read_text()
+    assert machine.told[-1] == f"--user enable {second.stem}"
+    assert run(capsys, "gateway", "start", "--home", str(other))[0] == 0
+    assert machine.told[-1] == f"--user start {second.stem}"
+    services = json.loads(run(capsys, "service", "status", "--json")[1])["services"]
+    assert {one["unit"]: one["home"] for one in services} == {
+        str(machine.unit): str(machine.home),
+        str(second): str(other),
+    }
+
+    assert run(capsys, "service", "uninstall", "--home", str(other))[0] == 0
+    assert list(machine.unit.parent.iterdir()) == [machine.unit]
+    code, _, err = run(capsys, "service", "uninstall", "--home", str(other))
+    assert (code, f"there is {machine.unit} of {machine.home}" in err) == (1, True)
+
+
+def test_a_unit_from_before_keeps_its_name_and_the_default_home_takes_another(machine, capsys, tmp_path):
+    """Until there were names, the unit of any home was called hermes."""
+    other = tmp_path / "work"
+    other.mkdir()
+    run(capsys, "service", "install", "--home", str(other))
+    (named,) = machine.unit.parent.iterdir()
+    named.rename(machine.unit)
+
+    assert run(capsys, "service", "install", "--home", str(other))[0] == 0
+    assert list(machine.unit.parent.iterdir()) == [machine.unit]
+    theirs = machine.unit.read_text()
+    assert run(capsys, "service", "install")[0] == 0
+    assert machine.unit.read_text() == theirs
+    services = json.loads(run(capsys, "service", "status", "--json")[1])["services"]
+    assert {one["home"] for one in services} == {str(other), str(machine.home)}
+
+
+def test_a_gateway_that_runs_by_hand_is_no_service_to_start(machine, capsys, monkeypatch):
+    run(capsys, "service", "install")
+    machine.state("inactive")
+    told = len(machine.told)
+    monkeypatch.setattr(service.client, "ask", lambda *_: {"ok": True})
+
+    code, _, err = run(capsys, "gateway", "start")
+    assert (code, "hermes stop --home" in err) == (1, True)
+    assert machine.told[told:] == ["--user is-active hermes"]
 
 
 def test_a_systemctl_that_does_not_answer_is_said(machine, capsys, monkeypatch):

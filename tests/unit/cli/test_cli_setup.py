@@ -11,7 +11,8 @@ import pytest
 import trio
 
 from hermes.cli import main, proofs
-from hermes.testing.model import FakeModel
+from hermes.testing.model import Cut, FakeModel, Hang, Raw, Say
+from hermes.testing.model_errors import refusal
 from hermes.testing.telegram import TOKEN, FakeTelegram
 
 CONFIG = "# mine\nmodel:\n  temperature: 0.5  # cold\nsession_reset: {mode: none}\n"
@@ -83,9 +84,10 @@ def test_a_model_is_proved_and_written_with_all_else_as_it_was(capsys, home, mod
     code, out, err = run(capsys, home, "--model", model.base_url, "--model-key", "sesame-open")
 
     assert (code, err) == (0, "")
-    assert f"The model fake-model is at {model.base_url}." in out
+    assert f"The model fake-model answers at {model.base_url}." in out
     assert f"Next: hermes run --home {home}" in out
-    assert [asked.path for asked in model.asked] == ["/v1/models"]
+    assert [asked.path for asked in model.asked] == ["/v1/models", "/v1/chat/completions"]
+    assert model.asked[1].headers["authorization"] == "Bearer sesame-open"
     assert files(home) == {
         "config.yaml": "# mine\nmodel:\n  temperature: 0.5  # cold\n  provider: custom\n"
         f"  base_url: {model.base_url}\n"
@@ -120,12 +122,48 @@ def test_a_model_that_does_not_prove_right_changes_nothing_but_by_force(capsys, 
     assert model.base_url in files(home)["config.yaml"]
 
 
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (refusal("openai", "busy"), "429"),
+        (Cut(), "the connection broke"),
+        (Hang(), "no answer within"),
+        (Say(""), "its answer is empty"),
+        (Raw([b"<html>"]), "not understood"),
+    ],
+)
+def test_a_model_that_is_listed_and_does_not_answer_changes_nothing(
+    capsys, home, model, monkeypatch, act, words
+):
+    monkeypatch.setattr(proofs, "ANSWER_S", 0.3)
+    before = files(home)
+    model.plan(act)
+    code, out, err = run(capsys, home, "--model", model.base_url, "--model-key", "sesame-open")
+
+    assert (code, out) == (1, "")
+    assert "nothing is changed" in err
+    assert words in err
+    assert files(home) == before
+
+
+def test_a_name_may_leave_out_the_tag_that_is_the_latest(capsys, home, monkeypatch):
+    monkeypatch.setattr(proofs, "models", lambda *_: ["qwen3:latest", "other:7b"])
+    monkeypatch.setattr(proofs, "answer", lambda _: "OK")
+    at_it = ("--model", "http://127.0.0.1:1/v1", "--model-name")
+    assert run(capsys, home, *at_it, "qwen3")[0] == 0
+    assert run(capsys, home, *at_it, "other")[0] == 1
+
+
 def test_no_server_no_list_and_no_address(capsys, home, telegram):
     before = files(home)
-    for where in ("http://127.0.0.1:1/v1", telegram.url, "ftp://x", "not an address"):
+    for where, expected, words in (
+        ("http://127.0.0.1:1/v1", 1, "nothing is changed"),
+        (telegram.url, 1, "nothing is changed"),
+        ("ftp://x", 2, "an address is such as http://"),
+        ("not an address", 2, "an address is such as http://"),
+    ):
         code, _, err = run(capsys, home, "--model", where)
-        assert code == 1, where
-        assert "nothing is changed" in err
+        assert (code, words in " ".join(err.split())) == (expected, True), where
     assert files(home) == before
 
 
@@ -150,6 +188,7 @@ def test_the_key_of_one_server_is_not_shown_to_the_next(capsys, home, model):
 
 def test_of_several_models_one_has_to_be_named(capsys, home, monkeypatch):
     monkeypatch.setattr(proofs, "models", lambda *_: ["small", "big"])
+    monkeypatch.setattr(proofs, "answer", lambda _: "OK")
     code, _, err = run(capsys, home, "--model", "http://127.0.0.1:1/v1")
     assert code == 2
     assert "--model-name: small, big" in " ".join(err.split())
@@ -160,6 +199,7 @@ def test_of_several_models_one_has_to_be_named(capsys, home, monkeypatch):
 
 def test_a_home_that_is_not_there_yet_is_made_for_this_user_alone(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(proofs, "models", lambda *_: ["big"])
+    monkeypatch.setattr(proofs, "answer", lambda _: "OK")
     home = tmp_path / "a" / "home"
     assert run(capsys, home, "--model", "http://127.0.0.1:1/v1/")[0] == 0
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
@@ -213,6 +253,15 @@ def test_the_token_that_is_written_is_the_one_that_is_proved(capsys, home, teleg
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:of-another-bot")
     assert run(capsys, home, "--platform", "telegram", "--token", TOKEN)[0] == 0
     assert run(capsys, home, "--platform", "telegram")[0] == 1
+
+
+def test_no_platform_turns_none_off_and_says_so(capsys, home, telegram):
+    at(home, telegram)
+    run(capsys, home, "--platform", "telegram", "--token", TOKEN)
+    before = files(home)
+    code, out, _ = run(capsys, home, "--platform", "none")
+    assert (code, files(home)) == (0, before)
+    assert "Telegram stays" in out
 
 
 def test_a_platform_that_was_turned_off_is_turned_on(capsys, home, telegram):

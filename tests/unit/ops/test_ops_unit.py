@@ -14,7 +14,7 @@ from actors.dossiers import WRITE_DEADLINE_S
 from hermes.config.load import load
 from hermes.config.paths import shipped_conf
 from hermes.ops.logging import FLUSH_S
-from hermes.ops.unit import SCOPES, Scope, Service, quoted, unit_path, unit_text
+from hermes.ops.unit import SCOPES, Scope, Service, home_of, own_name, quoted, unit_text, units
 from hermes.types.errors import GatewayError
 from supervisors.system import ZOMBIE_GRACE_S
 from supervisors.watchdog import LAST_RESORT_S, PERIOD_S
@@ -26,8 +26,10 @@ HOME = Path("/home/ann/.hermes")
 def unit(drain_s: float = 8.0, scope: Scope = "user", home: Path = HOME) -> dict[str, str]:
     program = ["/usr/bin/hermes", "run", "--home", str(home)]
     stop_s = exits.stop_budget_s(drain_s)
-    text = unit_text(TEMPLATE, Service(scope, program, home, "/usr/bin:/bin", drain_s, stop_s, "ann"))
-    assert "@" not in "".join(line for line in text.splitlines() if not line.startswith("#"))
+    text = unit_text(
+        TEMPLATE, Service("hermes", scope, program, home, "/usr/bin:/bin", drain_s, stop_s, "ann")
+    )
+    assert not re.search("@[A-Z]+@", text), "something was not filled in"
     return dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z]\w+=", line))
 
 
@@ -81,8 +83,33 @@ def test_a_path_that_would_be_more_than_a_word_is_refused(home: str):
 
 
 def test_where_it_goes():
-    assert unit_path("system", {}) == Path("/etc/systemd/system/hermes.service")
-    assert unit_path("user", {"HOME": "/h"}) == Path("/h/.config/systemd/user/hermes.service")
-    assert unit_path("user", {"XDG_CONFIG_HOME": "/c", "HOME": "/h"}) == Path(
-        "/c/systemd/user/hermes.service"
-    )
+    assert units("system", {}) == Path("/etc/systemd/system")
+    assert units("user", {"HOME": "/h"}) == Path("/h/.config/systemd/user")
+    assert units("user", {"XDG_CONFIG_HOME": "/c", "HOME": "/h"}) == Path("/c/systemd/user")
+
+
+def test_a_name_of_its_own_can_be_read_and_is_nobody_elses():
+    homes = [
+        "/srv/work",
+        "/srv/Work",
+        "/mnt/work",
+        "/home/ann/.hermes",
+        "/home/bob/.hermes",
+        "/srv/日本",
+        "/",
+    ]
+    names = [own_name(Path(home)) for home in homes]
+
+    assert len({*names}) == len(homes)
+    assert all(re.fullmatch(r"hermes(-[a-z0-9-]*[a-z0-9])?-[0-9a-f]{6}", name) for name in names), names
+    assert names[0].startswith("hermes-work-")
+    assert names[3].startswith("hermes-ann-")
+
+
+@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=("C", "Z")), min_size=1))
+def test_a_unit_says_whose_home_it_is(name: str):
+    home = Path("/a b", name)
+    service = Service("hermes", "user", ["/bin/hermes"], home, "/bin", 8.0, 60.0)
+
+    assert home_of(unit_text(TEMPLATE, service)) == home
+    assert home_of(unit_text(TEMPLATE, service).partition("\n")[2]) is None, "it does not say that it is ours"
