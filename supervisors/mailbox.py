@@ -10,7 +10,7 @@ and a bell that is rung only when the reader waits: a message costs a twentieth 
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, assert_never
 
@@ -42,7 +42,8 @@ class Outcome(StrEnum):
 class Envelope:
     """A message on its way: the question it asks, if it asks one, and the one incarnation it is for, if not for any.
 
-    ``attempt`` says how often it has been handed out, from 1; ``crashes`` how often that ended badly.
+    ``attempt`` says how often it has been handed out, from 1; ``crashes`` how often that ended badly. ``came_at``, in Trio's
+    time, is set when a mailbox lets it in, and never again.
     """
 
     body: Any
@@ -50,6 +51,7 @@ class Envelope:
     fence: int | None = None
     attempt: int = 1
     crashes: int = 0
+    came_at: float = field(init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Mailbox:
         self.path = path
         self.spec = spec
         self._letters = letters
+        # As in ``Context``: ``trio.current_time`` would cost twice as much with every message.
+        self._now = trio.lowlevel.current_clock().current_time
         self._user: deque[Envelope] = deque()
         self._control: deque[Envelope] = deque()
         self._again: Envelope | None = None
@@ -127,6 +131,7 @@ class Mailbox:
                 return outcome
         elif used >= self._peak:
             self._peak = used + 1
+        envelope.came_at = self._now()
         self._user.append(envelope)
         self._accepted += 1
         if self._reader is not None:
@@ -152,6 +157,7 @@ class Mailbox:
         """Put into the control lane; never full."""
         if not self.open:
             return self._refuse(envelope)
+        envelope.came_at = self._now()
         self._control.append(envelope)
         self._ring()
         return Outcome.ACCEPTED
@@ -276,9 +282,17 @@ class Mailbox:
 
     def levels(self) -> MailboxNode:
         """How full it is."""
-        return MailboxNode(
-            len(self._user), self._peak, self.spec.capacity, len(self._control), self.suspended
-        )
+        user, control = self._user, self._control
+        oldest_s = self._oldest_s() if user or control or self._again is not None else None
+        capacity = self.spec.capacity
+        return MailboxNode(len(user), self._peak, capacity, len(control), self.suspended, oldest_s)
+
+    def _oldest_s(self) -> float:
+        """A lane keeps its order, so its first came first; what came back is older than what never was taken."""
+        firsts = [lane[0].came_at for lane in (self._control, self._user) if lane]
+        if self._again is not None:
+            firsts.append(self._again.came_at)
+        return self._now() - min(firsts)
 
     def waiting(self) -> tuple[list[Any], list[Any]]:
         """The messages that wait: those of the control lane, and those of the user lane, in order."""

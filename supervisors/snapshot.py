@@ -60,7 +60,7 @@ def snapshot_of(
         restarts=restarts,
         restarts_in_window=in_window,
         uptime_s=None if ready_at is None else now - ready_at,
-        busy_s=cell.busy_s(now),
+        busy_s=cell.busy_before_s if cell.busy_since is None else cell.busy_s(now),
         mailbox=box.levels() if spec.kind == "worker" else None,
         last_error=last_error,
         next_start_in_s=next_start,

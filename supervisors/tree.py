@@ -11,7 +11,8 @@ from supervisors.spec import ChildSpec, Kind
 class MailboxNode(NamedTuple):
     """How full a mailbox is: ``used`` of ``capacity`` in the user lane, ``peak`` ever, ``control`` in the other lane.
 
-    ``suspended``: its user lane is not read for now.
+    ``suspended``: its user lane is not read for now. ``oldest_s`` is since when the message waits that came first of all that
+    do; one that a crash gave back waits since it came. None: none waits.
     """
 
     used: int
@@ -19,6 +20,11 @@ class MailboxNode(NamedTuple):
     capacity: int
     control: int
     suspended: bool
+    oldest_s: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``ActorSnapshot.to_json``."""
+        return self._asdict() | {"oldest_s": None if self.oldest_s is None else round(self.oldest_s, 3)}
 
 
 class ActorSnapshot(NamedTuple):
@@ -57,7 +63,7 @@ class ActorSnapshot(NamedTuple):
             "restarts_in_window": self.restarts_in_window,
             "uptime_s": None if self.uptime_s is None else round(self.uptime_s, 3),
             "busy_s": round(self.busy_s, 3),
-            "mailbox": None if self.mailbox is None else self.mailbox._asdict(),
+            "mailbox": None if self.mailbox is None else self.mailbox.to_json(),
             "last_error": self.last_error,
             "next_start_in_s": None if self.next_start_in_s is None else round(self.next_start_in_s, 3),
             "policy": self.spec.policy(),

@@ -77,6 +77,12 @@ class Metrics:
             lambda group: group.fullest,
         )
         yield _by_kind(
+            "hermes_mailbox_oldest_seconds",
+            "Of the message that has waited longest, for how long.",
+            groups,
+            lambda group: group.oldest_s,
+        )
+        yield _by_kind(
             "hermes_message_in_work_seconds",
             "For how long the message is in work that has been longest.",
             groups,
@@ -125,6 +131,19 @@ class Metrics:
         yield _gauge("hermes_turns_running", "Answers that are worked on.", self._turns.borrowed_tokens)
         words = "How long turns took, from the first to the last word."
         yield Family("hermes_turn_seconds", "histogram", words, [({}, self._tally.turns.seen())])
+        spent = self._overview.spent
+        tokens = (
+            ("input", spent.input_tokens),
+            ("output", spent.output_tokens),
+            ("cache_read", spent.cache_read_tokens),
+            ("cache_write", spent.cache_write_tokens),
+        )
+        words = (
+            "What the answers have cost of which the agent has counted it; input leaves out what was cached."
+        )
+        yield Family(
+            "hermes_model_tokens_total", "counter", words, [({"kind": kind}, count) for kind, count in tokens]
+        )
         yield _gauge("hermes_store_degraded", "1 while the disk takes no writes.", degraded)
         yield _gauge(
             "hermes_store_stalled_seconds", "How long the disk has one write in hand.", store.stalled_s

@@ -28,13 +28,15 @@ from actors.ports.store import StorePort
 from actors.ports.web import WebPort
 from hermes.delivery.targets import Place
 from hermes.ops.starts import NO_STORM, Storm
-from hermes.store import queries
-from hermes.store.notices import dead_targets, standings
+from hermes.store.figures import Figures, figures
+from hermes.store.notices import dead_targets
 from hermes.store.upkeep import upkeep
 from hermes.types import texts
+from hermes.types.agent import Usage
 from hermes.types.errors import Failure, GatewayError
 from hermes.types.ids import BootId, Clock
 from hermes.types.origin import DEFAULT_ACCOUNT
+from supervisors.census import in_states
 from supervisors.commands import ChildNotUpError
 from supervisors.dynamic import SupervisorRef
 from supervisors.reply import ActorDownError, AskError, Reply
@@ -54,6 +56,8 @@ RELOADER = "root/gateway/maintenance/reloader"
 NO_SUCH_ACTOR = "no_such_actor"
 NO_SUCH_ADAPTER = "no_such_adapter"
 NOT_RESTARTED = "not_restarted"
+
+LEFT_ALONE = frozenset({State.DISABLED, State.STUCK})
 
 PAUSED, DISABLED = "paused", "disabled"
 UNAVAILABLE = "unavailable"
@@ -106,6 +110,8 @@ class TreeOverview:
         self.in_force: InForce | None = None
         self.agent: Mapping[str, str] | None = None
         """Who answers: name, model, and the host of that; once it is known."""
+        self.spent = Usage()
+        """By the turns that have ended in this process."""
         self.asked_to_restart = False
         """Somebody has asked for a new run of the process, otherwise than by a signal."""
         self.asked_by: Place | None = None
@@ -140,14 +146,17 @@ class TreeOverview:
         if root is None and path is not None:
             raise no_such_actor(path)
         head = {"as_of": self.clock.wall(), "boot_id": self.boot_id, "live": True}
-        marks = self._marks()
-        return lambda: {**head, "root": None if root is None else self._shown(root, marks)}
+        marks, rows = self._marks(), self.adapter_rows()
+        health = {_adapter_path(row["platform"], row["account"]): str(row["state"]) for row in rows}
+        return lambda: {**head, "root": None if root is None else self._shown(root, marks, health)}
 
     def node(self, node: ActorSnapshot) -> dict[str, Any]:
         """``node`` and all below it as people may see them: without secrets, and an adapter in the state that it has for them."""
-        return self._shown(node, self._marks())
+        return self._shown(node, self._marks(), {})
 
-    def _shown(self, node: ActorSnapshot, marks: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    def _shown(
+        self, node: ActorSnapshot, marks: Mapping[tuple[str, str], str], health: Mapping[str, str]
+    ) -> dict[str, Any]:
         shown = node.to_json()
         nodes = [shown]
         for one in nodes:
@@ -156,6 +165,8 @@ class TreeOverview:
                 one["last_error"] = self.redact(one["last_error"])
             if marks:
                 one["state"] = marks.get((one["path"], one["state"]), one["state"])
+            if (how := health.get(one["path"])) is not None:
+                one["health"] = how
         return shown
 
     async def trace(self, wanted: str) -> Mapping[str, Any]:
@@ -164,20 +175,14 @@ class TreeOverview:
 
     async def status(self) -> Mapping[str, Any]:
         """See ``ports.Overview``; the shape of ``hermes status --json``."""
-        root = self._system.snapshot()
-        figures: dict[str, Any] = {"counts": None, "late_results": None, "outbox": None, "known": None}
-        figures["backlog"] = None
+        found: Figures | None = None
+        now = self.clock.wall()
         with trio.move_on_after(FIGURES_DEADLINE_S):
-            counts = await self._store.read(queries.counts)
-            figures["counts"] = {**asdict(counts), "unaccounted": counts.unaccounted}
-            figures["late_results"] = await self._store.read(queries.late_results)
-            figures["outbox"] = await self._store.read(queries.outbox_counts)
-            figures["known"] = await self._store.read(queries.sessions_known)
-            now = self.clock.wall()
-            figures["backlog"] = backlog_rows(await self._store.read(standings, now), self._adapters, now)
-        sessions = children(root, SESSIONS)
+            found = await self._store.read(figures, now)
+        sessions = self._system.supervisors.get(SESSIONS)
+        lives = [] if sessions is None else [cell.life for cell, _ in sessions.family()]
         return {
-            "state": self._state(root),
+            "state": self._state(),
             "pid": os.getpid(),
             "as_of": self.clock.wall(),
             "boot_id": self.boot_id,
@@ -189,19 +194,19 @@ class TreeOverview:
             "loop_lag_ms": round(self._watchdog.lag_s * 1000, 1),
             "worst_loop_lag_ms": round(self._watchdog.worst_lag_s * 1000, 1),
             "adapters": self.adapter_rows(),
-            "counts": figures["counts"],
-            "late_results": figures["late_results"],
-            "outbox": figures["outbox"],
-            "backlog": figures["backlog"],
+            "counts": found and {**asdict(found.counts), "unaccounted": found.counts.unaccounted},
+            "late_results": found and found.late_results,
+            "outbox": found and found.outbox,
+            "backlog": found and backlog_rows(found.standings, self._adapters, now),
             "storm": {"starts": self.storm.starts, "wait_s": round(held, 1)}
             if (held := self.held_for_s)
             else None,
             "sessions": {
-                "known": figures["known"],
-                "active": len(sessions),
-                "busy": sum(bool(node.children) for node in sessions),
+                "known": found and found.sessions,
+                "active": len(lives),
+                "busy": sum(life is not None and bool(life.linked) for life in lives),
             },
-            "down": self._down(root),
+            "down": self._down(),
             "settings": None if self.in_force is None else self.in_force.shown(),
             "store": None if (failure := self._store.degraded) is None else self.redact(str(failure)),
         }
@@ -216,7 +221,7 @@ class TreeOverview:
 
     def health(self) -> tuple[str, list[Mapping[str, Any]]]:
         """``state`` and ``adapters`` of ``status``, at once."""
-        return self._state(self._system.snapshot()), self.adapter_rows()
+        return self._state(), self.adapter_rows()
 
     def adapter_rows(self) -> list[Mapping[str, Any]]:
         """``adapters`` of ``status``, at once, whatever else lives in the tree."""
@@ -360,22 +365,18 @@ class TreeOverview:
         marks |= {(node.path, DISABLED): UNAVAILABLE for node in plugins}
         return marks | {(_adapter_path(*key), DISABLED): UNAVAILABLE for key in self._adapters.unavailable}
 
-    def _state(self, root: ActorSnapshot | None) -> str:
+    def _state(self) -> str:
         if self._system.stopping is not None:
             return "draining"
         waiting = self.waiting()
-        if "store" in waiting or self._down(root):
+        if "store" in waiting or self._down():
             return "degraded"
         return "starting" if waiting else "running"
 
-    def _down(self, root: ActorSnapshot | None) -> list[str]:
+    def _down(self) -> list[str]:
         """Paths of actors that do not come back by themselves; an adapter that was never there is none."""
-        nodes, marks = [] if root is None else root.walk(), self._marks()
-        return [
-            node.path
-            for node in nodes
-            if node.state in {DISABLED, "stuck"} and (node.path, node.state) not in marks
-        ]
+        marks = self._marks()
+        return [one[0] for one in in_states(self._system, LEFT_ALONE) if one not in marks]
 
     def _adapter(self, node: ActorSnapshot) -> Mapping[str, Any]:
         platform, _, account = node.name.partition(":")

@@ -24,6 +24,9 @@ WATCH_S = 1.0
 HEAD_LINES = 3
 """What stands above a watched tree."""
 
+LONG_S = 1.0
+"""A message that waits for less waits for nothing."""
+
 LAST_KNOWN = "tree.json"
 SHOWN = frozenset(
     (
@@ -58,6 +61,7 @@ STYLES = {
     "starting": "cyan",
     "paused": "magenta",
     "backoff": "yellow",
+    "stale": "yellow",
     "disabled": "red",
     "unavailable": "red",
     "stuck": "bold red",
@@ -247,6 +251,8 @@ def facts(node: Mapping[str, Any]) -> str:
         told.append(f"{often} ({lately:,} lately)" if lately else often)
     if mailbox := node["mailbox"]:
         told.append(f"mailbox {mailbox['used']}/{mailbox['capacity']}")
+        if (waits := mailbox.get("oldest_s")) is not None and waits >= LONG_S:
+            told.append(f"oldest {duration(waits)}")
         if peak := mailbox.get("peak"):
             told.append(f"peak {peak}")
     if current := node.get("current"):
@@ -275,7 +281,8 @@ def _policy(node: Mapping[str, Any]) -> str:
 def _label(node: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], str]) -> "Text":
     from rich.text import Text
 
-    state = str(node["state"])
+    # An actor that runs may be deaf; nobody should look twice for that.
+    state = "stale" if node.get("health") == "stale" else str(node["state"])
     label = Text.assemble(
         (plain(str(node["name"])), "bold"),
         "  ",

@@ -212,7 +212,7 @@ async def test_a_session_that_crashes_during_a_turn_goes_on_with_it(open_world, 
     assert world.rows("crashes") == [1]
 
 
-async def test_three_boots_that_find_a_row_in_its_turn_set_it_aside(open_world, autojump_clock):
+async def test_AC_38_three_boots_that_find_a_row_in_its_turn_set_it_aside(open_world, autojump_clock):
     world = await open_world(FakeAgent(otherwise=Hang()))
     await world.say("poison")
 

@@ -8,7 +8,7 @@ from actors import tree
 from hermes.config import model
 from hermes.store import ops
 from hermes.testing.fakes import FakeAdapter, FakeAgent, Hang, Reply, echo
-from hermes.types import faults
+from hermes.types import faults, texts
 from hermes.types.events import InboundEvent
 from hermes.types.ids import TraceId
 from hermes.types.origin import Origin
@@ -16,7 +16,7 @@ from supervisors.dynamic import SupervisorRef
 from supervisors.system import StopRequest
 
 
-async def test_a_running_turn_finishes_and_its_answer_is_sent(open_world, autojump_clock):
+async def test_AC_42_a_running_turn_finishes_and_its_answer_is_sent(open_world, autojump_clock):
     world = await open_world(FakeAgent(Reply(delay_s=5.0)))
     await world.say("hello")
     await trio.sleep(1)
@@ -103,15 +103,42 @@ async def test_nothing_is_decided_during_a_drain(open_world, autojump_clock):
     assert world.rows("state") == ["routed", "accepted"]
 
 
-async def test_a_lane_sends_what_it_has(open_world, autojump_clock):
-    class Slow(FakeAdapter):
-        """Two seconds for each message."""
+class Slow(FakeAdapter):
+    """So many seconds for each message."""
 
-        async def send(self, chat_id, part, *, reply_to, metadata):
-            await trio.sleep(2)
-            return await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+    def __init__(self, seconds):
+        super().__init__()
+        self._seconds = seconds
 
-    world = await open_world(platform=Slow())
+    async def send(self, chat_id, part, *, reply_to, metadata):
+        await trio.sleep(self._seconds)
+        return await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("drain_s", "state", "heard"),
+    [(15.0, "sent", "one"), (8.0, "unknown", f"{texts.RESENT_MARK}one")],
+    ids=["the drain waits for it", "it is cut off, and may have arrived"],
+)
+async def test_AC_42_a_send_of_ten_seconds_is_neither_lost_nor_doubled_unmarked(
+    drain_s, state, heard, open_world, autojump_clock, nursery
+):
+    world = await open_world(platform=Slow(10), config=model.Config(drain_timeout_s=drain_s))
+    await world.say("one")
+    await world.until(lambda: world.rows("state", "outbox") == ["sending"])
+    assert world.heard() == []
+
+    await world.stop()
+
+    assert world.rows("state", "outbox") == [state]
+    nursery.start_soon(world.keep)
+    await world.until(lambda: world.heard() == [heard])
+    await world.settle()
+    assert world.heard() == [heard]
+
+
+async def test_AC_42_a_lane_sends_what_it_has(open_world, autojump_clock):
+    world = await open_world(platform=Slow(2))
     for text in ("one", "two", "three"):
         await world.say(text)
     await world.until(lambda: world.counts.answered == 3)
@@ -137,7 +164,7 @@ async def test_a_lane_whose_chat_is_out_of_reach_holds_up_nothing(open_world, au
 
 
 @pytest.mark.parametrize("seconds", [15.0, 3.0])
-async def test_a_turn_that_hangs_ends_with_the_drain_time_and_goes_on_in_the_next_boot(
+async def test_AC_41_a_turn_that_hangs_ends_with_the_drain_time_and_goes_on_in_the_next_boot(
     seconds, open_world, autojump_clock, nursery
 ):
     world = await open_world(FakeAgent(Hang()), config=model.Config(drain_timeout_s=seconds))
@@ -189,7 +216,7 @@ async def test_a_session_that_an_operator_restarts_in_a_turn_goes_on_and_counts_
     assert world.incarnations()[world.session()] == 4
 
 
-async def test_an_adapter_says_goodbye_while_it_is_still_connected(open_world, autojump_clock):
+async def test_AC_42_an_adapter_says_goodbye_while_it_is_still_connected(open_world, autojump_clock):
     class Polite(FakeAdapter):
         """Remembers whether it was connected when it said goodbye."""
 

@@ -125,6 +125,10 @@ async def test_AC02_what_is_sent_and_the_age_of_a_task_are_no_signs_of_life(open
 
     assert len(world.heard()) == 10
     assert (await how(world))["state"] == "stale"
+    overview = world.services.overview
+    assert overview.health()[1][0]["state"] == "stale"  # what gateway_state.json is made of
+    node = overview.tree(ADAPTER)["root"]
+    assert (node["state"], node["health"]) == ("running", "stale")
 
 
 async def test_AC02_a_status_says_of_which_moment_and_of_which_lives_it_is(open_world, autojump_clock):

@@ -13,7 +13,9 @@ from actors.ports.tally import Tally, kind_of
 from hermes.ops.metrics import Tallies
 from hermes.store.writer import Degraded
 from hermes.testing.fakes import FakeAgent, Hang, Reply
+from hermes.types.agent import AgentIO, Final, Turn, Usage
 from hermes.types.errors import Failure, GatewayError
+from supervisors.introspect import suspend
 from supervisors.watchdog import Watchdog
 
 SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{((?:\w+="(?:[^"\\]|\\.)*",?)*)\})? (\S+)$')
@@ -145,6 +147,47 @@ async def test_restarts_and_failures_are_counted_by_kind_and_outlive_the_actor(o
     assert now.of("hermes_actor_restarts_total", kind="adapter") == 1
     assert now.of("hermes_actor_failures_total", kind="adapter") == 1
     assert now.of("hermes_adapter_incarnation", platform="fake", account="default") == 2
+
+
+async def test_a_message_that_nobody_reads_shows_its_age_by_kind(open_world, autojump_clock):
+    world = await open_world()
+    scrape = Scraper(world)
+    assert (await scrape()).of("hermes_mailbox_oldest_seconds", kind="inbound") == 0
+    suspend(world.boot.system, "root/gateway/inbound")
+    await world.say("one")
+    await trio.sleep(40)
+
+    now = await scrape()
+
+    assert now.of("hermes_mailbox_oldest_seconds", kind="inbound") == pytest.approx(40, abs=1)
+    assert now.of("hermes_mailbox_oldest_seconds", kind="session") == 0
+
+
+async def test_what_answers_cost_is_summed_and_an_agent_that_counts_nothing_adds_nothing(
+    open_world, autojump_clock
+):
+    bills = iter((Usage(100, 20, 3, 4), None, Usage(100, 20, 3, 4)))
+
+    class Costly(FakeAgent):
+        """Its second answer has no bill."""
+
+        async def run(self, turn: Turn, io: AgentIO) -> Final:
+            return Final("hi", next(bills))
+
+    world = await open_world(Costly())
+    scrape = Scraper(world)
+    assert (await scrape()).of("hermes_model_tokens_total", kind="input") == 0
+    for text in ("one", "two", "three"):
+        await world.say(text)
+        await world.settle()
+
+    now = await scrape()
+
+    spent = [
+        now.of("hermes_model_tokens_total", kind=kind)
+        for kind in ("input", "output", "cache_read", "cache_write")
+    ]
+    assert spent == [200, 40, 6, 8]
 
 
 async def test_what_a_platform_delivers_twice_is_counted(open_world, autojump_clock):

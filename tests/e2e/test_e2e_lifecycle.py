@@ -10,11 +10,14 @@ from pathlib import Path
 from harness import CLI_DEADLINE_S, Gateway, _environment
 from replace_races import races
 from self_restarts import restarts
+from start_storms import storms
+
+from hermes.ops import starts
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-async def test_of_two_that_replace_one_gateway_one_does_and_nobody_notices(tmp_path: Path) -> None:
+async def test_AC_11_of_two_that_replace_one_gateway_one_does_and_nobody_notices(tmp_path: Path) -> None:
     report = await races(tmp_path / "home", 2)
 
     assert report.violations == []
@@ -31,14 +34,22 @@ async def test_AC_39_a_restart_from_chat_is_answered_and_comes_back_as_the_same_
     assert (report.back, report.replied, report.told_back) == (2, 2, 1)  # AC-58: coalesced
 
 
+async def test_AC_10_starts_that_are_killed_hold_platforms_back_and_nobody_else(
+    tmp_path: Path,
+) -> None:
+    report = await storms(tmp_path / "home", 1, before=starts.FREE - 1, orders=False)
+
+    assert report.violations == []
+
+
 async def test_hermes_restart_waits_for_the_new_run_of_the_same_process(gateway: Gateway) -> None:
     await gateway.start()
-    before = await gateway.json("status")
+    before = await gateway.status()
 
     back = await gateway.json("restart")
 
     assert (back["pid"], back["old_boot_id"]) == (gateway.pid, before["boot_id"])
-    assert (await gateway.json("status"))["boot_id"] == back["boot_id"] != before["boot_id"]
+    assert (await gateway.status())["boot_id"] == back["boot_id"] != before["boot_id"]
     command = Path(f"/proc/{gateway.pid}/cmdline").read_bytes()
     assert str(gateway.home).encode() in command, "with the same options"
     second = await gateway.ask("run", "--port", "0")

@@ -17,7 +17,7 @@ QUICK_S = 20.0
     [(signal.SIGINT, 0), (signal.SIGTERM, 1), (signal.SIGUSR1, 75)],
     ids=lambda value: value.name if isinstance(value, signal.Signals) else str(value),
 )
-async def test_a_signal_stops_in_order(gateway: Gateway, number: signal.Signals, code: int) -> None:
+async def test_AC_11_a_signal_stops_in_order(gateway: Gateway, number: signal.Signals, code: int) -> None:
     await gateway.start()
 
     gateway.signal(number)
@@ -54,7 +54,7 @@ async def test_a_second_sigint_does_not_wait_for_the_drain(gateway: Gateway) -> 
         gateway.signal(signal.SIGINT)
 
         async def draining() -> bool:
-            return bool((await gateway.json("status"))["state"] == "draining")
+            return bool((await gateway.status())["state"] == "draining")
 
         await gateway.until(draining)
         gateway.signal(signal.SIGINT)

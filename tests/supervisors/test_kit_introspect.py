@@ -436,7 +436,14 @@ async def test_a_suspended_actor_reads_its_control_lane_only_until_it_is_resumed
         assert book.of("root/a") == ["init", "urgent", "timer"]
         assert statistics(it.system, "root/a").suspended
         mailbox = it.node("root/a").to_json()["mailbox"]
-        assert mailbox == {"used": 2, "peak": 2, "capacity": 2, "control": 0, "suspended": True}
+        assert mailbox == {
+            "used": 2,
+            "peak": 2,
+            "capacity": 2,
+            "control": 0,
+            "suspended": True,
+            "oldest_s": 5.0,
+        }
 
         resume(it.system, "root/a")
         await wait_all_tasks_blocked()

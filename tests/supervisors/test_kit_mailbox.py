@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import trio
 from kit_house import Book, Fail, Leave, house, sleeps
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from supervisors.cell import FencedError
 from supervisors.context import Context
@@ -52,6 +52,29 @@ async def test_law_M5_control_comes_before_what_waits_in_the_user_lane() -> None
     mailbox.urge(Envelope("urgent too"))
 
     assert [await take(mailbox) for _ in range(5)] == ["urgent", "urgent too", 0, 1, 2]
+
+
+async def test_the_oldest_message_tells_its_age_whichever_lane_it_waits_in(autojump_clock: MockClock) -> None:
+    mailbox = a_mailbox(3)
+    assert mailbox.levels().oldest_s is None
+
+    for n in range(3):
+        mailbox.offer(Envelope(n))
+        await trio.sleep(10)
+    assert mailbox.levels().oldest_s == 30
+    assert mailbox.offer(Envelope("one too many")) is Outcome.FULL
+    await take(mailbox)
+    assert mailbox.levels().oldest_s == 20
+
+    mailbox.urge(Envelope("urgent"))
+    await trio.sleep(5)
+    assert mailbox.levels().oldest_s == 25  # what is urgent is read first, and has not waited longest
+    assert [await take(mailbox) for _ in range(3)] == ["urgent", 1, 2]
+    assert mailbox.levels().oldest_s is None
+
+    mailbox.urge(Envelope("alone"))
+    await trio.sleep(1)
+    assert mailbox.levels().oldest_s == 1
 
 
 async def test_law_M4_backpressure_holds_up_the_sender_only_and_writers_wait_in_order() -> None:

@@ -1,6 +1,7 @@
 """Laws M3, C9 and M1: what becomes of the message in work when its reader ends."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,6 +59,20 @@ async def test_law_M3_redelivered_mail_comes_first_and_says_which_attempt_it_is(
         stats = it.cell("root/a").mailbox.stats()
         assert (stats.accepted, stats.taken, stats.used, stats.discarded) == (3, 3, 0, 0)
         assert (stats.redelivered, stats.dropped_in_flight, stats.poisoned) == (2, 0, 0)
+
+
+async def test_a_message_that_came_back_waits_since_it_first_came(autojump_clock: MockClock) -> None:
+    slow = spec("redeliver:3", [], {"b": 1}, start_mode="eventual")
+    async with house(replace(slow, backoff=Backoff(10, 10))) as it:
+        it.ref("root/a").tell_nowait("b")
+        await trio.sleep(4)
+        it.ref("root/a").tell_nowait("c")
+        await trio.sleep(1)
+
+        node = it.node("root/a")
+        mailbox = node.to_json()["mailbox"]
+        assert (node.state, mailbox["used"]) == ("backoff", 1)  # "b" takes nobody's place
+        assert mailbox["oldest_s"] == 5.0
 
 
 async def test_law_M3_dropped_mail_is_handled_at_most_once(autojump_clock: MockClock) -> None:

@@ -91,16 +91,17 @@ export class Actors {
 
   #update(row, node) {
     const facts = [];
-    if (node.state !== "running") facts.push(node.state);
+    const state = node.health === "stale" ? "stale" : node.state; // it runs, and is deaf
+    if (state !== "running") facts.push(state);
     if (node.next_start_in_s != null) facts.push(`in ${Math.ceil(node.next_start_in_s)} s`);
     if (node.mailbox?.used > 0) facts.push(`${node.mailbox.used} waiting`);
     if (node.restarts > 0) facts.push(node.restarts === 1 ? "1 restart" : `${node.restarts} restarts`);
     facts.push(`#${node.incarnation}`);
-    row.dataset.state = node.state;
-    row.querySelector(".dot").setAttribute("aria-label", node.state);
+    row.dataset.state = state;
+    row.querySelector(".dot").setAttribute("aria-label", state);
     row.querySelector(".name").textContent = node.name;
     row.querySelector(".facts").textContent = facts.join(" · ");
-    row.title = [node.path, `${node.state}, incarnation ${node.incarnation}`, node.last_error].filter(Boolean).join("\n");
+    row.title = [node.path, `${state}, incarnation ${node.incarnation}`, node.last_error].filter(Boolean).join("\n");
   }
 
   #ask(path) {

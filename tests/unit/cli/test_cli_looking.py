@@ -32,14 +32,14 @@ def test_an_actor_tells_all_that_is_known_of_it():
             incarnation=3,
             restarts=2,
             restarts_in_window=1,
-            mailbox={"used": 4, "peak": 9, "capacity": 64, "control": 0},
+            mailbox={"used": 4, "peak": 9, "capacity": 64, "control": 0, "oldest_s": 61.0},
             current={"message": "Wake", "for_s": 5.2},
             next_start_in_s=7.0,
         )
     )
 
     assert told == (
-        "#3, up 1 min, 2 restarts (1 lately), mailbox 4/64, peak 9, Wake for 5 s, next start in 7 s"
+        "#3, up 1 min, 2 restarts (1 lately), mailbox 4/64, oldest 1 min, peak 9, Wake for 5 s, next start in 7 s"
     )
 
 

@@ -127,6 +127,17 @@ async def test_S47_of_our_environment_it_has_three_variables_and_no_secret(run, 
     assert done.output == f"{sorted([*ours, *([f'LANG={lang}'] if lang else [])])}\n"
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+async def test_S42_its_umask_is_the_one_that_we_were_started_with(run, umask):
+    before = os.umask(umask)
+    try:
+        done = await run("sh", "-c", "umask")
+    finally:
+        os.umask(before)
+
+    assert int(done.output, 8) == umask
+
+
 async def test_it_holds_no_descriptor_of_ours(run, tmp_path):
     ours = os.open(tmp_path, os.O_RDONLY)
     os.set_inheritable(ours, True)
