@@ -1,6 +1,6 @@
 """Keeps ``gateway_state.json``, which other tools read, and notes that this start has lasted.
 
-tree ─every second, or as often as a look is cheap─▶ changed? ─▶ file
+tree ─every second, or as often as a look is cheap─▶ still our home? changed? ─▶ file
 """
 
 import time
@@ -24,7 +24,11 @@ LOOK_SHARE = 0.05
 async def run(
     ctx: Context[Message], services: Services, file: HealthFile, lasted: Callable[[], None]
 ) -> None:
-    """Ready at once. The end is written by whoever has opened the home: this actor ends before it is known."""
+    """Ready at once. The end is written by whoever has opened the home: this actor ends before it is known.
+
+    A home that was moved or removed is the end of the gateway (``home_unusable``): nobody could reach it any more, and another
+    one may run in that place, on the same bots.
+    """
     ctx.ready()
     overview = services.overview
     lasts_at: float | None = trio.current_time() + overview.held_for_s + STABLE_S

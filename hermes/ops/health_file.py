@@ -5,7 +5,7 @@ Liveness is the process's (pid and start time), never the age of the file: it is
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,10 +46,13 @@ class Health:
 
 
 class HealthFile:
-    """One writer at a time: whoever opens the home, then an actor, then whoever closes it."""
+    """One writer at a time: whoever opens the home, then an actor, then whoever closes it. ``check`` raises where the home is
+    not the writer's any more.
+    """
 
-    def __init__(self, home: Path, boot_id: str) -> None:
+    def __init__(self, home: Path, boot_id: str, check: Callable[[], None] = lambda: None) -> None:
         self._path = home / NAME
+        self._check = check
         self._boot_id = boot_id
         self._last: Mapping[str, Any] = {}
         self._platforms: dict[str, dict[str, Any]] = {}
@@ -57,8 +60,9 @@ class HealthFile:
     def write(self, health: Health, now: float) -> bool:
         """Replace the file, unless it says the same already; False if it does. ``now`` in epoch seconds. Blocks on the disk.
 
-        A disk that takes no file is said in the log once, and tried again with the next change.
+        A disk that takes no file is said in the log once, and tried again with the next change. Raises what ``check`` does.
         """
+        self._check()
         self._platforms = _platforms(health.adapters, self._platforms, _iso(now))
         document = {
             **this_process(),

@@ -82,6 +82,24 @@ class HomeLock:
         """Let the program that this process runs next (``exec``) have it."""
         os.set_inheritable(self._descriptor, True)
 
+    def check(self) -> None:
+        """Look whether it still is the home that was taken. Blocks on the disk, and says nothing of one that is ill.
+
+        Raises ``GatewayError`` (``home_unusable``, fatal): the home was moved or removed, so nobody finds what is written to it,
+        and another gateway may have its place.
+        """
+        path = self.home / LOCK_NAME
+        try:
+            there, ours = os.lstat(path), os.fstat(self._descriptor)
+            lost = (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino)
+        except (FileNotFoundError, NotADirectoryError):
+            lost = True
+        except OSError:
+            return
+        if lost:
+            words = f"{path} is not what this gateway has locked: the home, or that file, was moved, removed or replaced"
+            raise GatewayError(Failure(HOME_UNUSABLE, "fatal", "gateway", detail=words))
+
     def release(self) -> None:
         """Give the home back. Once only."""
         os.close(self._descriptor)

@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from actors import exits, health, root
+from actors.ports.arrival import Arrival
 from actors.ports.making import Maker
 from hermes.ops import starts, takeover
 from hermes.ops.health_file import NAME, Health
@@ -103,7 +104,7 @@ def test_the_end_is_left_for_whoever_comes_after(
     it, overview = system(), cast("Any", SimpleNamespace(**hide))
     if request_ is not None:
         it.request_stop(request_)
-    with instance(tmp_path, BootId("b")) as held:
+    with instance(tmp_path, BootId("b"), ()) as held:
         end = root.ended(it, overview, held, Outcome(code, reason))
 
     document = json.loads((tmp_path / NAME).read_text())
@@ -129,7 +130,7 @@ def maker(overview: object) -> tuple[Maker, list[str]]:
         PlatformEntry(name, name, cast("Any", lambda _setup: None), always=name == "webchat")
         for name in ("webchat", "telegram")
     ]
-    return Maker(cast("Any", accounts), PlatformRegistry(entries), cast("Any", overview)), made
+    return Maker(cast("Any", accounts), PlatformRegistry(entries), cast("Any", overview), Arrival()), made
 
 
 async def test_AC_10_in_a_storm_platforms_wait_and_web_chat_does_not() -> None:

@@ -7,7 +7,7 @@ from harness import Gateway
 QUICK_S = 2.0
 
 
-async def test_a_second_run_says_who_holds_the_home(gateway: Gateway) -> None:
+async def test_AC_11_a_second_run_says_who_holds_the_home(gateway: Gateway) -> None:
     await gateway.start()
     before = await gateway.lives()
 
@@ -59,3 +59,17 @@ async def test_client_commands_say_that_no_gateway_runs(gateway: Gateway) -> Non
         assert (done.code, done.out) == (3, ""), command
         assert f"no gateway runs on {gateway.home}" in done.err
         assert "hermes run" in done.err
+
+
+async def test_a_gateway_whose_home_is_moved_away_ends_and_leaves_the_one_in_its_place_alone(
+    gateway: Gateway,
+) -> None:
+    await gateway.start()
+    gateway.home.rename(gateway.home.with_name("moved"))
+    gateway.home.mkdir()
+    (gateway.home / "gateway.lock").write_text("another's")
+
+    assert await gateway.ended() == 78
+    assert "moved, removed or replaced" in gateway.log.read_text()
+    assert {one.name for one in gateway.home.iterdir()} == {"gateway.lock", "logs"}  # where it says why
+    assert (gateway.home / "gateway.lock").read_text() == "another's"

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hermes.types.errors import CONFIG_INVALID, Failure, GatewayError
 from hermes.types.ids import BootId
 
 BOOT = BootId("boot")
+NO_SECRETS: Sequence[str] = ()
 GOLDEN = Path(__file__).parents[4] / "shared/reference/golden_home_0_19"
 
 
@@ -34,7 +36,7 @@ def read(home: Path, name: str = NAME) -> Any:
 
 def test_pid_and_state_come_and_go_with_the_instance(tmp_path: Path):
     home = tmp_path / "home"
-    with instance(home, BOOT) as held:
+    with instance(home, BOOT, NO_SECRETS) as held:
         we, pid = process(), read(home, PID_FILE)
         assert we is not None
         assert (pid["pid"], pid["kind"], pid["start_time"]) == (we.pid, "hermes-gateway", we.start_time)
@@ -60,7 +62,7 @@ def test_AC_40_a_pid_file_of_old_is_replaced_and_one_of_somebody_else_is_not_rem
     home = tmp_path / "home"
     home.mkdir()
     (home / PID_FILE).write_text('{"pid": 1, "start_time": 1}')
-    with instance(home, BOOT):
+    with instance(home, BOOT, NO_SECRETS):
         assert read(home, PID_FILE)["pid"] == os.getpid()
         (home / PID_FILE).write_text('{"pid": 1, "start_time": 1}')
 
@@ -72,18 +74,26 @@ def test_S44_a_symlink_planted_at_the_pid_file_is_not_followed(tmp_path: Path):
     home.mkdir()
     (tmp_path / "target").write_text("mine")
     (home / PID_FILE).symlink_to(tmp_path / "target")
-    with instance(home, BOOT):
+    with instance(home, BOOT, NO_SECRETS):
         assert not (home / PID_FILE).is_symlink()
 
     assert (tmp_path / "target").read_text() == "mine"
 
 
 def test_a_start_that_fails_says_so(tmp_path: Path):
-    with pytest.raises(GatewayError), instance(tmp_path / "home", BOOT):
+    with pytest.raises(GatewayError), instance(tmp_path / "home", BOOT, NO_SECRETS):
         raise GatewayError(Failure(CONFIG_INVALID, detail="line 7"))
 
     last = read(tmp_path / "home")
     assert (last["gateway_state"], "line 7" in last["exit_reason"]) == ("startup_failed", True)
+
+
+def test_a_start_that_fails_says_no_secret(tmp_path: Path):
+    home = tmp_path / "home"
+    with pytest.raises(GatewayError), instance(home, BOOT, ["opensesame"]):
+        raise GatewayError(Failure(CONFIG_INVALID, detail="opensesame is no port"))
+
+    assert read(home)["exit_reason"] == "config_invalid: [redacted] is no port"
 
 
 def test_AC_02_what_a_killed_one_has_left_is_written_over_before_anything_starts(tmp_path: Path):
@@ -92,7 +102,7 @@ def test_AC_02_what_a_killed_one_has_left_is_written_over_before_anything_starts
     stale = {"gateway_state": "running", "platforms": {"telegram": {"state": "connected"}}}
     (home / NAME).write_text(json.dumps(stale))
 
-    with instance(home, BOOT):
+    with instance(home, BOOT, NO_SECRETS):
         now = read(home)
 
     assert (now["gateway_state"], now["platforms"], now["boot_id"]) == ("starting", {}, "boot")
@@ -159,13 +169,13 @@ def test_starts_that_are_far_apart_or_of_a_wrong_clock_are_no_storm():
 def test_AC_10_starts_are_remembered_by_the_home_until_one_lasts_or_is_ended_on_purpose(tmp_path: Path):
     waits = []
     for _ in range(FREE + 3):
-        with instance(tmp_path, BOOT) as held:
+        with instance(tmp_path, BOOT, NO_SECRETS) as held:
             waits.append(held.storm.wait_s)
     assert waits == [0.0] * FREE + [5.0, 10.0, 20.0]
 
-    with instance(tmp_path, BOOT) as held:
+    with instance(tmp_path, BOOT, NO_SECRETS) as held:
         held.ended("SIGINT", meant=True, restart=False, was_ready=False)
-    with instance(tmp_path, BOOT) as held:
+    with instance(tmp_path, BOOT, NO_SECRETS) as held:
         assert held.storm.wait_s == 0.0
 
 

@@ -1,5 +1,6 @@
 """One gateway a home."""
 
+import errno
 import json
 import os
 import stat
@@ -162,3 +163,38 @@ def test_a_home_without_a_directory_is_named(tmp_path):
     with pytest.raises(GatewayError) as unusable:
         HomeLock.acquire(tmp_path / "nowhere", "boot")
     assert str(tmp_path / "nowhere") in unusable.value.failure.detail
+
+
+def test_a_home_that_stays_where_it_is_stays_ours(home):
+    with HomeLock.acquire(home, "boot-1") as lock:
+        (home / LOCK_NAME).touch()
+        lock.check()
+
+
+@pytest.mark.parametrize("there", ["nothing", "another home", "another lock", "a file"])
+def test_a_home_that_was_moved_removed_or_replaced_is_lost(home, there):
+    with HomeLock.acquire(home, "boot-1") as lock:
+        if there == "another lock":
+            (home / LOCK_NAME).unlink()
+        else:
+            home.rename(home.with_name("elsewhere"))
+        if there == "a file":
+            home.touch()
+        elif there != "nothing":
+            prepare_home(home)
+            (home / LOCK_NAME).touch()
+
+        with pytest.raises(GatewayError) as caught:
+            lock.check()
+
+    assert (caught.value.failure.code, caught.value.failure.severity) == (HOME_UNUSABLE, "fatal")
+    assert str(home) in caught.value.failure.detail
+
+
+def test_a_disk_that_does_not_answer_takes_nobodys_home_away(home, monkeypatch):
+    def ill(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with HomeLock.acquire(home, "boot-1") as lock:
+        monkeypatch.setattr(os, "lstat", ill)
+        lock.check()
