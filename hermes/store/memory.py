@@ -6,6 +6,7 @@ For simulations and tests: no thread and no real I/O, so it may live under a vir
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import trio
@@ -21,6 +22,22 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def in_memory() -> sqlite3.Connection:
+    """An empty database with the schema of the file's, ready to write."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    _migrated().backup(connection)
+    prepare(connection)
+    return connection
+
+
+@cache
+def _migrated() -> sqlite3.Connection:
+    """What the others are copied from: the migrations take 15 ms, a copy of their result a fraction of one."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    prepare(connection)
+    return connection
+
+
 class MemoryStore:
     """A ``hermes.store.port.Store`` that commits every operation by itself, before its caller can be cancelled.
 
@@ -29,8 +46,7 @@ class MemoryStore:
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
-        self._connection = sqlite3.connect(":memory:", isolation_level=None)
-        prepare(self._connection)
+        self._connection = in_memory()
         self._fenced = False
 
     async def write(self, op: Op[T]) -> T:

@@ -9,9 +9,17 @@ import trio
 from trio.testing import MockClock
 from world import World
 
+from actors import delivery, inbound
 from hermes.types import faults
 
 OpenWorld = Callable[..., Awaitable[World]]
+
+
+@pytest.fixture
+def seldom_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For days in virtual time where nothing waits for a sweep: else most of what they cost is sweeps."""
+    for swept in (inbound, delivery):
+        monkeypatch.setattr(swept, "SWEEP_S", 600.0)
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ def _only(world: World) -> tuple[SessionKey, SessionId]:
 # --- AC-46 ---------------------------------------------------------------------------------------------------------------
 
 GAPS_S = (20.0, 58.0, 61.0, 5 * MINUTE_S, 20 * MINUTE_S, 45 * MINUTE_S)
-"""Short, because the sweeps of a virtual day cost real seconds."""
+"""Short, because a virtual day costs real seconds."""
 
 POLICIES = (
     ResetPolicy(mode="none"),
@@ -345,11 +345,11 @@ def deaths(seed: int) -> list[tuple[float, float, bool]]:
 
 
 @pytest.mark.parametrize("seed", range(16))
-def test_AC46_a_restart_changes_no_session_no_reset_and_no_history(seed):
+def test_AC46_a_restart_changes_no_session_no_reset_and_no_history(seed, seldom_swept):
     assert lived(seed, deaths(seed)) == lived(seed, []), f"repro: seed {seed}"
 
 
-def test_AC46_the_timelines_have_resets_and_the_restarts_cut_answers_off():
+def test_AC46_the_timelines_have_resets_and_the_restarts_cut_answers_off(seldom_swept):
     ended = [reason for seed in range(8) for *_, reason in lived(seed, [])[0]]
     assert {"idle", "daily", ""} == set(ended)
     assert any(

@@ -45,7 +45,9 @@ def node(world, path):
     return next(one for one in nodes if one["path"] == path)
 
 
-async def test_a_failed_gate_is_a_row_with_a_hint_and_nothing_else(open_world, autojump_clock, examined):
+async def test_a_failed_gate_is_a_row_with_a_hint_and_nothing_else(
+    open_world, autojump_clock, examined, seldom_swept
+):
     wrong, looks = examined
     wrong["fake"] = Unavailable(
         "missing_dependency", f"what Fake needs is not there ({SECRET})", "pip install fake"

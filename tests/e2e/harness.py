@@ -23,6 +23,7 @@ import httpx
 import trio
 from client import log_in
 
+from hermes.ops.control import client
 from hermes.types.records import BusyMode
 
 READY_DEADLINE_S = 40.0
@@ -177,9 +178,16 @@ class Gateway:
         """The document that ``hermes ARGUMENTS --json`` prints."""
         return json.loads(await self.cli(*arguments, "--json"))
 
+    async def status(self) -> Any:
+        """What ``hermes status --json`` prints."""
+        return await self._asked("status")
+
     async def lives(self) -> dict[str, tuple[int, str]]:
         """Incarnation and state of every actor of the live tree, by path."""
-        return lives_in((await self.json("tree"))["root"])
+        tree = await self._asked("tree")
+        if tree["root"] is None:
+            raise self.failed("has no tree yet")
+        return lives_in(tree["root"])
 
     async def until(self, true: Callable[[], Awaitable[bool]], deadline_s: float = READY_DEADLINE_S) -> None:
         """Poll until ``true``; fails past the deadline, and says so if the process has ended by then."""
@@ -193,11 +201,18 @@ class Gateway:
 
     async def log_in(self) -> str:
         """Open a browser session by a one-time link; returns its Cookie header."""
-        link = await self.cli("web", "link")
+        link = (await self._asked("web_link"))["url"]
         found = re.search(r"#(\S+)", link)
         if found is None:
             raise self.failed(f"no one-time link in {link!r}")
         return await log_in(self.url, found[1])
+
+    async def _asked(self, verb: str) -> Any:
+        """The answer on the control socket: a command for each look would cost most of what a test costs."""
+        try:
+            return await trio.to_thread.run_sync(client.ask, self.home, verb)
+        except client.ControlError as error:
+            raise self.failed(f"was asked for its {verb}: {error}") from error
 
     @property
     def pid(self) -> int:

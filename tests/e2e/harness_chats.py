@@ -74,7 +74,7 @@ async def quiet(gateway: Gateway, messages: int) -> list[str]:
     status: dict[str, Any] = {}
     with trio.move_on_after(QUIET_DEADLINE_S):
         while True:
-            status = await gateway.json("status")
+            status = await gateway.status()
             counts, outbox = status["counts"], status["outbox"]
             # None of both while the store starts.
             ended = counts is not None and counts["received"] >= messages and not counts["pending"]

@@ -132,14 +132,14 @@ class Fleet:
             f"note {number} was confirmed {times} times" for number, times in confirmed.items() if times > 1
         ]
         found += await self._kept_notes()
-        found += _account(self.messages, await self._gateway.json("status"))
+        found += _account(self.messages, await self._gateway.status())
         return found
 
     async def _settled(self, found: list[str]) -> None:
         """An answer is on the page before its receipt is on the disk."""
         with trio.move_on_after(ANSWERS_DEADLINE_S):
             while True:
-                outbox = (await self._gateway.json("status"))["outbox"]
+                outbox = (await self._gateway.status())["outbox"]
                 if not any(outbox[state] for state in ("prepared", "sending", "retry", "unknown")):
                     return
                 await trio.sleep(0.2)

@@ -202,6 +202,6 @@ async def connected(gateway: Gateway) -> None:
     """Return when Telegram is. Raises ``GatewayFailed``."""
 
     async def telegram_connected() -> bool:
-        return telegram_in(await gateway.json("status"))["state"] == "connected"
+        return telegram_in(await gateway.status())["state"] == "connected"
 
     await gateway.until(telegram_connected)

@@ -188,7 +188,7 @@ async def campaign(
             found += await quiet(gateway, sum(len(chat.sent) for chat in chats))
             took_s = time.monotonic() - began
             found += operator.problems + await violations(chats, home)
-            status = await gateway.json("status")
+            status = await gateway.status()
         exit_code = await gateway.stop()
         found += [f"hermes stop: exit code {exit_code}"] if exit_code else []
     finally:

@@ -66,7 +66,7 @@ async def race(old: Gateway, report: Report, skew_s: float) -> Gateway:
     report.ends[{1: "refused with 1", 0: "replaced in turn, with 0"}.get(code, f"ended with {code}")] += 1
     if code not in (0, 1):
         report.violations.append(f"race {report.races}: the loser ended with {code}")
-    if (pid := (await winner.json("status"))["pid"]) != winner.pid:
+    if (pid := (await winner.status())["pid"]) != winner.pid:
         report.violations.append(f"race {report.races}: process {pid} answers, not the winner {winner.pid}")
     return winner
 

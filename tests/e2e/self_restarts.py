@@ -81,7 +81,7 @@ async def _once(gateway: Gateway, asker: WebChatClient, pid: int, report: Report
         await asker.until(lambda: bool(asker.boots - known))
         await gateway.ready()
         report.slowest_s = max(report.slowest_s, trio.current_time() - began)
-        if (await gateway.json("status"))["pid"] == pid:
+        if (await gateway.status())["pid"] == pid:
             report.back += 1
             return
     report.violations.append(f"restart {report.asked} did not come back as process {pid}")

@@ -58,7 +58,7 @@ async def starve(home: Path, *, chats: int, followups: int, busy: int) -> tuple[
                 found = await quiet(gateway, chats * (1 + followups))
                 took_s = time.monotonic() - began
                 found += await violations(talk, home)
-                status = await gateway.json("status")
+                status = await gateway.status()
         exit_code = await gateway.stop()
         found += [f"hermes stop: exit code {exit_code}"] if exit_code else []
     finally:

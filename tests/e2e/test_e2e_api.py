@@ -138,7 +138,7 @@ async def test_AC37_openai_s_own_client_is_answered_stopped_and_told_what_is_wro
         if shutil.which("curl"):
             assert '"You said: hello"' in await trio.to_thread.run_sync(shell, code["sh"])
 
-        status = await gateway.json("status")
+        status = await gateway.status()
         assert {one["platform"]: one["state"] for one in status["adapters"]}["api_server"] == "listening"
         assert status["counts"]["pending"] == 0
         assert await gateway.stop() == 0

@@ -106,7 +106,7 @@ async def test_the_page_recovers_by_itself_from_kill_9(gateway: Gateway) -> None
         await _reload(page)
         assert sorted(await page.script(LOG)) == sorted(said)
         assert await page.script(ANSWERS_ONLY) == answers
-        counts = (await gateway.json("status"))["counts"]
+        counts = (await gateway.status())["counts"]
         assert (counts["received"], counts["answered"]) == (3, 3)
 
 

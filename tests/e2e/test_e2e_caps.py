@@ -20,7 +20,7 @@ async def test_AC55_a_conversation_too_many_is_refused_in_words(gateway: Gateway
     assert (second.code, second.out) == (1, "")
     refusal = json.loads(second.err)["error"]
     assert (refusal["type"], refusal["message"]) == ("refused:sessions", texts.TOO_MANY_SESSIONS)
-    status = await gateway.json("status")
+    status = await gateway.status()
     assert (status["counts"]["received"], status["counts"]["refused"]) == (3, 1)
     assert status["counts"]["unaccounted"] == 0
     assert (status["sessions"]["active"], status["state"]) == (1, "running")

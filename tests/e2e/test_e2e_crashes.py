@@ -36,7 +36,7 @@ async def test_S48_each_crash_is_one_private_file_that_holds_no_message(gateway:
 
     await gateway.until(both_kept)
     listed = await crashes(gateway)
-    boot_id = (await gateway.json("status"))["boot_id"]
+    boot_id = (await gateway.status())["boot_id"]
     assert {crash["path"] for crash in listed} == {ADAPTER, TURN}
     assert await gateway.stop() == 0
 

@@ -91,7 +91,7 @@ async def test_a_taken_port_disables_web_and_nothing_else(gateway: Gateway) -> N
             return done.code == 0 and (await gateway.lives())["root/gateway/web"][1] == "disabled"
 
         await gateway.until(web_is_disabled)
-        lives, status = await gateway.lives(), await gateway.json("status")
+        lives, status = await gateway.lives(), await gateway.status()
         node = await gateway.json("tree", "root/gateway/web")
         link = await gateway.ask("web", "link")
 
@@ -105,7 +105,7 @@ async def test_a_taken_port_disables_web_and_nothing_else(gateway: Gateway) -> N
     await gateway.cli("restart", "root/gateway/web")
 
     await gateway.ready()
-    assert (await gateway.json("status"))["port"] == gateway.port
+    assert (await gateway.status())["port"] == gateway.port
 
 
 async def test_a_database_of_a_newer_version_is_refused_and_left_alone(gateway: Gateway) -> None:
@@ -141,7 +141,7 @@ async def test_AC_45_a_damaged_database_is_set_aside_loudly_at_the_next_start(ga
     (aside,) = gateway.home.glob("gateway.db.damaged-*")
     assert aside.read_bytes() == garbage
     assert str(aside) in gateway.printed
-    assert (await gateway.json("status"))["state"] == "running"
+    assert (await gateway.status())["state"] == "running"
     async with trio.open_nursery() as nursery:
         client = WebChatClient(gateway.url, await gateway.log_in())
         nursery.start_soon(client.run)
@@ -189,7 +189,7 @@ async def test_AC_45_a_full_disk_pauses_intake_and_loses_nothing(small_disk: Pat
                 assert await _waiting(gateway) == ["store"]
             kept = client.unaccepted
             assert kept, "what the disk has no room for is not acknowledged"
-            status = await gateway.json("status")
+            status = await gateway.status()
             assert status["state"] == "degraded"
             assert "full" in status["store"]
             assert "takes no writes (store_degraded: " in await gateway.cli("status")

@@ -219,7 +219,7 @@ async def test_a_message_of_10_megabytes_is_refused_and_its_connection_closed(ga
 
             reason = closed.value.reason
             assert reason is None or reason.code in (MESSAGE_TOO_BIG, GONE)
-        assert (await gateway.json("status"))["counts"]["received"] == 1
+        assert (await gateway.status())["counts"]["received"] == 1
 
 
 async def _say(socket: WebSocketConnection, text: str) -> None:

@@ -97,7 +97,7 @@ async def test_AC12_a_gateway_whose_stderr_nobody_reads_answers_and_logs(gateway
     try:
         await gateway.ready()
         await talk(gateway, "one", "two", "three")
-        lag_ms = (await gateway.json("status"))["loop_lag_ms"]
+        lag_ms = (await gateway.status())["loop_lag_ms"]
         assert await gateway.stop() == 0
     finally:
         os.close(writing)

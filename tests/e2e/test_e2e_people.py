@@ -63,7 +63,7 @@ async def test_web_chat_and_console_are_one_conversation_after_a_code_and_two_ag
         assert len(await said(gateway, WEB)) == 4
         again = await gateway.json("sessions", "show", CONSOLE)
         assert (again["session_id"], again["history"][-1]["end_reason"]) == (shown["session_id"], "")
-    assert (await gateway.json("status"))["counts"]["unaccounted"] == 0
+    assert (await gateway.status())["counts"]["unaccounted"] == 0
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ async def test_the_operator_links_exports_and_forgets_with_and_without_a_gateway
     assert [one["action"] for one in log] == ["forget", "link", "unlink", "link"]
     assert "ann" not in repr(log)
     assert (await gateway.json("sessions", "search", "zqxabc"))["hits"] == []
-    assert (await gateway.json("status"))["counts"]["unaccounted"] == 0
+    assert (await gateway.status())["counts"]["unaccounted"] == 0
     raw = b"".join(part.read_bytes() for part in gateway.home.glob("gateway.db*"))
     assert (b"zqxabc" in raw, b"bobsword" in raw) == (False, True)
     nobody = await gateway.ask("forget", "Ann", "--yes", "--json")

@@ -49,7 +49,7 @@ async def test_the_plug_in_of_the_page_answers_and_useless_ones_are_shown_and_ho
     await stream.send_all(b"ann help\n")
     with trio.fail_after(20):
         answer = await stream.receive_some()
-    adapters = {one["platform"]: one for one in (await gateway.json("status"))["adapters"]}
+    adapters = {one["platform"]: one for one in (await gateway.status())["adapters"]}
     listed = await gateway.cli("adapter", "list")
     answer_to_shell = await gateway.json("send", "--to", "linechat:ann", "hello from the shell")
     with trio.fail_after(20):

@@ -183,7 +183,7 @@ async def test_AC53_saved_files_have_an_adapter_come_and_go_and_a_bad_one_change
         write(gateway, "web:\n  port: none\n")
         refused = await gateway.ask("config", "reload")
         assert (refused.code, "config.yaml, line 2: web.port" in refused.err) == (1, True)
-        assert "line 2: web.port" in (await gateway.json("status"))["settings"]["problem"]
+        assert "line 2: web.port" in (await gateway.status())["settings"]["problem"]
         write(gateway, "# nothing\n")
         await gateway.cli("config", "unset", "API_SERVER_KEY")
         answer = await gateway.json("config", "reload")

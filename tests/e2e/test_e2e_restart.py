@@ -179,7 +179,7 @@ async def test_the_whole_gateway_restarts_below_its_root(gateway: Gateway) -> No
 
     after = await at_rest(gateway)
     assert answer["path"] == "root/gateway"
-    assert (await gateway.json("status"))["pid"] == pid
+    assert (await gateway.status())["pid"] == pid
     assert reborn(before, after).keys() == {path for path in FRESH if path.startswith("root/gateway")}
 
 

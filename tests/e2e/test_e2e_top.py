@@ -40,7 +40,7 @@ async def test_a_paused_adapter_is_off_until_it_is_resumed(gateway: Gateway) -> 
     shown = await gateway.json("adapter", "status", "webchat:default")
     assert (shown["state"], shown["path"]) == ("paused", WEBCHAT)
     assert (await gateway.lives())[WEBCHAT][1] == "paused"
-    assert (await gateway.json("status"))["state"] == "running"
+    assert (await gateway.status())["state"] == "running"
 
     assert (await gateway.json("adapter", "resume", "webchat"))["state"] == "listening"
     after = await gateway.lives()

@@ -40,7 +40,7 @@ async def test_AC_54_a_way_is_the_same_from_the_gateway_and_from_its_file(gatewa
         await gateway.until(journalled)
         document = await gateway.json("trace", "1")
         nursery.cancel_scope.cancel()
-    boot_id = (await gateway.json("status"))["boot_id"]
+    boot_id = (await gateway.status())["boot_id"]
     assert await gateway.stop() == 0
 
     (found,) = document["traces"]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hermes.delivery.notices import EVERY_S, elsewhere, notice
 from hermes.delivery.targets import Place
 from hermes.store.apply import apply
+from hermes.store.memory import in_memory
 from hermes.store.notice_ops import Before, Begin, End, Notify
-from hermes.store.schema import prepare
 from hermes.types.ids import BootId
 
 HOME = Place("telegram", "default", "-100", "17")
@@ -20,9 +20,7 @@ NOW = 1_772_618_400.0
 
 
 def fresh() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    prepare(connection)
-    return connection
+    return in_memory()
 
 
 def tell(db: sqlite3.Connection, at: float, kind: str = "back", place: Place = HOME) -> bool:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from hermes.store.schema import prepare
+from hermes.store.memory import in_memory
 
 
 @pytest.fixture
 def db() -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    prepare(connection)
+    connection = in_memory()
     yield connection
     connection.close()

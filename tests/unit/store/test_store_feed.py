@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from store_kit import CHAT, accept, do, event, outbound
 
 from hermes.store.feed import feed
+from hermes.store.memory import in_memory
 from hermes.store.ops import Close, Enqueue, Undecodable
-from hermes.store.schema import prepare
 
 
 def _ids(db: sqlite3.Connection, since: str | None = None, limit: int = 50) -> list[str]:
@@ -58,8 +58,7 @@ def test_a_cursor_that_is_none_gives_the_newest(db: sqlite3.Connection, cursor: 
     st.integers(1, 4),
 )
 def test_pages_that_resume_see_everything_once(steps: list[tuple[str, int]], limit: int) -> None:
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    prepare(db)
+    db = in_memory()
     written: list[str] = []
     seen: list[str] = []
     reloads: list[tuple[str, int]] = []

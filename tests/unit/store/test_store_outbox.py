@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from store_kit import BOOT, do, outbound
 
 from hermes.store import outbox, queries
+from hermes.store.memory import in_memory
 from hermes.store.ops import Enqueue, Expire, Flood, Receipt, Sending, Unsent
 from hermes.store.outbox_ops import Drop, Retry
-from hermes.store.schema import prepare
 from hermes.store.upkeep_ops import PruneExpired
 from hermes.types.content import Outbound, React
 from hermes.types.errors import GatewayError
@@ -180,8 +180,7 @@ _NAMES = _WORDS.filter(bool)
     )
 )
 def test_AC33_every_routing_field_survives_the_row(message: Outbound) -> None:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        prepare(db)
+    with closing(in_memory()) as db:
         assert do(db, Enqueue(message, 1.0))
         row = queries.next_open_row(db, message.platform, message.account, message.chat_id)
         assert row is not None

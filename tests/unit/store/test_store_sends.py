@@ -180,14 +180,12 @@ MESSAGES = st.builds(
 )
 @given(message=MESSAGES)
 def test_AC33_an_outbox_row_gives_back_every_field_of_its_message(operation, message):
-    import sqlite3
     from contextlib import closing
 
-    from hermes.store.schema import prepare
+    from hermes.store.memory import in_memory
 
     assert decode_outbound(encode_outbound(message), message.text) == message
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        prepare(db)
+    with closing(in_memory()) as db:
         assert do(db, operation(message))
         row = queries.next_open_row(db, message.platform, message.account, message.chat_id)
         assert row.message == message
