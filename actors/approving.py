@@ -39,8 +39,12 @@ class Approving:
         self._lease = lease
         self._deadlines = deadlines
 
-    async def approve(self, request: ApprovalRequest, asker: InboundEvent) -> Decision:
-        """See ``AgentIO``. ``asker``: the message that the answer will answer; its sender is who may decide."""
+    async def approve(
+        self, request: ApprovalRequest, asker: InboundEvent, decider: InboundEvent | None
+    ) -> Decision:
+        """See ``AgentIO``. ``asker``: the message that the answer will answer. The sender of ``decider`` may decide, besides
+        admins; None: they alone.
+        """
         services, turn = self._services, self._turn
         ask = approval_ops.Ask(
             session_key=turn.session_key,
@@ -48,8 +52,8 @@ class Approving:
             turn_id=turn.turn_id,
             approval_id=services.ids.token(ID_CHARACTERS),
             request=request,
-            user_id=self._canonical(asker.origin),
-            prompt=self._prompt(request, asker),
+            user_id="" if decider is None else self._canonical(decider.origin),
+            prompt=self._prompt(request, asker, for_admins=decider is None),
             boot_id=services.boot_id,
             at=services.clock.wall(),
             timeout_s=services.config.approvals.timeout,
@@ -110,7 +114,7 @@ class Approving:
         rules = self._services.access.rules(origin.platform, origin.account)
         return rules.canonical(origin.user_id or "")
 
-    def _prompt(self, request: ApprovalRequest, asker: InboundEvent) -> Outbound:
+    def _prompt(self, request: ApprovalRequest, asker: InboundEvent, *, for_admins: bool) -> Outbound:
         """What is shown; the store adds what to answer. It answers no message."""
         origin = asker.origin
         return Outbound(
@@ -119,7 +123,7 @@ class Approving:
             account=origin.account,
             chat_id=origin.chat_id,
             thread_id=origin.thread_id,
-            text=tagged(prompt(request), origin),
+            text=tagged(prompt(request, for_admins=for_admins), origin),
             kind="notice",
             reply_to=asker.message_id,
             session_key=self._turn.session_key,

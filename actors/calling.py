@@ -18,14 +18,15 @@ import trio
 from actors.ports.services import Services
 from hermes.hooks import events as hooks
 from hermes.hooks import payloads
-from hermes.routing.access import check_access
+from hermes.routing.access import check_access, names_admins
+from hermes.sessions.keys import is_shared
 from hermes.types import tools
 from hermes.types.access import ROLES, Role
 from hermes.types.agent import ApprovalRequest, Approved, Decision, Step, ToolCall, Turn
 from hermes.types.errors import GatewayError, in_words
 from hermes.types.events import InboundEvent
 from hermes.types.hooks import Block, ToolUse
-from hermes.types.origin import ITSELF
+from hermes.types.origin import ITSELF, Origin
 from hermes.types.records import InboxRow, Used
 from hermes.types.tools import OUTCOME_UNKNOWN, Tool, ToolContext, ToolError
 
@@ -50,7 +51,7 @@ class Calling:
         *,
         command: bool,
         step: Callable[[Step], Awaitable[None]],
-        approve: Callable[[ApprovalRequest], Awaitable[Decision]],
+        approve: Callable[[ApprovalRequest, InboundEvent | None], Awaitable[Decision]],
         emit: Callable[[ToolCall], Awaitable[None]],
     ) -> None:
         self._services = services
@@ -127,8 +128,11 @@ class Calling:
         """Why it may not be called; empty if a person lets it."""
         if context.platform == ITSELF:
             return "it needs somebody's approval, and nobody is there to ask"
+        decider = next((row.event for row in reversed(self._rows) if self._is_known(row.event)), None)
+        if decider is None and not self._admins_hear(context.event.origin):
+            return "it needs the approval of an admin, and none can be asked in this conversation"
         detail = json.dumps(arguments, ensure_ascii=False, indent=2)
-        decision = await self._approve(ApprovalRequest(f"use the tool {tool.name}", detail))
+        decision = await self._approve(ApprovalRequest(f"use the tool {tool.name}", detail), decider)
         if isinstance(decision, Approved):
             return ""
         return f"it was not approved: {decision.reason}" if decision.reason else "it was not approved"
@@ -185,6 +189,16 @@ class Calling:
         await services.pairing.known()
         found = [(row.event, self._role(row.event)) for row in reversed(self._rows)]
         return min(found, key=lambda one: -1 if one[1] is None else ROLES.index(one[1]))
+
+    def _is_known(self, event: InboundEvent) -> bool:
+        """A guest, whom nobody knows, gives no leave: neither for themselves nor for another one."""
+        return self._role(event) not in (None, "guest")
+
+    def _admins_hear(self, origin: Origin) -> bool:
+        """May an admin answer in this conversation? Where each user of a group has their own, the others are in another one."""
+        services = self._services
+        rules = services.access.rules(origin.platform, origin.account)
+        return is_shared(origin, services.key_rules) and names_admins(rules, origin.chat_type)
 
     def _role(self, event: InboundEvent) -> Role | None:
         services, origin = self._services, event.origin

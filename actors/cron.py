@@ -19,6 +19,7 @@ import trio
 
 from actors import firing
 from actors.jobs_file import LOOK_S, JobsFile
+from actors.ports.arrival import Arrival
 from actors.ports.files import HomeFiles
 from actors.ports.services import Services
 from actors.receipts import Receipts
@@ -72,7 +73,15 @@ class RunNow:
     reply: Reply[CronRun]
 
 
-Message = Look | RunNow | Stop | Down
+@dataclass(frozen=True, slots=True)
+class EndRuns:
+    """End what runs of these jobs, and what waits; ``reply`` comes when nothing of them does any more."""
+
+    job_ids: frozenset[str]
+    reply: Reply[None]
+
+
+Message = Look | RunNow | EndRuns | Stop | Down
 
 
 @dataclass(slots=True)
@@ -97,9 +106,10 @@ class _Due:
     completed: int
 
 
-async def run(ctx: Context[Message], services: Services, files: HomeFiles) -> None:
-    """Ready at once; the file, which is the user's, is read after that."""
+async def run(ctx: Context[Message], services: Services, files: HomeFiles, arrival: Arrival) -> None:
+    """Ready at once; the file, which is the user's, is read after that, and written once a home that is new to us is saved."""
     ctx.ready()
+    await arrival.here()
     file = JobsFile(files, services.clock, services.jobs.zone)
     try:
         await _run(ctx, _Ticker(ctx, services, files, file), file)
@@ -121,6 +131,8 @@ async def _run(ctx: Context[Message], ticker: "_Ticker", file: JobsFile) -> None
                 file.look_at = -math.inf
             case RunNow():
                 await ticker.run_now(message)
+            case EndRuns():
+                await ticker.end_runs(message)
             case Down():
                 await ticker.ended(message)
             case Stop():
@@ -138,6 +150,7 @@ class _Ticker:
         self._file = file
         self._live: dict[str, _Firing] = {}
         self._waiting: defaultdict[str, deque[CronRun]] = defaultdict(deque)
+        self._ending: list[EndRuns] = []
         self._receipts = Receipts(services)
 
     # --- at the start -------------------------------------------------------------------------------------------------------
@@ -273,6 +286,22 @@ class _Ticker:
         if job.kind == "agent":
             await firing.halt(services, job)
 
+    async def end_runs(self, asked: EndRuns) -> None:
+        """Whoever asks has seen to it that they rest; so nothing of them begins any more."""
+        await self._file.look()
+        live = [one for one in self._live.values() if one.job.id in asked.job_ids]
+        for one in live:
+            one.until = min(one.until, trio.current_time() + GRACE_S)
+            await self._cancel(one.job)
+        self._ending.append(asked)
+        self._answer()
+
+    def _answer(self) -> None:
+        live = {one.job.id for one in self._live.values()}
+        for asked in [one for one in self._ending if not one.job_ids & live]:
+            asked.reply.send(None)
+            self._ending.remove(asked)
+
     def _give_up(self) -> None:
         """What does not end by its deadline: it may run on, and can do nothing any more."""
         now = trio.current_time()
@@ -305,6 +334,7 @@ class _Ticker:
         if waiting := self._waiting.get(one.job.id):
             run = waiting.popleft()
             self._begin(self._file.jobs.get(one.job.id, one.job), run)
+        self._answer()
 
 
 def _child(run: CronRun) -> str:

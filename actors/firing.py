@@ -11,7 +11,6 @@ the exception: whether it has done its work nobody knows, so it is not run again
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import trio
 
@@ -20,11 +19,13 @@ from actors.ports.internal import internal
 from actors.ports.jobs import place_of, wanted_of
 from actors.ports.services import Services
 from hermes.cron import words
-from hermes.cron.job import BadJob, Job, run_name, stretch_id
+from hermes.cron.job import Job
+from hermes.cron.names import run_name, stretch_id
 from hermes.delivery.results import Result
 from hermes.delivery.silence import is_marker
 from hermes.ops.cron_files import Kept, keep_output, last_answer
 from hermes.ops.processes import Finished
+from hermes.ops.scripts import SCRIPTS, script_command
 from hermes.store import cron as reads
 from hermes.store import ops
 from hermes.store.cron_ops import CronRun, DeliveryState, EndRun, RunEnd, StartRun
@@ -40,9 +41,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 """How often the answer is looked for. Asking the store answers also across a crash of the session."""
 
-SCRIPTS = "scripts"
 MOST_SCRIPT_BYTES = 256_000
-_SHELLS = (".sh", ".bash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +198,7 @@ class _Firing:
 
     async def _script(self) -> Finished:
         directory = self._services.overview.home / SCRIPTS
-        command = await self._files.run(_command, self._job.script)
+        command = await self._files.run(script_command, self._job.script)
         return await self._services.processes.run(
             command,
             deadline_s=self._job.deadline_s,
@@ -264,12 +263,3 @@ def _fault(finished: Finished) -> str:
         return "its script took too long"
     last = finished.output.strip().rpartition("\n")[2]
     return f"its script ended with {finished.code}: {last}" if finished.code else ""
-
-
-def _command(home: Path, script: str) -> list[str]:
-    """How a script below ``<home>/scripts`` is started. Raises ``GatewayError`` for one that is not there."""
-    directory = (home / SCRIPTS).resolve()
-    path = (directory / script).resolve()
-    if not path.is_relative_to(directory) or not path.is_file():
-        raise BadJob(f"there is no script {script!r:.200} below {home / SCRIPTS}")
-    return ["bash" if path.suffix in _SHELLS else "python3", str(path)]

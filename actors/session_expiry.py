@@ -110,7 +110,8 @@ async def _remember(services: Services, key: SessionKey, session_id: SessionId, 
     said = await services.store.read(expiry.said, key, session_id)
     kept = True
     if said.lines and services.memories.any and (said.origin is None or said.origin.platform != ITSELF):
-        kept = await services.memories.flush(Ended(key, session_id, reason, said.lines, said.origin))
+        ended = Ended(key, session_id, reason, said.lines, said.origin)
+        kept = await services.memories.flush(ended, said.line_id)
         if not kept:
             log.warning("%s: not all of what remembers has kept stretch %s", key, session_id)
     await services.store.write(Remembered(key, session_id, said.line_id, kept))

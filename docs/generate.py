@@ -180,6 +180,7 @@ def configuration() -> str:
         "    hermes config set TELEGRAM_BOT_TOKEN      a secret goes to .env, and is asked for",
         "    hermes config edit                        your editor; what cannot be used is not saved",
         "    hermes config check                       what is wrong, and what nobody reads",
+        "    hermes config migrate --check             what an older home says elsewhere; without --check it is moved",
         "",
         "A gateway that runs follows a saved file within some seconds, or at once by `hermes config reload` or SIGHUP. What is",
         "new holds from the next decision, message or turn on; turns under way go on with what they began with. An adapter",

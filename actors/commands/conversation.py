@@ -12,7 +12,7 @@ from hermes.store import busy_ops, ops, queries
 from hermes.types import texts
 from hermes.types.ids import SessionId
 from hermes.types.quoting import one_line
-from hermes.types.records import BusyMode
+from hermes.types.records import BusyMode, SessionRecord
 
 CONFIGURED = "default"
 """What stands for the mode of the configuration."""
@@ -36,17 +36,18 @@ async def _end(ask: Ask, *, anew: bool) -> Reply:
         ops.StopTurn(
             command.session_key, command.rule, now, fresh, title=one_line(command.args) if anew else ""
         ),
-        after=partial(_after, ask, fresh if known else None, revive=anew),
+        after=partial(_after, ask, known, fresh),
     )
 
 
-def _after(ask: Ask, fresh: SessionId | None, *, revive: bool) -> None:
+def _after(ask: Ask, known: SessionRecord | None, fresh: SessionId | None) -> None:
     services, key, origin = ask.services, ask.command.session_key, ask.row.event.origin
     services.conversations.interrupt(key)
-    if revive and services.conversations.rests(key):
+    if fresh is not None and services.conversations.rests(key):
         services.conversations.revive(key)
-    if fresh is not None:
-        services.hooks.happened(events.SESSION_END, payloads.session(origin, key))
+    if fresh is not None and known is not None:
+        if not known.expired:  # else it has been told of
+            services.hooks.happened(events.SESSION_END, payloads.session(origin, key))
         services.hooks.happened(events.SESSION_RESET, payloads.session(origin, key))
         services.hooks.happened(events.SESSION_START, payloads.session(origin, key, fresh))
 

@@ -9,6 +9,9 @@ from hermes.ops import cron_files
 from hermes.store import cron as reads
 from hermes.types.errors import USAGE, Failure, GatewayError
 
+CHECKED = ("cron_create", "cron_edit", "cron_resume")
+"""After these a job is to run; it may be paused and removed whatever has become of its targets and its script."""
+
 
 class CronDesk:
     """Answers the control socket."""
@@ -36,7 +39,7 @@ class CronDesk:
                 order = orders.order(verb.removeprefix("cron_"), args, services.ids.token(12), now, jobs.zone)
                 if order is None:
                     raise GatewayError(Failure(USAGE, detail=f"{verb} is no question about jobs"))
-                return await jobs.change(order, check=verb != "cron_remove")
+                return await jobs.change(order, check=verb in CHECKED)
 
     async def _id(self, name: str) -> str:
         """The id of the job that is called so; one that is gone is called by its id."""

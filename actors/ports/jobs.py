@@ -5,11 +5,13 @@ on behalf of a person (hermes.cron.behalf) ─▶ the same
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import tzinfo
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+
+import trio
 
 from actors.ports.access import Access
 from actors.ports.adapters import AdapterTable
@@ -23,6 +25,7 @@ from hermes.cron.job import Entry, Home
 from hermes.delivery.job_targets import asks_for_homes, targets
 from hermes.delivery.targets import Place
 from hermes.ops import cron_files
+from hermes.ops.scripts import script_command
 from hermes.routing.access import check_access
 from hermes.store import cron as reads
 from hermes.store.port import Store
@@ -33,8 +36,13 @@ from hermes.types.ids import Clock, IdSource, TraceId
 from hermes.types.jobs import Author
 from hermes.types.origin import ITSELF, Origin
 from supervisors.ref import ActorRef
+from supervisors.reply import AskError
+
+T = TypeVar("T")
 
 RUN_DEADLINE_S = 5.0
+HALT_S = 40.0
+"""Longer than cron waits for a firing that it has cancelled."""
 MOST_ROWS = 10_000
 MOST_ROWS_SHOWN = 50
 ID_DIGITS = 12
@@ -58,6 +66,7 @@ class JobsPort:
         cron: ActorRef[Any],
         look: object,
         run_now: Callable[..., Any],
+        end_runs: Callable[..., Any],
     ) -> None:
         self.zone = zone
         self._files = files
@@ -71,6 +80,7 @@ class JobsPort:
         self._cron = cron
         self._look = look
         self._run_now = run_now
+        self._end_runs = end_runs
 
     # --- for people ---------------------------------------------------------------------------------------------------------
 
@@ -106,7 +116,7 @@ class JobsPort:
                 found = await self._found(asker, name)
                 order = orders.order(verb, {**args, "job": found["id"]}, "", now, zone)
                 if order is not None:
-                    return await self.change(order, check=verb == "edit")
+                    return await self.change(order, check=verb in ("edit", "resume"))
             case _:
                 pass
         raise GatewayError(
@@ -178,18 +188,40 @@ class JobsPort:
         if check:
             tried = await self.entries()
             entry = tried[orders.place(tried, order(tried)["id"])]
-            await self._check_targets(jobs.read(entry, self.zone))
+            await self._check(jobs.read(entry, self.zone))
+        return {"job": await self._change(order)}
+
+    async def _change(self, edit: Callable[[list[Any]], T]) -> T:
         try:
-            document, _ = await self._files.run(cron_files.change, self.zone, self._clock.wall(), order)
+            result, _ = await self._files.run(cron_files.change, self.zone, self._clock.wall(), edit)
         except OSError as wrong:
             detail = f"{wrong.filename or cron_files.JOBS}: {wrong.strerror or wrong}; nothing was changed"
             raise jobs.BadJob(detail) from wrong
         self.wake()
-        return {"job": document}
+        return result
 
     def wake(self) -> None:
         """Have cron look at the clock and at the file now."""
         self._cron.tell_nowait(self._look)
+
+    async def halt(self, which: orders.Which, job_ids: Collection[str]) -> None:
+        """Have ``which`` rest, and return when nothing of ``job_ids``, which are theirs, runs any more. They stay in the file:
+        who is to erase more than that finds them again after a crash.
+        """
+        await self._change(partial(orders.rest, which=which, now=self._clock.wall(), zone=self.zone))
+        try:
+            await self._cron.ask(partial(self._end_runs, frozenset(job_ids)), HALT_S)
+        except (AskError, trio.TooSlowError) as wrong:
+            detail = f"what runs of these jobs could not be ended: {str(wrong) or 'that takes too long'}; try again"
+            raise jobs.BadJob(detail) from wrong
+
+    async def forget(self, which: orders.Which, job_ids: Collection[str]) -> None:
+        """``which`` are gone from the file, after what ``job_ids``, which are theirs, have said."""
+        try:
+            await self._files.run(cron_files.drop_outputs, job_ids)
+        except OSError as wrong:
+            raise jobs.BadJob(f"{wrong.filename}: {wrong.strerror or wrong}; try again") from wrong
+        await self._change(partial(orders.forget, which=which))
 
     async def run(self, job_id: str) -> Mapping[str, Any]:
         """Beside its schedule."""
@@ -199,7 +231,9 @@ class JobsPort:
         """The newest of a job, or of all."""
         return {"runs": await self._store.read(reads.runs, job_id, max(0, min(limit, MOST_ROWS)))}
 
-    async def _check_targets(self, job: jobs.Job) -> None:
+    async def _check(self, job: jobs.Job) -> None:
+        if job.script:
+            await self._files.run(script_command, job.script)
         origin = place_of(job)
         deliver = (*job.deliver, *filter(None, (job.failure_target,)))
         wanted = await wanted_of(self._router, deliver, origin)

@@ -1,7 +1,7 @@
 """People for the operator, through the running gateway: ``hermes identity``, ``hermes forget`` and ``hermes audit``."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,6 +9,7 @@ import trio
 
 from actors.ports.access import canonical_form
 from actors.ports.services import Services
+from hermes.cron.job import Entry
 from hermes.pairing import orders
 from hermes.pairing.records import book_name
 from hermes.store import identity, linking, people
@@ -52,6 +53,9 @@ class PeopleDesk:
                 return await self._unlink(user)
             case "identity_export", {"person": str(person)}:
                 return {"document": await self._export(person)}
+            case "identity_outline", {"person": str(person)}:
+                books, jobs = (await self._services.pairing.look()).books, await self._services.jobs.entries()
+                return await read(identity.outline, person, self._world, books, jobs)
             case "identity_forget", {"person": str(person)}:
                 return await self._forget(person)
             case "identity_audit", {"limit": int(limit)}:
@@ -87,10 +91,10 @@ class PeopleDesk:
 
     async def _export(self, person: str) -> str:
         """As text: made in the reader's thread, it is one piece for the loop."""
-        books = (await self._services.pairing.look()).books
+        books, jobs = (await self._services.pairing.look()).books, await self._services.jobs.entries()
 
         def export(reader: Reader) -> str:
-            return json.dumps(identity.export(reader, person, self._world, books))
+            return json.dumps(identity.export(reader, person, self._world, books, jobs))
 
         text = await self._services.store.read(export)
         if len(text) > MOST_CHARACTERS:
@@ -99,10 +103,14 @@ class PeopleDesk:
         return text
 
     async def _forget(self, person: str) -> Mapping[str, Any]:
-        """First nobody works for them any more, and nobody lets them in; then what they said goes."""
+        """First nobody works for them any more, and nobody lets them in; then what they said goes. The entries of their jobs go
+        last, so that one who was killed before that can be asked again.
+        """
         services = self._services
         books = (await services.pairing.look()).books
-        forget, whom = await self._traced(person, books)
+        forget, whom, theirs = await self._traced(person, books)
+        if forget.traces.jobs:
+            await services.jobs.halt(theirs, forget.traces.jobs)
         for key in forget.traces.keys:
             await services.store.write(StopTurn(key, "operator:forget", services.clock.wall()))
             services.conversations.interrupt(key)
@@ -111,7 +119,7 @@ class PeopleDesk:
                 break
             await trio.sleep(LOOK_S)
         # Read again: what a turn has said at its end is theirs too.
-        forget, whom = await self._traced(person, books)
+        forget, whom, theirs = await self._traced(person, books)
         revoked = 0
         for user in whom.users:
             name = book_name(user.platform, user.account)
@@ -120,11 +128,17 @@ class PeopleDesk:
             erased = await services.store.write(forget)
         finally:
             services.people.outdated()
-        return identity.forgotten_document(whom, erased, revoked)
+        if jobs := len(list(filter(theirs, await services.jobs.entries()))):
+            await services.jobs.forget(theirs, forget.traces.jobs)
+        return identity.forgotten_document(whom, erased, jobs, revoked)
 
-    async def _traced(self, person: str, books: identity.Books) -> tuple[Forget, identity.Whom]:
-        now = self._services.clock.wall()
-        return await self._services.store.read(identity.forget, person, self._world, books, now)
+    async def _traced(
+        self, person: str, books: identity.Books
+    ) -> tuple[Forget, identity.Whom, Callable[[Entry], bool]]:
+        services, now = self._services, self._services.clock.wall()
+        jobs = await services.jobs.entries()
+        forget, whom = await services.store.read(identity.forget, person, self._world, books, jobs, now)
+        return forget, whom, identity.made_by(whom, forget.traces.chats, self._world)
 
     def _occasion(self) -> linking.Occasion:
         services, now = self._services, self._services.clock.wall()

@@ -64,7 +64,7 @@ class BuiltinAgent:
         self._status = status
         self._clock = clock
         self._pace = pace
-        self._no_model = no_model
+        self.no_model = no_model
 
     async def run(self, turn: Turn, io: AgentIO) -> Final:
         """Answer every event of ``turn``, and what it is steered with, in order, in one text.
@@ -97,9 +97,9 @@ class BuiltinAgent:
     ) -> str:
         match intent:
             case Greeting():
-                return phrases.greeting(self._no_model)
+                return phrases.greeting(self.no_model)
             case Help():
-                return phrases.help_text(self._no_model)
+                return phrases.help_text(self.no_model)
             case AddNote(text):
                 return done.get(key) or await self._add_note(key, text, io)
             case ListNotes():

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import trio
 
+from hermes.agents.builtin import BuiltinAgent
 from hermes.agents.model import OPENAI, model_agent
 from hermes.config.model import Model
 from hermes.config.provider import unusable
@@ -20,13 +21,16 @@ MAKE_DEADLINE_S = 10.0
 
 
 def described(agent: Agent, model: Model) -> dict[str, str]:
-    """Who answers: its name, the model that it asks, and on which host, as far as that is known; without any secret."""
+    """Who answers: its name, the model that it asks, and on which host, as far as that is known; without any secret.
+    ``problem``: why that is not who was meant to.
+    """
     at = ""
     if agent.name == OPENAI:
         parts = urlsplit(model.base_url)
         port = "" if parts.port is None else f":{parts.port}"
         at = f"{parts.scheme}://{parts.hostname}{port}"
-    return {"name": agent.name, "model": agent.model, "at": at}
+    problem = agent.no_model if isinstance(agent, BuiltinAgent) else ""
+    return {"name": agent.name, "model": agent.model, "at": at, "problem": problem}
 
 
 @asynccontextmanager
@@ -46,7 +50,7 @@ async def chosen_agent(
         found = await _made(factory, setup)
     if isinstance(found, str):
         log.error("agent %s does not answer: %s", config.agent.name, found)
-        yield None, f"agent {config.agent.name}: {found}"
+        yield None, redact(f"agent {config.agent.name}: {found}")
     else:
         yield found, ""
 

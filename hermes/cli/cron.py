@@ -44,7 +44,13 @@ _FIELDS = (
         help="What it does while the run before it goes on.",
     ),
     click.option("--jitter", "jitter_s", metavar="S", type=float, help="Begin up to S seconds later."),
-    click.option("--deadline", "deadline_s", metavar="S", type=float, help="Give up after S seconds."),
+    click.option(
+        "--deadline",
+        "deadline_s",
+        metavar="S",
+        type=float,
+        help="Give up after S seconds. 0: the default, 3600.",
+    ),
     click.option(
         "--context-from", metavar="JOB[,JOB]", help="Hand the agent the last answers of these jobs."
     ),
@@ -90,7 +96,7 @@ def list_(home: Path, as_json: bool) -> None:
 @json_option
 def create(home: Path, as_json: bool, **fields: Any) -> None:
     """Make a job that asks the agent PROMPT, or says --message, or runs --script, whenever SCHEDULE says."""
-    _say(_ask(home, "cron_create", _given(fields)), as_json)
+    _say(_ask(home, "cron_create", _given(fields)), as_json, deadline=fields["deadline_s"] is not None)
 
 
 @cron.command()
@@ -102,7 +108,8 @@ def create(home: Path, as_json: bool, **fields: Any) -> None:
 @json_option
 def edit(job: str, home: Path, as_json: bool, **fields: Any) -> None:
     """Change a job. What is not named stays as it is."""
-    _say(_ask(home, "cron_edit", {"job": typed_text(job)} | _given(fields)), as_json)
+    answer = _ask(home, "cron_edit", {"job": typed_text(job)} | _given(fields))
+    _say(answer, as_json, deadline=fields["deadline_s"] is not None)
 
 
 @cron.command()
@@ -247,12 +254,14 @@ def line(one: Mapping[str, Any]) -> str:
     return f"{local_time(one['due_at'])}  {one['job_id']}  {one['name']}  {one['run_state']}{told}{by_hand}  {words}".rstrip()
 
 
-def _say(answer: Mapping[str, Any], as_json: bool) -> None:
+def _say(answer: Mapping[str, Any], as_json: bool, *, deadline: bool = False) -> None:
     if as_json:
         print_json(answer)
         return
     for shown in lines(answer["job"]):
         click.echo(plain(shown))
+    if deadline:
+        click.echo(f"    a run is given up after {answer['job']['deadline_s']:,.0f} s")
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,12 +289,20 @@ def _directly(home: Path, verb: str, args: Mapping[str, Any]) -> Mapping[str, An
     from hermes.cron import orders
     from hermes.ops import cron_files
     from hermes.ops.clock import SystemIds
+    from hermes.ops.scripts import script_command
 
     zone, now = _zone(home), time.time()
     order = orders.order(verb.removeprefix("cron_"), args, SystemIds().token(12), now, zone)
     if order is None:
         return {"jobs": [orders.document(one, zone) for one in cron_files.entries_in(home)]}
-    job, _ = cron_files.change(home, zone, now, order)
+
+    def checked(entries: list[Any]) -> Mapping[str, Any]:
+        job = order(entries)
+        if verb in ("cron_create", "cron_edit", "cron_resume") and job["script"]:
+            script_command(home, job["script"])
+        return job
+
+    job, _ = cron_files.change(home, zone, now, checked)
     return {"job": job}
 
 

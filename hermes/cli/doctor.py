@@ -14,12 +14,13 @@ from hermes.cli.platforms import registry_for
 from hermes.cli.text import plain
 from hermes.ops.control import client
 from hermes.ops.redaction import Redaction
-from hermes.types.errors import GatewayError
+from hermes.types.errors import Failure, GatewayError
 
 if TYPE_CHECKING:
     from hermes.cli.checks.scene import Check, Finding, Scene
 
 PROBLEMS = 1
+NO_HOME = "no_home"
 PLUGINS_S = 5.0
 
 
@@ -50,6 +51,9 @@ def doctor(ctx: click.Context, *, fix: bool, offline: bool, home: Path, as_json:
     """Look for what is wrong, with the command to run next. Exit code 1 if there is a problem; a warning may be meant."""
     from hermes.cli.checks import ASKING, CHECKS
 
+    if not home.is_dir():
+        detail = f"there is no home at {home} yet: `hermes setup` makes one, and `hermes run`"
+        raise GatewayError(Failure(NO_HOME, scope="gateway", detail=detail))
     checks = CHECKS if offline else (*CHECKS, *ASKING)
     said = list(examined(scene_of(ctx, home), checks, fix=fix))
     failed = any(one.level == "problem" for one in said)

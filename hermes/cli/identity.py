@@ -28,6 +28,11 @@ LONG_S = 600.0
 
 NAME_DIGITS = 12
 
+_ERASED = (
+    *("messages", "answers", "lines", "sessions", "notes", "approvals", "links", "jobs", "runs"),
+    "pairings",
+)
+
 
 @click.group(cls=ListByDefault)
 def identity() -> None:
@@ -116,13 +121,14 @@ def export(person: str, file: Path | None, home: Path, as_json: bool) -> None:
 @home_option
 @json_option
 def forget(person: str, yes: bool, home: Path, as_json: bool) -> None:
-    """Erase everything there is of PERSON, for good: what they said and were told, their conversations, links and pairings.
+    """Erase everything there is of PERSON, for good: what they said and were told, their conversations, links, pairings and jobs.
 
     Lists in the configuration that name them stay as they are, and so do logs, crash dossiers and backups.
     """
     if not yes:
         if as_json or not sys.stdin.isatty():
             raise click.UsageError("this cannot be undone; say --yes if it is meant")
+        _say_outline(_outline(home, typed_text(person)))
         click.confirm(plain(f"Erase everything there is of {person}? This cannot be undone."), abort=True)
     args = {"person": typed_text(person)}
     answer = ask_or_write(
@@ -132,7 +138,7 @@ def forget(person: str, yes: bool, home: Path, as_json: bool) -> None:
         print_json(answer)
         return
     click.echo(plain(f"Forgotten: {', '.join(answer['users'])}"))
-    for name in ("messages", "answers", "lines", "sessions", "notes", "approvals", "links", "pairings"):
+    for name in _ERASED:
         click.echo(f"  {name:<9} {answer[name]:>9,}")
 
 
@@ -220,29 +226,57 @@ def _export(home: Path, person: str) -> dict[str, Any]:
     from hermes.store import identity as desk
 
     def directly(reader: Any) -> dict[str, str]:
-        return {
-            "document": json.dumps(desk.export(reader, person, _world(home), _pairing(home).look().books))
-        }
+        return {"document": json.dumps(desk.export(reader, person, *_known(home)))}
 
     answer = ask_or_read(home, "identity_export", {"person": person}, directly, timeout_s=LONG_S)
     document: dict[str, Any] = json.loads(answer["document"])
     return document
 
 
+def _outline(home: Path, person: str) -> Mapping[str, Any]:
+    from hermes.store import identity as desk
+
+    def directly(reader: Any) -> Mapping[str, Any]:
+        return desk.outline(reader, person, *_known(home))
+
+    answer: Mapping[str, Any] = ask_or_read(
+        home, "identity_outline", {"person": person}, directly, timeout_s=LONG_S
+    )
+    return answer
+
+
+def _known(home: Path) -> tuple["World", Any, Any]:
+    """And what the files say: of pairings, and of jobs."""
+    from hermes.ops.cron_files import entries_in
+
+    return _world(home), _pairing(home).look().books, entries_in(home)
+
+
 def _forget(home: Path, database: Any, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    from functools import partial
+
+    from hermes.config.load import load
+    from hermes.cron import orders as cron_orders
+    from hermes.ops import cron_files
     from hermes.pairing import orders
     from hermes.pairing.records import book_name
     from hermes.store import identity as desk
     from hermes.store.direct import write
 
     files, now = _pairing(home), time.time()
-    books = files.look().books
-    forget, whom = desk.forget(database, args["person"], _world(home), books, now)
+    world, books, jobs = _known(home)
+    forget, whom = desk.forget(database, args["person"], world, books, jobs, now)
     revoked = 0
     for user in whom.users:
         name = book_name(user.platform, user.account)
         revoked += files.carry_out(name, orders.Forget(user.user_id), now)[0]
-    return desk.forgotten_document(whom, write(database, forget), revoked)
+    erased = write(database, forget)
+    theirs = desk.made_by(whom, forget.traces.chats, world)
+    if made := len(list(filter(theirs, jobs))):
+        cron_files.drop_outputs(home, forget.traces.jobs)
+        zone = cron_files.zone_for(load(home, os.environ).config.timezone)
+        cron_files.change(home, zone, now, partial(cron_orders.forget, which=theirs))
+    return desk.forgotten_document(whom, erased, made, revoked)
 
 
 def _pairing(home: Path) -> Any:
@@ -259,3 +293,13 @@ def lines(person: Mapping[str, Any]) -> Iterator[str]:
     yield f"{person['person_id']}  {person['name'] or '(no name)'}  {person['session_key']}"
     for one in person["identities"]:
         yield f"  {one['user']}  since {local_time(one['linked_at'])}"
+
+
+def _say_outline(found: Mapping[str, Any]) -> None:
+    """What would be erased."""
+    counts = (
+        f"{found['messages']:,} messages, {found['sessions']:,} conversations, {len(found['jobs']):,} jobs"
+    )
+    click.echo(plain(f"{', '.join(found['users'])}: {counts}"))
+    for name in found["jobs"]:
+        click.echo(plain(f"  job {name}"))

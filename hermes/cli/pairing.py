@@ -292,7 +292,7 @@ def _account(one: Mapping[str, Any]) -> list[str]:
         code = (
             "its code is of an older version and counts no more"
             if wait["code"] == "legacy"
-            else f"code {wait['code']}…"
+            else f"hash {wait['code']}…"
         )
         shown.append(f"  waits   {wait['user_id']}  {wait['user_name'] or '(no name)'}, {code}, {left} left")
     for user in one["approved"]:

@@ -9,7 +9,6 @@ Keys of ours beside the original's: ``message`` (said as it stands, by no agent)
 """
 
 import hashlib
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ from hermes.cron.schedule import (
     zone_named,
 )
 from hermes.types.errors import Failure, GatewayError
-from hermes.types.ids import SessionId
 from hermes.types.origin import DEFAULT_ACCOUNT, ChatType
 
 Overlap = Literal["skip", "queue", "cancel"]
@@ -136,9 +134,9 @@ class Wish:
 
 def read(entry: Mapping[str, Any], zone: tzinfo) -> Job:
     """The job that ``entry`` is; ``zone`` is that of jobs which name none. Raises ``BadJob`` or ``BadSchedule`` in words."""
-    name = entry.get("id")
-    if not isinstance(name, str) or not _ID.fullmatch(name):
-        raise BadJob(f"its id is {name!r:.80}: letters, digits, _ - and . after the first")
+    name = id_of(entry)
+    if name is None:
+        raise BadJob(f"its id is {entry.get('id')!r:.80}: letters, digits, _ - and . after the first")
     own = _text(entry, "tz")
     zone = zone_named(own) if own else zone
     schedule = from_json(entry.get("schedule"), zone)
@@ -254,6 +252,12 @@ def origin_of(entry: Mapping[str, Any]) -> Home | None:
         chat_type=cast("ChatType", kind) if kind in get_args(ChatType) else "dm",
         parent_chat_id=parent,
     )
+
+
+def id_of(entry: Mapping[str, Any]) -> str | None:
+    """The id by which it runs and keeps what it has said; None for one that has no good one."""
+    name = entry.get("id")
+    return name if isinstance(name, str) and _ID.fullmatch(name) else None
 
 
 # --- making and changing -------------------------------------------------------------------------------------------------------
@@ -382,17 +386,3 @@ def _written_origin(origin: Home | None) -> dict[str, Any] | None:
         "parent_chat_id": origin.parent_chat_id,
     }
     return written | {key: value for key, value in ours.items() if value is not None}
-
-
-# --- names ---------------------------------------------------------------------------------------------------------------------
-
-
-def run_name(job_id: str, due_at: float) -> str:
-    """The one name of a firing, in every boot: whatever is handed over under it a second time is known."""
-    return f"cron:{job_id}:{due_at!r}"
-
-
-def stretch_id(job_id: str, due_at: float, zone: tzinfo) -> SessionId:
-    """The stretch of conversation in which a firing is answered."""
-    moment = iso(math.floor(due_at), zone)[:19].replace("-", "").replace(":", "").replace("T", "_")
-    return SessionId(f"{moment}_{hashlib.sha256(run_name(job_id, due_at).encode()).hexdigest()[:8]}")

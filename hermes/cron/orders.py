@@ -29,6 +29,8 @@ from hermes.types.errors import GatewayError
 Order = Callable[[list[Any]], Mapping[str, Any]]
 """Changes the entries in place, and returns the document of the job."""
 
+Which = Callable[[Entry], bool]
+
 MOST_JOBS = 1_000
 
 
@@ -124,6 +126,16 @@ def remove(entries: list[Any], name: str, zone: tzinfo) -> Mapping[str, Any]:
     return document(entries.pop(place(entries, name)), zone)
 
 
+def rest(entries: list[Any], which: Which, now: float, zone: tzinfo) -> None:
+    """Have ``which`` rest, whatever is wrong with them."""
+    entries[:] = [paused(one, now, zone) if isinstance(one, dict) and which(one) else one for one in entries]
+
+
+def forget(entries: list[Any], which: Which) -> None:
+    """Forget ``which``, whatever is wrong with them."""
+    entries[:] = [one for one in entries if not (isinstance(one, dict) and which(one))]
+
+
 def place(entries: list[Any], name: str) -> int:
     """Where the job of that id is, or else of that name. Raises ``NoSuchJob``, and ``BadJob`` for a name of several."""
     found = [at for at, one in enumerate(entries) if isinstance(one, dict) and one.get("id") == name]
@@ -156,6 +168,7 @@ def document(entry: Entry, zone: tzinfo) -> Mapping[str, Any]:
         "schedule": job.schedule.display,
         "once": isinstance(job.schedule, Once),
         "tz": str(job.zone),
+        "deadline_s": job.deadline_s,
         "fault": None,
     }
 

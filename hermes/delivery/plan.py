@@ -2,7 +2,7 @@
 
                        ┌────── not sent: wait ─────▶ prepared (no attempt)
     prepared ─ sending ┼────── not sent: again ────▶ retry ── … 20 attempts ─▶ dead
-                       ├────── perhaps sent ───────▶ unknown ─ one marked copy ─▶ sent | dead
+                       ├────── perhaps sent: wait ─▶ unknown ─ one marked copy ─▶ sent | dead
                        └────── receipts ───────────▶ sent
 
 ``row`` is always the row as the lane read it, before it marked this attempt as ``sending``.
@@ -157,20 +157,21 @@ def on_restart(row: OutboxRow, capabilities: Capabilities) -> Next:
     if capabilities.idempotent_send:
         # What kills its sender each time must not hold up its chat for ever.
         return Next("dead" if row.attempts >= MAX_ATTEMPTS else "retry", 0.0, str(failure))
-    return _second_copy(row, failure)
+    return _second_copy(row, failure, 0.0)  # the platform has done nothing wrong
 
 
 def _perhaps_sent(
     row: OutboxRow, failure: Failure, now: float, capabilities: Capabilities, rng: Callable[[], float]
 ) -> Next:
     unconfirmed = Failure(SEND_UNCONFIRMED, detail=str(failure))
+    not_before = now + max(failure.retry_after or 0.0, _backoff(row.attempts, rng))
     if not capabilities.idempotent_send:
-        return _second_copy(row, unconfirmed)
+        # There is one copy alone: it is not wasted on a platform that has been ill a moment ago.
+        return _second_copy(row, unconfirmed, not_before)
     if _exhausted(row):
         return Next("dead", 0.0, str(unconfirmed))
     # At once the first time; a peer that never confirms must not make the lane spin.
-    not_before = now + _backoff(row.attempts, rng) if row.attempts else 0.0
-    return Next("retry", not_before, str(unconfirmed))
+    return Next("retry", not_before if row.attempts else 0.0, str(unconfirmed))
 
 
 def is_down(failure: Failure) -> bool:
@@ -184,8 +185,10 @@ def _is_final(failure: Failure) -> bool:
     return failure.severity != "transient" or failure.code in FOR_GOOD
 
 
-def _second_copy(row: OutboxRow, unconfirmed: Failure) -> Next:
-    return Next("dead" if was_unconfirmed(row) else "unknown", 0.0, str(unconfirmed))
+def _second_copy(row: OutboxRow, unconfirmed: Failure, not_before: float) -> Next:
+    if was_unconfirmed(row):
+        return Next("dead", 0.0, str(unconfirmed))
+    return Next("unknown", not_before, str(unconfirmed))
 
 
 def was_unconfirmed(row: OutboxRow) -> bool:

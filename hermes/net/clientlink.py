@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from hermes.types.errors import TOO_LARGE, Failure, GatewayError
+from hermes.types.whole import whole
 
 MAX_FRAME_BYTES = 1024 * 1024
 MAX_TEXT_CHARS = 100_000
@@ -180,7 +181,7 @@ def encode(frame: ClientFrame | ServerFrame) -> str:
     """``frame`` as the text of one web-socket message; half surrogates, which no wire can carry, become "?"."""
     # Unescaped: the longest text that is allowed fits a frame in any script.
     fields = {"t": type(frame).__name__.lower(), **asdict(frame)}
-    return _whole(json.dumps(fields, separators=(",", ":"), ensure_ascii=False))
+    return whole(json.dumps(fields, separators=(",", ":"), ensure_ascii=False))
 
 
 def decode_client(text: str) -> ClientFrame:
@@ -288,15 +289,11 @@ def _maybe(fields: dict[str, Any], name: str) -> str | None:
     return None if fields.get(name) is None else _string(fields, name)
 
 
-def _whole(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def _string(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str):
         raise _bad(f"'{name}' is not a string")
-    return _whole(value)
+    return whole(value)
 
 
 def _id(fields: dict[str, Any], name: str) -> str:

@@ -183,7 +183,9 @@ def unpack(archive: zipfile.ZipFile, manifest: Manifest, into: Path, advance: Ad
         raise unusable(f"it holds {manifest.size_bytes:,} bytes, and the disk of {into} has {free:,} left")
     for name, held in manifest.files.items():
         path = into / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for above in reversed(path.relative_to(into).parents):
+            # One by one: ``parents=True`` leaves those in between to the umask.
+            (into / above).mkdir(mode=0o700, exist_ok=True)
         total, summed = 0, hashlib.sha256()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with archive.open(name) as source, open(open_private(path, flags), "wb") as file:

@@ -13,6 +13,8 @@ import fcntl
 import json
 import logging
 import os
+import re
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -33,6 +35,8 @@ LOCK_WAIT_S = 4.0
 LOCK_AGAIN_S = 0.02
 OUTPUTS_KEPT = 50
 _STAMP = "%Y-%m-%d_%H-%M-%S"
+_CUT = re.compile(r"_\d{8}_\d{6}(_\d+)?\.txt")
+"""How the file of what had to be cut is called after its job (``hermes.ops.outputs``)."""
 
 Stamp = tuple[int, int, int] | None
 T = TypeVar("T")
@@ -196,6 +200,17 @@ def last_answer(home: Path, path: str, most: int) -> str:
             return file.read(most + 4_096).partition("\n---\n\n")[2].strip()[:most]
     except OSError:
         return ""
+
+
+def drop_outputs(home: Path, job_ids: Iterable[str]) -> None:
+    """Nothing of what these jobs have said is kept any more. Blocks on the disk. Raises ``OSError``."""
+    directory = home / DIRECTORY / OUTPUT
+    for job_id in job_ids:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(directory / job_id)
+        for page in directory.glob(f"{job_id}_*.txt"):
+            if _CUT.fullmatch(page.name.removeprefix(job_id)):
+                page.unlink(missing_ok=True)
 
 
 def _read(home: Path, zone: tzinfo, seen: Book, stamp: Stamp) -> Book:

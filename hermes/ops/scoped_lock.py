@@ -61,7 +61,11 @@ def scoped_lock(scope: str, identity: str, *, home: Path, account: str, at: floa
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(record).encode() + b"\n", 0)
-        yield
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)  # the original believes what stands there
     finally:
         os.close(descriptor)
 

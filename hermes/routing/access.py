@@ -84,6 +84,12 @@ def slash_allowed(
     return spec is None or ROLES.index(role) >= ROLES.index(spec.role)
 
 
+def names_admins(rules: AccessRules, chat_type: ChatType) -> bool:
+    """Is anybody named who would speak there as admin or owner?"""
+    scope, named = rules.scope(chat_type), (rules.owners, rules.admins)
+    return bool(scope.admins) or any(one.users or one.persons for one in named)
+
+
 def canonical_email(address: str) -> str:
     """The form in which e-mail addresses are compared: no server that matters tells their case apart."""
     return address.strip().casefold()

@@ -28,9 +28,10 @@ def status_text(figures: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def agent_words(name: str, model: str, at: str) -> str:
-    """Who answers, and which model it asks, where."""
-    return f"{name}{f', model {model}' if model else ''}{f' at {at}' if at else ''}"
+def agent_words(name: str, model: str, at: str, problem: str = "") -> str:
+    """Who answers, and which model it asks, where; and why it is not who was meant to."""
+    asked = f"{f', model {model}' if model else ''}{f' at {at}' if at else ''}"
+    return f"{name}{asked}{f', because {problem}' if problem else ''}"
 
 
 def platforms_text(adapters: Sequence[Mapping[str, Any]]) -> str:

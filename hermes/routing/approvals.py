@@ -149,11 +149,13 @@ def closed(shown: Outbound, asked: Approval, *, alone: bool, direct: bool) -> Ou
     return replace(shown, text=f"{question}\n\n{said}" if alone else said)
 
 
-def prompt(request: ApprovalRequest) -> str:
+def prompt(request: ApprovalRequest, *, for_admins: bool = False) -> str:
     """What the person is shown, in Markdown: all of it, the detail as it is, and what would not be seen in it spelled out: a
     command that runs must not read like another one.
     """
     said = texts.APPROVAL_ASK.format(action=spelled_out(" ".join(request.action.split())))
+    if for_admins:
+        said = f"{said} {texts.APPROVAL_FOR_ADMINS}"
     if not request.detail:
         return said
     detail = spelled_out(request.detail)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from math import floor
 from typing import Literal, assert_never
 
 from hermes.routing.access import check_access, slash_allowed
@@ -207,6 +208,12 @@ def _sent_at(event: InboundEvent) -> float:
     return event.sent_at or event.received_at
 
 
+def _sent_before(event: InboundEvent, at: float) -> bool:
+    """Of a platform that tells whole seconds, what was sent in the second of ``at`` counts as sent after it."""
+    sent = _sent_at(event)
+    return sent < (floor(at) if sent.is_integer() else at)
+
+
 def _clean_ids(origin: Origin) -> bool:
     """True if every id is a text, not endless and without control characters, so that it may stand in keys and logs."""
     ids: tuple[object, ...] = (
@@ -239,7 +246,7 @@ def _command(
     if spec is None:
         reply = context.catalogue.unknown(typed.name, may)
         return Drop("refused", "refused:unknown_command", keep_text=True, reply=reply)
-    if spec.kind == "control" and _sent_at(event) < context.booted_at:
+    if spec.kind == "control" and _sent_before(event, context.booted_at):
         # A replayed or late /stop would hit a turn that it was never meant for.
         reply = texts.STALE_COMMAND.format(name=spec.name)
         return Drop("ignored", "ignored:stale_command", keep_text=True, reply=reply)

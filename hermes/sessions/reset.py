@@ -8,6 +8,7 @@ Asked when the next message comes, with the time of the last one: a restart in b
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from typing import Literal
@@ -80,19 +81,23 @@ def due(policy: ResetPolicy, last_active_at: float, now: float, tz: tzinfo | Non
     Times are epoch seconds; ``tz`` None is the machine's own zone. Quiet for exactly ``idle_minutes``, or last active
     exactly at the daily hour: not yet. Idle goes before daily. A mode that nobody knows resets nothing.
     """
-    idle_s = policy.idle_minutes * MINUTE_S
-    if policy.mode in ("idle", "both") and now - last_active_at > idle_s:
-        return "idle"
-    if policy.mode in ("daily", "both") and last_active_at < daily_boundary(policy.at_hour, now, tz):
-        return "daily"
-    return None
+    over = _cutoffs(policy, now, tz).items()
+    return next((reason for reason, before in over if last_active_at < before), None)
 
 
 def cutoff(policy: ResetPolicy, now: float, tz: tzinfo | None) -> float | None:
     """The conversations that ``due`` ends now: all in which nothing was said since before then. None: no conversation."""
-    idle = now - policy.idle_minutes * MINUTE_S if policy.mode in ("idle", "both") else None
-    daily = daily_boundary(policy.at_hour, now, tz) if policy.mode in ("daily", "both") else None
-    return max((one for one in (idle, daily) if one is not None), default=None)
+    return max(_cutoffs(policy, now, tz).values(), default=None)
+
+
+def _cutoffs(policy: ResetPolicy, now: float, tz: tzinfo | None) -> Mapping[DueReason, float]:
+    """For each reason there may be: it ends what was quiet since before then."""
+    found: dict[DueReason, float] = {}
+    if policy.mode in ("idle", "both"):
+        found["idle"] = now - policy.idle_minutes * MINUTE_S
+    if policy.mode in ("daily", "both"):
+        found["daily"] = daily_boundary(policy.at_hour, now, tz)
+    return found
 
 
 def due_at(policy: ResetPolicy, last_active_at: float, now: float, tz: tzinfo | None) -> float:

@@ -4,10 +4,11 @@ Answers are plain data, as the command line prints it. Raises ``GatewayError`` i
 ``ambiguous``, ``linked_already``, ``usage``.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hermes.cron.job import Entry, id_of, origin_of
 from hermes.pairing.book import PairingBook
 from hermes.pairing.records import book_name
 from hermes.sessions.keys import KeyRules
@@ -24,6 +25,9 @@ LINKED_ALREADY = "linked_already"
 
 Books = Mapping[str, PairingBook]
 """What the pairing's files say, by account."""
+
+Jobs = Sequence[Entry]
+"""What the jobs' file says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +117,49 @@ def unlink(reader: Reader, typed: str, world: World, on: linking.Occasion) -> tu
     return linking.apart(person, member, on, by_operator=True), person
 
 
-def export(reader: Reader, typed: str, world: World, books: Books) -> dict[str, Any]:
+def export(reader: Reader, typed: str, world: World, books: Books, jobs: Jobs) -> dict[str, Any]:
     """Everything there is of a person."""
-    whom, found = _known(reader, typed, world, books)
-    return personal.export(reader, found, whom.person) | {"pairing": paired(whom.users, books)}
+    whom, found = _known(reader, typed, world, books, jobs)
+    theirs = made_by(whom, found.chats, world)
+    return personal.export(reader, found, whom.person) | {
+        "pairing": paired(whom.users, books),
+        "jobs": [one for one in jobs if theirs(one)],
+    }
 
 
-def forget(reader: Reader, typed: str, world: World, books: Books, at: float) -> tuple[Forget, Whom]:
-    """The write that erases a person, and whom that is. Its name in the audit is none of theirs."""
-    whom, found = _known(reader, typed, world, books)
+def outline(reader: Reader, typed: str, world: World, books: Books, jobs: Jobs) -> dict[str, Any]:
+    """What ``forget`` would erase, in numbers, and the names of the jobs."""
+    whom, found = _known(reader, typed, world, books, jobs)
+    theirs = made_by(whom, found.chats, world)
+    return {
+        "users": [str(user) for user in whom.users],
+        "messages": len(found.rows) + len(found.raw),
+        "sessions": len(found.keys) - len(found.jobs),
+        "jobs": [str(one.get("name") or one.get("id")) for one in jobs if theirs(one)],
+    }
+
+
+def forget(  # noqa: PLR0917 - whom, what it depends on, and when
+    reader: Reader, typed: str, world: World, books: Books, jobs: Jobs, at: float
+) -> tuple[Forget, Whom]:
+    """The write that erases a person, and whom that is. Its name in the audit is none of theirs. The jobs' file is not its."""
+    whom, found = _known(reader, typed, world, books, jobs)
     platforms = ", ".join(sorted({user.platform for user in whom.users}))
     return Forget(found, f"a person on {platforms}", OPERATOR, at), whom
+
+
+def made_by(whom: Whom, chats: Collection[tuple[str, str, str]], world: World) -> Callable[[Entry], bool]:
+    """Which jobs they have made; one that names nobody is theirs if it was made in one of ``chats``, their direct ones."""
+
+    def theirs(entry: Entry) -> bool:
+        home = origin_of(entry)
+        if home is None:
+            return False
+        if home.user_id is None:
+            return (home.platform, home.account, home.chat_id) in chats
+        return world.canonical(UserRef(home.platform, home.account, home.user_id)) in whom.users
+
+    return theirs
 
 
 def paired(users: Iterable[UserRef], books: Books) -> list[dict[str, Any]]:
@@ -137,9 +173,10 @@ def paired(users: Iterable[UserRef], books: Books) -> list[dict[str, Any]]:
     ]
 
 
-def forgotten_document(whom: Whom, erased: Erased, revoked: int) -> dict[str, Any]:
+def forgotten_document(whom: Whom, erased: Erased, jobs: int, revoked: int) -> dict[str, Any]:
     """What is said of it: how much is gone. ``revoked``: grants of the pairing."""
-    return {"users": [str(user) for user in whom.users], **asdict(erased), "pairings": revoked}
+    users = [str(user) for user in whom.users]
+    return {"users": users, **asdict(erased), "jobs": jobs, "pairings": revoked}
 
 
 def linked_document(reader: Reader, person_id: str) -> Mapping[str, Any]:
@@ -147,12 +184,16 @@ def linked_document(reader: Reader, person_id: str) -> Mapping[str, Any]:
     return next(one for one in listing(reader) if one["person_id"] == person_id)
 
 
-def _known(reader: Reader, typed: str, world: World, books: Books) -> tuple[Whom, Traces]:
+def _known(reader: Reader, typed: str, world: World, books: Books, jobs: Jobs) -> tuple[Whom, Traces]:
     whom = find(reader, typed, world)
     found = personal.traces(reader, whom.users, whom.person, world.canonical)
-    if whom.person is None and not (found.rows or found.keys or found.raw or paired(whom.users, books)):
+    theirs = made_by(whom, found.chats, world)
+    made = [one for one in jobs if theirs(one)]
+    if whom.person is None and not (
+        found.rows or found.keys or found.raw or made or paired(whom.users, books)
+    ):
         raise _nobody(typed)
-    return whom, found
+    return whom, personal.with_jobs(found, list(filter(None, map(id_of, made))), world.key_rules)
 
 
 def _side(reader: Reader, user: UserRef, world: World, chat_id: str | None = None) -> Side:

@@ -109,7 +109,8 @@ class Traces:
     """What is there of somebody, as ``store.personal.traces`` finds it.
 
     ``keys`` are conversations of theirs alone, ``chats`` their direct chats (platform, account, chat id), ``rows`` the inbox
-    rows they sent, and ``raw`` those that could not be decoded and name them.
+    rows they sent, and ``raw`` those that could not be decoded and name them. ``jobs`` are the ids of those they made, whose
+    conversations and chats are among the others.
     """
 
     users: tuple[UserRef, ...]
@@ -118,6 +119,7 @@ class Traces:
     chats: tuple[tuple[str, str, str], ...]
     rows: tuple[int, ...]
     raw: tuple[int, ...]
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ class Erased:
     notes: int = 0
     approvals: int = 0
     links: int = 0
+    runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

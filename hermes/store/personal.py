@@ -4,9 +4,10 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from hermes.sessions.keys import KeyRules, build_session_key
 from hermes.store.codec import decode_event, decode_outbound
 from hermes.store.people import Canonical, as_document
 from hermes.store.people_ops import Traces
@@ -14,6 +15,7 @@ from hermes.store.port import Reader
 from hermes.store.sessions import session_lines, session_show
 from hermes.types.events import InboundEvent
 from hermes.types.ids import SessionKey
+from hermes.types.origin import DEFAULT_ACCOUNT, ITSELF, Origin
 from hermes.types.people import Member, Person, UserRef
 
 _KEYS = "(SELECT value FROM json_each(:keys))"
@@ -79,6 +81,14 @@ def traces(reader: Reader, users: Sequence[UserRef], person: Person | None, cano
         rows=tuple(rows),
         raw=tuple(raw),
     )
+
+
+def with_jobs(found: Traces, job_ids: Sequence[str], rules: KeyRules) -> Traces:
+    """``found`` and what these jobs, which they made, have said: each in a conversation of its own with itself."""
+    origins = [Origin(ITSELF, job_id) for job_id in job_ids]
+    keys = [build_session_key(origin, rules) for origin in origins]
+    chats = [(origin.platform, origin.account, origin.chat_id) for origin in origins]
+    return replace(found, jobs=tuple(job_ids), keys=(*found.keys, *keys), chats=(*found.chats, *chats))
 
 
 def export(reader: Reader, found: Traces, person: Person | None) -> dict[str, Any]:
@@ -159,15 +169,19 @@ def _events(
 def _direct_sessions(
     reader: Reader, users: set[UserRef], chats: set[tuple[str, str, str]], canonical: Canonical
 ) -> Iterator[tuple[SessionKey, tuple[str, str, str]]]:
-    """With their chats. Of those from before sessions knew their user, the chat says whose they are."""
+    """With their chats. Of those from before sessions knew their user, the chat says whose they are. One that was taken over
+    with its user, and without its chat, is that user's.
+    """
     rows = reader.execute(
-        "SELECT session_key, platform, account, user_id, chat_id FROM sessions WHERE chat_type = 'dm'"
+        "SELECT session_key, platform, account, user_id, chat_id FROM sessions"
+        " WHERE chat_type = 'dm' OR (platform = '' AND user_id IS NOT NULL AND session_key GLOB 'agent:*:*:*')"
     )
     for session_key, platform, account, user_id, chat_id in rows:
+        at, on = (platform, account) if platform else (session_key.split(":")[2], DEFAULT_ACCOUNT)
         known = user_id is not None
-        user = canonical(UserRef(platform, account, user_id or ""))
-        if (known and user in users) or (not known and (platform, account, chat_id) in chats):
-            yield SessionKey(session_key), (platform, account, chat_id or "")
+        user = canonical(UserRef(at, on, user_id or ""))
+        if (known and user in users) or (not known and (at, on, chat_id) in chats):
+            yield SessionKey(session_key), (at, on, chat_id or "")
 
 
 def _known(reader: Reader, key: str) -> bool:

@@ -96,6 +96,12 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
+def os_words(error: OSError) -> str:
+    """What the system says, behind the file that it is about."""
+    words = error.strerror or str(error)
+    return f"{error.filename}: {words}" if error.filename else words
+
+
 SendPhase = Literal["not_sent", "unknown"]
 
 

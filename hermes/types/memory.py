@@ -43,7 +43,7 @@ class MemoryProvider(Protocol):
         """What the agent should know for ``asked``, in a few words; empty for nothing."""
 
     async def flush(self, ended: Ended) -> None:
-        """Keep what is worth it. May come twice for one stretch, after a crash."""
+        """Keep what is worth it. May come twice for one stretch, after a crash, or after this one has failed."""
 
 
 class Memories(Protocol):
@@ -56,5 +56,7 @@ class Memories(Protocol):
     async def recall(self, asked: Asked) -> str:
         """What all of them recall; of one that fails or is late, nothing."""
 
-    async def flush(self, ended: Ended) -> bool:
-        """Return once each provider has kept ``ended``, failed, or was late. True if all have kept it, also if there are none."""
+    async def flush(self, ended: Ended, line_id: int) -> bool:
+        """Return once each provider has kept ``ended``, failed, or was late. True if all have kept it, also if there are none.
+        Of what ends with the same ``line_id``, those that have kept it are not told again by this process.
+        """

@@ -45,6 +45,7 @@ TOO_MANY_WAITING = (
 )
 QUEUED = "I am still at work on what you wrote before. This one is number {position} in line."
 STOPPED = "Stopped."
+NO_ANSWER_CAME = "No answer came of this."
 DROPPED_TOO = "{count} more that waited here will not be answered either."
 NOTHING_TO_STOP = "There is nothing to stop: I am not working on anything."
 NEW_CONVERSATION = "A new conversation starts here. What was said before can still be searched."
@@ -171,6 +172,7 @@ RESTART_BY_HAND = "I cannot start myself again here: stop me, and start me the w
 UPDATE = "I am hermes {version}. To bring me up to date, on the machine: `pip install --upgrade hermes-trio`, then restart me."
 UPDATE_NOT_HERE = "That is not to be asked on {platform}."
 APPROVAL_ASK = "May I {action}?"
+APPROVAL_FOR_ADMINS = "An admin has to decide this."
 APPROVAL_HOW = (
     "Answer `yes` or `no` within {seconds:.0f} seconds, or `/approve {number}`, or `/deny {number}` with a reason."
     " If I hear nothing, that is a no."

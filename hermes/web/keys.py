@@ -1,7 +1,8 @@
 """Who may use the routes that want a key: ``Authorization: Bearer KEY``.
 
 Whoever guesses is refused everything for a while, and longer each time: a good key too, or guessing would cost nothing. That is
-counted by the peer's address, so that a stranger keeps nobody out but those who share it.
+counted by the peer's network, so that a stranger keeps nobody out but those who share it: an IPv4 address, or the 64 bits of an
+IPv6 one that a customer is given whole.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import logging
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 import trio
 from starlette.requests import HTTPConnection
@@ -18,6 +20,7 @@ from starlette.responses import Response
 from hermes.config.exposure import SHORTEST_KEY, is_weak
 from hermes.web.door import refusal
 
+IPV6_PREFIX_BITS = 64
 FREE_TRIES = 5
 MAX_LOCK_S = 60.0
 KNOWN_PEERS = 1024
@@ -51,7 +54,7 @@ class KeyDoor:
             )
         if not key:
             return None
-        peer = connection.client.host if connection.client else ""
+        peer = _network(connection.client.host) if connection.client else ""
         guesses = self._peers.get(peer, _Guesses())
         wait_s = guesses.locked_until - trio.current_time()
         if wait_s > 0:
@@ -77,6 +80,18 @@ class KeyDoor:
         self._peers.move_to_end(peer)
         if len(self._peers) > KNOWN_PEERS:
             self._peers.popitem(last=False)
+
+
+def _network(host: str) -> str:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((address, IPV6_PREFIX_BITS), strict=False))
 
 
 def _offered(connection: HTTPConnection) -> str:

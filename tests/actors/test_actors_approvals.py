@@ -760,5 +760,5 @@ async def test_a_halted_agent_that_hears_nothing_is_given_up(open_world, autojum
     await world.settle()
     assert world.counts.pending == 0
     assert world.rows("state")[0] in ("stopped", "failed")
-    assert world.look(queries.open_sessions) == []
+    assert world.look(queries.open_sessions) == {}
     agent.released.set()

@@ -13,6 +13,7 @@ from test_actors_access import OPEN, access, said
 from world import QUEUE, World
 
 from actors.calling import Calling
+from actors.ports.approval_desk import ApprovalDesk
 from actors.ports.memory import StoreMemory
 from actors.ports.overview import PLUGINS
 from hermes.agents.functions import functions
@@ -23,6 +24,7 @@ from hermes.registry.tools import Toolbox
 from hermes.routing.commands import CommandSpec
 from hermes.store import queries
 from hermes.testing.fakes import EditingAdapter
+from hermes.types import texts
 from hermes.types.access import Role
 from hermes.types.agent import AgentIO, Answered, Asking, Delta, Final, Turn
 from hermes.types.errors import Failure, GatewayError
@@ -240,7 +242,9 @@ async def test_arguments_as_deep_as_they_come_are_shown_to_who_approves(
 
 
 @pytest.mark.parametrize("kill", [True, False])
-async def test_what_was_begun_and_cut_off_is_never_run_again(open_world: OpenWorld, autojump_clock, kill):
+async def test_AC_38_what_was_begun_and_cut_off_is_never_run_again(
+    open_world: OpenWorld, autojump_clock, kill
+):
     runs = []
 
     async def run(call: Call, context: ToolContext) -> str:
@@ -419,6 +423,111 @@ async def test_in_a_turn_of_several_people_the_one_who_may_least_counts(
     assert roles == [("ann", "user")]
 
 
+@dataclass
+class Group:
+    """A group with everybody in it, of whom some are known: what they write, and what all of them read."""
+
+    world: World
+    count: int = 0
+
+    async def say(self, text: str, user: str) -> None:
+        self.count += 1
+        event = said(text, f"g{self.count}", user=user, chat="-9", chat_type="group", mentions_bot=True)
+        await self.world.platform.hand_in(event)
+        await trio.sleep(1)
+
+    @property
+    def last(self) -> str:
+        return self.world.heard("-9")[-1].rstrip("\u2062\u2063")
+
+
+async def group(
+    open_world: OpenWorld,
+    file: Path,
+    settings: str,
+    *,
+    shared: bool = True,
+    agent: Caller | None = None,
+    display: Display = QUEUE,
+) -> Group:
+    async def run(call: Call, context: ToolContext) -> str:
+        return f"done for {context.user_id}"
+
+    file.write_text(settings)
+    rules = access(file=file, FAKE_ALLOWED_USERS="boss,ann", FAKE_GROUP_ALLOWED_CHATS="-9")
+    config = Config(group_sessions_per_user=not shared, display=display)
+    world = await open_world(agent or Caller(), access=rules, config=config, capabilities=OPEN)
+    world.tools.register(tool(run, needs_approval=True))
+    return Group(world)
+
+
+NAMED = 'roles: {admin: ["fake:boss"]}\n'
+
+
+async def test_a_guest_does_not_decide_what_a_tool_may_do_for_guests(
+    open_world: OpenWorld, autojump_clock, tmp_path: Path
+):
+    people = await group(open_world, tmp_path / "config.yaml", NAMED)
+    await people.say("it", "guest")
+    assert people.last.startswith(f"May I use the tool it? {texts.APPROVAL_FOR_ADMINS}\n")
+    for user in ("guest", "ann"):
+        await people.say("/approve 1", user)
+        assert people.last == texts.APPROVAL_NOT_YOURS
+    await people.say("/approve 1", "boss")
+    await people.world.settle()
+    assert people.last == "done for guest"
+
+
+async def test_the_operator_decides_for_a_guest_on_the_command_line(
+    open_world: OpenWorld, autojump_clock, tmp_path: Path
+):
+    people = await group(open_world, tmp_path / "config.yaml", NAMED)
+    await people.say("it", "guest")
+    desk = ApprovalDesk(people.world.services)
+    (asked,) = (await desk.answer("approvals_list", {"limit": 9, "bodies": False}))["approvals"]
+    decision = {"id": asked["approval_id"], "approved": True, "reason": ""}
+    await desk.answer("approvals_decide", decision)
+    await people.world.settle()
+    assert people.last == "done for guest"
+
+
+@pytest.mark.parametrize(
+    ("settings", "shared"),
+    [("", True), ("roles: {}\n", True), (NAMED, False)],
+    ids=["nobody is named", "none of them", "a conversation of their own"],
+)
+async def test_where_no_admin_can_be_asked_a_guest_is_refused_with_a_sentence(
+    open_world: OpenWorld, autojump_clock, tmp_path: Path, settings: str, shared: bool
+):
+    people = await group(open_world, tmp_path / "config.yaml", settings, shared=shared)
+    await people.say("it", "guest")
+    await people.world.settle()
+    assert people.world.heard("-9") == [
+        "error: it needs the approval of an admin, and none can be asked in this conversation"
+    ]
+
+
+async def test_of_several_the_one_who_is_known_decides_and_no_guest_beside_them(
+    open_world: OpenWorld, autojump_clock, tmp_path: Path
+):
+    class Slow(Caller):
+        async def run(self, turn: Turn, io: AgentIO) -> Final:
+            await trio.sleep(10)
+            return await super().run(turn, io)
+
+    display = Display(busy_input_mode="interrupt", busy_ack=False)
+    people = await group(open_world, tmp_path / "config.yaml", "", agent=Slow(), display=display)
+    for user in ("ann", "guest"):
+        await people.say("it", user)
+    await trio.sleep(20)
+    assert people.last.startswith("May I use the tool it?\n")
+    await people.say("/approve 1", "guest")
+    assert people.last == texts.APPROVAL_NOT_YOURS
+    await people.say("/approve 1", "ann")
+    await people.world.settle()
+    assert people.last == "done for guest"
+
+
 async def test_whoever_may_not_speak_any_more_has_nothing_done_for_them(
     open_world: OpenWorld, autojump_clock
 ):
@@ -484,10 +593,10 @@ async def test_what_is_recalled_is_handed_to_the_agent(open_world: OpenWorld, au
 @pytest.mark.parametrize(("what", "kept"), [("", True), (ValueError(), False), (None, False)])
 async def test_a_flush_says_whether_all_have_kept_it(open_world: OpenWorld, autojump_clock, what, kept):
     world = await open_world()
-    assert await world.services.memories.flush(Ended(world.key(), "s", "idle", ()))
+    assert await world.services.memories.flush(Ended(world.key(), "s", "idle", ()), 1)
     world.memories += [Memory("fine", ""), Memory("other", what)]
 
-    assert await world.services.memories.flush(Ended(world.key(), "s", "idle", ())) is kept
+    assert await world.services.memories.flush(Ended(world.key(), "s", "idle", ()), 1) is kept
 
 
 # --- what is always there, and what plug-ins bring ------------------------------------------------------------------------
@@ -650,7 +759,7 @@ async def test_in_a_job_it_has_the_rights_of_who_made_it_and_nobody_is_asked(
     async def forget(_one: object) -> None:
         await trio.lowlevel.checkpoint()
 
-    async def approve(_request: object) -> Any:
+    async def approve(_request: object, _decider: object) -> Any:
         raise AssertionError
 
     box = Toolbox()

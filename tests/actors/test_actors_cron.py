@@ -223,6 +223,33 @@ async def test_a_firing_that_is_deaf_to_its_end_is_given_up(open_world, autojump
     await trio.sleep(600)
 
 
+@pytest.mark.parametrize(("shielded_s", "waits_s"), [(5.0, 5.0), (500.0, cron.GRACE_S)])
+async def test_halt_returns_when_nothing_of_its_jobs_does_any_more_or_is_given_up(
+    open_world, autojump_clock, tmp_path, shielded_s, waits_s
+):
+    put(tmp_path, job("deaf", minutes=1, overlap="queue", deadline_s=3600), job("quick", minutes=1))
+    world = await open_world()
+    done = []
+
+    async def deliver(*args: Any, **more: Any) -> Any:
+        if more.get("job_id") == "deaf":
+            with trio.CancelScope(shield=True):
+                await trio.sleep(shielded_s)
+            done.append(trio.current_time())
+        return []
+
+    world.services.router.deliver = deliver  # type: ignore[method-assign]
+    await trio.sleep(60)
+    began = trio.current_time()
+    await world.services.jobs.halt(lambda one: one["id"] == "deaf", ["deaf"])
+    assert waits_s - 1 <= trio.current_time() - began <= waits_s + 0.1
+    assert len(done) == (shielded_s == waits_s)
+    assert entry(tmp_path)["state"] == "paused"
+    assert entry(tmp_path, 1)["state"] == "scheduled"
+    await trio.sleep(600)
+    assert len(runs(world, "deaf")) == 1
+
+
 @pytest.mark.parametrize(
     ("overlap", "expected"),
     [

@@ -64,6 +64,7 @@ async def test_paused_means_silent_until_it_is_resumed(open_world, autojump_cloc
         ("cron_create", {"schedule": 5, "prompt": "x"}, "schedule is 5"),
         ("cron_create", {"schedule": "1h", "prompt": "x", "times": True}, "times is True"),
         ("cron_create", {"prompt": "x"}, "needs a schedule"),
+        ("cron_create", {"schedule": "1h", "script": "disk.sh"}, "there is no script 'disk.sh' below"),
         ("cron_pause", {"job": "nobody"}, "no job 'nobody'"),
         ("cron_run", {"job": "nobody"}, "no job 'nobody'"),
         ("cron_runs", {"job": "nobody", "limit": 5}, "no job 'nobody'"),
@@ -79,3 +80,20 @@ async def test_AC24_what_cannot_be_is_refused_in_words_and_nothing_is_written(
         await desk(world).answer(verb, args)
     assert word in refused.value.failure.detail
     assert not (tmp_path / "cron" / "jobs.json").exists()
+
+
+async def test_a_job_whose_script_is_gone_may_rest_and_go_and_does_not_run_again(
+    open_world, autojump_clock, tmp_path
+):
+    script = tmp_path / "scripts" / "disk.sh"
+    script.parent.mkdir()
+    script.touch()
+    ask = desk(await open_world()).answer
+    job = {"job": (await ask("cron_create", {"schedule": "@daily", "script": "disk.sh"}))["job"]["id"]}
+    script.unlink()
+    assert (await ask("cron_pause", job))["job"]["state"] == "paused"
+    for verb, more in (("cron_resume", {}), ("cron_edit", {"name": "disk"})):
+        with pytest.raises(GatewayError, match="no script"):
+            await ask(verb, job | more)
+    await ask("cron_remove", job)
+    assert (await ask("cron_list", {}))["jobs"] == []

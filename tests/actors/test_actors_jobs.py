@@ -138,6 +138,17 @@ async def test_a_kill_before_the_words_are_committed_makes_one_reminder_all_the_
 # --- on behalf --------------------------------------------------------------------------------------------------------------
 
 
+async def test_what_leads_nowhere_is_not_resumed_from_a_chat_either(chat, autojump_clock, tmp_path):
+    script = tmp_path / "scripts" / "disk.sh"
+    script.parent.mkdir()
+    script.touch()
+    job = (await chat.ask("create", "boss", schedule="@daily", script="disk.sh"))["job"]["id"]
+    await chat.ask("pause", "boss", job=job)
+    script.unlink()
+    with pytest.raises(GatewayError, match="no script"):
+        await chat.ask("resume", "boss", job=job)
+
+
 async def test_a_person_makes_changes_runs_and_removes_jobs_of_their_own(chat, autojump_clock):
     made = (
         await chat.ask("create", schedule="every 1h", prompt="echo hi", name="Greeting", key="turn:call")

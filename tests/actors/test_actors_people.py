@@ -1,6 +1,8 @@
 """One person on two platforms: linked from a chat with proof from both sides, or by the operator, and taken apart again."""
 
+import json
 import re
+from datetime import UTC, datetime
 from itertools import count
 
 import pytest
@@ -11,6 +13,7 @@ from actors import tree
 from actors.ports.people_desk import PeopleDesk
 from hermes.config.access import AccessSettings, Setting
 from hermes.config.model import Config, Display, Identity
+from hermes.store import cron as cron_reads
 from hermes.store import people, queries
 from hermes.store.people_ops import Link, Side
 from hermes.testing.fakes import EPOCH_S, FakeAdapter, FakeAgent, Hang, Reply
@@ -437,6 +440,17 @@ async def test_the_operator_links_by_id_without_proof_and_both_are_told(open_wor
     assert [one["action"] for one in log] == ["unlink", "link"]
 
 
+def _everything(world: World) -> str:
+    db = world._store._connection
+    tables = [
+        name
+        for (name,) in db.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%fts5%'"
+        )
+    ]
+    return repr([db.execute(f"SELECT * FROM {name}").fetchall() for name in tables])
+
+
 async def test_forget_ends_the_turn_that_runs_and_leaves_nothing(open_world, autojump_clock):
     both = await pair(open_world, FakeAgent(Reply(), Hang()))
     await both.join()
@@ -449,18 +463,89 @@ async def test_forget_ends_the_turn_that_runs_and_leaves_nothing(open_world, aut
     await both.world.settle()
     assert gone["users"] == ["fake:u1", "other:u1"]
     assert (gone["links"], gone["sessions"]) == (2, 1)
-    db = both.world._store._connection
-    tables = [
-        name
-        for (name,) in db.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%fts5%'"
-        )
-    ]
-    assert "zq-" not in repr([db.execute(f"SELECT * FROM {name}").fetchall() for name in tables])
+    assert "zq-" not in _everything(both.world)
     assert both.world.counts.unaccounted == 0
     assert not both.world.services.conversations.busy(A_KEY)
     assert await both.b("again") == "again"
     assert both.lines(B_KEY) == ["again", "again"]
+
+
+def _job(name: str, chat: str, user: str | None, **more: object) -> dict[str, object]:
+    origin = {"platform": "fake", "chat_id": chat, "user_id": user}
+    return {
+        "id": name,
+        "name": name,
+        "schedule": {"kind": "interval", "minutes": 1},
+        "next_run_at": datetime.fromtimestamp(EPOCH_S + 60, UTC).isoformat(),
+        "deliver": "origin",
+        "origin": origin,
+        "tz": "UTC",
+    } | more
+
+
+async def test_forget_ends_their_jobs_and_takes_along_what_those_have_said(
+    open_world, autojump_clock, tmp_path
+):
+    """One that says something, one whose answer is being made, one that waits for its time; and one of somebody else."""
+    path = tmp_path / "cron" / "jobs.json"
+    path.parent.mkdir()
+    later = datetime.fromtimestamp(EPOCH_S + 900, UTC).isoformat()
+    jobs = [
+        _job("said", "-9", "u1", message="zq-said"),
+        _job("asked", "1", "u1", prompt="zq-asked", overlap="queue"),
+        _job("waits", "1", None, message="zq-waits", next_run_at=later),
+        _job("other", "2", "u2", message="bob"),
+    ]
+    path.write_text(json.dumps({"jobs": jobs}))
+    both = await pair(open_world, FakeAgent(Reply(), otherwise=Hang()))
+    world = both.world
+    await both.a("zq-one")
+    await trio.sleep(130)
+    assert world.heard("-9") == ["zq-said"] * 2
+    assert [one["run_state"] for one in world.look(cron_reads.runs, "asked", 9)] == ["claimed", "running"]
+    output = tmp_path / "cron" / "output"
+    assert {one.name for one in output.iterdir()} == {"said", "other"}
+
+    async with _pairing(world):
+        desk = PeopleDesk(world.services)
+        outline = await desk.answer("identity_outline", {"person": "fake:u1"})
+        assert outline == {
+            "users": ["fake:u1"],
+            "messages": 1,
+            "sessions": 1,
+            "jobs": ["said", "asked", "waits"],
+        }
+        gone = await desk.answer("identity_forget", {"person": "fake:u1"})
+        assert (gone["jobs"], gone["runs"]) == (3, 4)
+        await trio.sleep(300)
+
+    assert [one["id"] for one in json.loads(path.read_text())["jobs"]] == ["other"]
+    assert {one.name for one in output.iterdir()} == {"other"}
+    assert "zq-" not in _everything(world)
+    assert world.heard("-9") == ["zq-said"] * 2
+    assert len(world.heard("2")) >= 4
+    assert world.state("root/gateway/cron") == "running"
+
+
+async def test_forget_that_cannot_end_a_job_erases_nothing_and_can_be_asked_again(
+    open_world, autojump_clock, tmp_path, monkeypatch
+):
+    path = tmp_path / "cron" / "jobs.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"jobs": [_job("a", "1", "u1", message="zq-said")]}))
+    both = await pair(open_world)
+    await both.a("zq-one")
+    desk = PeopleDesk(both.world.services)
+    jobs = both.world.services.jobs
+    async with _pairing(both.world):
+        with monkeypatch.context() as patch:
+            patch.setattr(jobs, "_cron", both.world.boots[-1].system.registry.ref("root/nobody"))
+            with pytest.raises(GatewayError, match="could not be ended"):
+                await desk.answer("identity_forget", {"person": "fake:u1"})
+        assert "zq-one" in _everything(both.world)
+        assert json.loads(path.read_text())["jobs"][0]["state"] == "paused"
+        assert (await desk.answer("identity_forget", {"person": "fake:u1"}))["jobs"] == 1
+    assert "zq-" not in _everything(both.world)
 
 
 @pytest.mark.parametrize(

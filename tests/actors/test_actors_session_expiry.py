@@ -101,6 +101,23 @@ async def test_memory_is_told_first_then_the_hook_and_both_once(
     assert hooks.events.count(events.SESSION_END) == 2
 
 
+async def test_the_end_of_one_that_is_over_is_not_told_again_when_somebody_begins_anew(
+    open_world, autojump_clock: MockClock
+) -> None:
+    world, hooks = await opened(open_world, Remembers())
+    await world.say("one")
+    await world.settle()
+    await trio.sleep(LATER_S)
+    assert hooks.events.count(events.SESSION_END) == 1
+
+    await world.say("/new")
+    await world.settle()
+    assert (hooks.events.count(events.SESSION_END), hooks.events.count(events.SESSION_RESET)) == (1, 1)
+    await world.say("/new")
+    await world.settle()
+    assert (hooks.events.count(events.SESSION_END), hooks.events.count(events.SESSION_RESET)) == (2, 2)
+
+
 async def test_a_conversation_that_is_at_work_does_not_expire(open_world, autojump_clock: MockClock) -> None:
     config = replace(IDLE, agent=replace(IDLE.agent, no_progress_s=7200.0, turn_timeout_s=7200.0))
     memory = Remembers()
@@ -129,6 +146,30 @@ async def test_a_memory_that_fails_stops_no_end_and_is_asked_three_times(
     await trio.sleep(20 * MINUTE_S)
     assert memory.words == [["one", "one"]] * 3
     assert hooks.events.count(events.SESSION_END) == 1
+
+
+async def test_of_several_memories_those_that_have_kept_it_are_not_told_again(
+    open_world, autojump_clock: MockClock
+) -> None:
+    well, ill, late = Remembers(), Remembers(), Remembers()
+    well.name, ill.name, late.name = "well", "ill", "late"
+    ill.fails = late.hangs = True
+    world, _ = await opened(open_world, well)
+    world.memories += [ill, late]
+    await world.say("one")
+    await world.settle()
+    await trio.sleep(8 * MINUTE_S)
+    late.hangs = False
+    await trio.sleep(20 * MINUTE_S)
+    assert (len(well.told), len(ill.told), len(late.told)) == (1, 3, 2)
+
+    for memory in (well, ill, late):
+        memory.told.clear()
+    ill.fails = False
+    await world.say("two")
+    await world.settle()
+    await trio.sleep(LATER_S)
+    assert well.words == ill.words == late.words == [["two", "two"]]
 
 
 async def test_a_memory_that_is_ill_for_a_while_is_not_asked_again_with_each_end(

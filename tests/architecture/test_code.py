@@ -140,6 +140,15 @@ def test_nobody_writes_the_environment():
     ] == []
 
 
+def test_S42_nobody_changes_the_umask():
+    assert [
+        place(path, node)
+        for path in modules().values()
+        for node in ast.walk(syntax(path))
+        if isinstance(node, ast.Call) and last_name(node.func) == "umask"
+    ] == []
+
+
 def test_a_write_to_the_environment_is_seen():
     for code in (
         "os.environ['A'] = 'b'",

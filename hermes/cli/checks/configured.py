@@ -11,7 +11,7 @@ from hermes.config.exposure import SHORTEST_KEY, is_local, is_weak
 from hermes.config.remarks import remarks
 from hermes.config.unknown import unknown_keys
 from hermes.ops.pairing_files import PairingFiles
-from hermes.ops.unit import SCOPES, unit_path
+from hermes.ops.unit import SCOPES
 from hermes.ops.whatsapp_aliases import read_aliases
 from hermes.plugins.discover import on_disk
 from hermes.registry.accounts import enabled_accounts
@@ -100,8 +100,7 @@ def zone(scene: Scene) -> Iterator[Finding]:
 def unit(scene: Scene) -> Iterator[Finding]:
     """The service that is installed is what would be installed now."""
     for scope in SCOPES if scene.settings is not None else ():
-        path = unit_path(scope, scene.environ)
-        if not service.is_ours(path, scene.home):
+        if (path := service.installed(scope, scene.home)) is None:
             continue
         _, wanted = service.wanted_unit(scope, scene.home)
         if _essence(path.read_text(encoding="utf-8")) != _essence(wanted):

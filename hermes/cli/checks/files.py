@@ -15,9 +15,9 @@ from hermes.config.paths import CONFIG_NAME, LEGACY_NAME
 from hermes.ops import disk, pidfile
 from hermes.ops.disk import MB
 from hermes.ops.files import open_private
+from hermes.ops.holder import holder
 from hermes.ops.json_files import read_json
-from hermes.ops.lock import LOCK_NAME
-from hermes.ops.proc import holder_of, process
+from hermes.ops.proc import process
 from hermes.ops.scoped_lock import lock_directory
 from hermes.store.direct import STORE_OLDER, reading
 from hermes.store.upkeep import quick_check, sizes
@@ -115,20 +115,14 @@ def held(scene: Scene) -> Iterator[Finding]:
     if scene.status is not None:
         return
     at = shlex.quote(str(scene.home))
-    holder = holder_of(scene.home / LOCK_NAME) if (scene.home / LOCK_NAME).exists() else None
+    found = holder(scene.home)
     named, _ = read_json(scene.home / pidfile.NAME, pidfile.named, None)
-    alive = named is not None and process(named.pid) == named
-    if holder is not None or alive:
-        pid = holder.pid if holder is not None else named.pid if named is not None else 0
-        ours, _ = read_json(
-            scene.home / LOCK_NAME, lambda record: isinstance(record, dict) and "boot_id" in record, False
-        )
-        if ours:
-            words = f"the gateway (process {pid}) does not answer: {scene.silence or 'nobody listens'}"
-            yield problem(words, scene.home, f"hermes run --replace --home {at}")
+    if found is not None:
+        if found.ours:
+            words = f"the gateway (process {found.process.pid}) does not answer: {scene.silence or 'nobody listens'}"
         else:
-            words = f"another program's gateway (process {pid}) runs on this home; only one can"
-            yield problem(words, scene.home, f"hermes run --replace --home {at}")
+            words = f"another program's gateway (process {found.process.pid}) runs on this home; only one can"
+        yield problem(words, scene.home, f"hermes run --replace --home {at}")
     elif scene.silence:
         yield problem(scene.silence, scene.home / "run", f"hermes logs --home {at}")
     elif named is not None:

@@ -16,6 +16,7 @@ from hermes.types.content import REFUSAL, USAGE
 from hermes.types.events import Attachment, Earlier
 from hermes.types.http import error_body
 from hermes.types.ports import Request, Response
+from hermes.types.whole import whole
 
 MODEL = "hermes-agent"
 """The model where nobody names one."""
@@ -186,7 +187,7 @@ def _message(message: object, place: str) -> _Said:
         raise _bad(f"{place}.role", f"{role!r:.40} is no role: user, assistant, system or developer")
     match message.get("content"):
         case str(text):
-            return _Said(role, _whole(text), ())
+            return _Said(role, whole(text), ())
         case None if role in ("assistant", *_TOOLS):
             return _Said(role, "", ())
         case list(parts):
@@ -202,9 +203,9 @@ def _of_parts(role: str, parts: Sequence[object], place: str) -> _Said:
             case {"type": str(kind), **fields} if kind in _TEXTS and isinstance(
                 text := fields.get(kind), str
             ):
-                words.append(_whole(text))
+                words.append(whole(text))
             case {"type": "image_url", "image_url": {"url": str(url)}}:
-                images.append(_whole(url))
+                images.append(whole(url))
             case {"type": str(kind)} if kind not in (*_TEXTS, "image_url"):
                 words_ = f"content of type {kind!r:.40} is not taken: text and image_url are"
                 raise Refused(400, "unsupported_content_type", words_, f"{place}[{n}]")
@@ -229,7 +230,7 @@ def _text(body: Mapping[str, Any], name: str) -> str:
     value = body.get(name)
     if value is not None and not isinstance(value, str):
         raise _bad(name, "has to be a text")
-    return _whole(value or "")
+    return whole(value or "")
 
 
 def _flag(body: Mapping[str, Any], name: str) -> bool:
@@ -237,11 +238,6 @@ def _flag(body: Mapping[str, Any], name: str) -> bool:
     if value is not None and not isinstance(value, bool):
         raise _bad(name, "has to be true or false")
     return bool(value)
-
-
-def _whole(text: str) -> str:
-    """Half surrogates, which no store can hold, become "?"."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _bad(param: str, what: str) -> Refused:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hermes.types.whole import whole
+
 Object = Mapping[str, Any]
 
 LARGEST = 1 << 53
@@ -36,7 +38,7 @@ def text(of: Object, key: str) -> str:
         return ""
     if not isinstance(value, str):
         raise Undecodable(f"{key}: no text")
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole(value)
 
 
 def flag(of: Object, key: str) -> bool:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
+from hermes.cron.names import all_runs
 from hermes.store.apply import forgotten
 from hermes.store.apply.people import audit, user_key
 from hermes.store.codec import encode_outbound
@@ -32,6 +33,7 @@ def forget(connection: sqlite3.Connection, op: Forget) -> Erased:
         "chats": json.dumps(traces.chats),
         "users": json.dumps([user_key(user) for user in traces.users]),
         "rows": json.dumps((*traces.rows, *traces.raw)),
+        "jobs": json.dumps([(name, *all_runs(name)) for name in traces.jobs]),
         "at": op.at,
         "rule": RULE,
         "nobody": NOBODY,
@@ -53,6 +55,7 @@ def forget(connection: sqlite3.Connection, op: Forget) -> Erased:
         f" WHERE (platform, account, chat_id) IN {_CHATS}"
         " OR trace IN (SELECT trace FROM forgotten WHERE trace <> '')"
         f" OR substr(delivery_id, 1, instr(delivery_id, ':') - 1) IN {_TURNS}"
+        " OR EXISTS (SELECT 1 FROM json_each(:jobs) WHERE delivery_id >= value ->> 1 AND delivery_id < value ->> 2)"
     )
     erased = Erased(
         lines=run(
@@ -67,6 +70,7 @@ def forget(connection: sqlite3.Connection, op: Forget) -> Erased:
         ),
         sessions=run(f"DELETE FROM sessions WHERE session_key IN {_KEYS}"),
         links=run(f"DELETE FROM identities WHERE (platform, account, user_id) IN {_USERS}"),
+        runs=run("DELETE FROM cron_runs WHERE job_id IN (SELECT value ->> 0 FROM json_each(:jobs))"),
     )
     run(f"DELETE FROM stretches WHERE session_key IN {_KEYS}")
     run(f"DELETE FROM turn_steps WHERE turn_id IN {_TURNS}")

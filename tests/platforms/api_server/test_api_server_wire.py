@@ -207,7 +207,7 @@ def test_half_surrogates_which_no_store_can_hold_are_replaced():
         request(b'{"messages": [{"role": "user", "content": "a\\ud800b"}], "model": "m\\udfff"}')
     )
 
-    assert (order.text, order.model) == ("a?b", "m?")
+    assert (order.text, order.model) == ("a\ufffdb", "m\ufffd")
 
 
 # --- what is answered -----------------------------------------------------------------------------------------------------

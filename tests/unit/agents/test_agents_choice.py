@@ -1,13 +1,17 @@
 """Which agent answers: that of a plug-in, made and looked at, or none and why."""
 
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from hermes.agents import choice as module
-from hermes.agents.choice import chosen_agent
+from hermes.agents.builtin import BuiltinAgent
+from hermes.agents.choice import answering, chosen_agent, described
+from hermes.agents.current import CurrentAgent
 from hermes.config.model import Agent, Config
+from hermes.ops.redaction import Redaction
 from hermes.registry.agents import AgentSetup
 from hermes.testing.fakes import FakeAgent, FakeClock, FakeIds
 
@@ -51,6 +55,24 @@ async def test_one_that_cannot_be_had_is_said_and_the_gateway_runs(
         assert why.startswith("agent parrot: ")
         assert words in why
     assert words in caplog.text
+
+
+async def test_whoever_answers_in_its_place_is_described_with_the_reason(tmp_path):
+    def made(_setup):
+        raise ValueError("the key is opensesame")
+
+    current, otherwise = CurrentAgent(), partial(BuiltinAgent, None, None, FakeClock())
+    redact = Redaction(["opensesame"]).redact
+    agent = await current.adopt(answering(setup(tmp_path), {"parrot": made}, redact, otherwise))
+    assert described(agent, Config().model) == {
+        "name": "builtin",
+        "model": "",
+        "at": "",
+        "problem": "agent parrot: ValueError: the key is [redacted]",
+    }
+    agent = await current.adopt(answering(setup(tmp_path, name=""), {}, redact, otherwise))
+    assert described(agent, Config().model)["problem"] == ""
+    await current.aclose()
 
 
 async def test_without_a_name_the_model_is_asked_if_there_is_one(tmp_path):

@@ -442,4 +442,16 @@ def test_a_full_disk_under_stdout_is_an_error_in_words(capsys, monkeypatch):
         patch.setattr(sys, "stdout", Full())
         code = main(["version"])
 
-    assert (code, capsys.readouterr().err) == (1, "hermes: [Errno 28] No space left on device\n")
+    assert (code, capsys.readouterr().err) == (1, "hermes: No space left on device\n")
+
+
+def test_what_the_system_refuses_names_the_file_as_json_too(tmp_path, capsys):
+    missing = str(tmp_path / "no.zip")
+
+    code, _, err = run(capsys, "restore", missing, "--home", str(tmp_path / "home"))
+    assert (code, err) == (1, f"hermes: {missing}: No such file or directory\n")
+
+    code, _, err = run(capsys, "restore", missing, "--home", str(tmp_path / "home"), "--json")
+    error = json.loads(err)["error"]
+    assert (code, error["type"]) == (1, "os_error")
+    assert error["message"] == f"{missing}: No such file or directory"

@@ -127,3 +127,21 @@ def test_a_damaged_file_is_named_and_left(cron, tmp_path):
         assert code == 1
         assert "jobs.json" in err
     assert (tmp_path / "cron" / "jobs.json").read_text() == "{"
+
+
+def test_a_script_that_is_missing_makes_no_job(cron, tmp_path):
+    code, out, err = cron("create", "@daily", "--script", "disk.sh")
+    assert (code, out) == (1, "")
+    assert "no script 'disk.sh'" in err
+    assert not (tmp_path / "cron" / "jobs.json").exists()
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "disk.sh").touch()
+    assert cron("create", "@daily", "--script", "disk.sh", "--name", "d")[0] == 0
+    assert "no script 'other.sh'" in cron("edit", "d", "--script", "other.sh")[2]
+
+
+def test_what_a_deadline_comes_to_is_said(cron):
+    assert "given up" not in cron("create", "@daily", "x", "--name", "d")[1]
+    assert "a run is given up after 3,600 s\n" in cron("create", "@daily", "x", "--deadline", "0")[1]
+    assert "a run is given up after 90 s\n" in cron("edit", "d", "--deadline", "90")[1]
+    assert "a run is given up after 3,600 s\n" in cron("edit", "d", "--deadline", "0")[1]

@@ -247,14 +247,14 @@ def test_a_machine_without_a_time_zone_is_told(home: Path, monkeypatch: pytest.M
 
 def test_a_unit_of_another_version_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unit, "SYSTEM_UNITS", home.parent / "etc")
-    environ = {"XDG_CONFIG_HOME": str(home.parent / "config")}
-    path = unit.unit_path("user", environ)
-    assert found(configured.unit, home, "", environ) == []
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home.parent / "config"))
+    path, text = service.wanted_unit("user", home)
+    assert found(configured.unit, home) == []
     path.parent.mkdir(parents=True)
-    path.write_text(service.wanted_unit("user", home)[1])
-    assert found(configured.unit, home, "", environ) == []
-    path.write_text(path.read_text().replace("KillSignal", "# KillSignal"))
-    (one,) = found(configured.unit, home, "", environ)
+    path.write_text(text)
+    assert found(configured.unit, home) == []
+    path.write_text(text.replace("KillSignal", "# KillSignal"))
+    (one,) = found(configured.unit, home)
     assert one.run == f"hermes service install --user --home {home}"
 
 
@@ -607,3 +607,9 @@ def test_what_cannot_be_mended_says_why(home: Path) -> None:
 
     (said,) = examined(scene(home), (("one", one),), fix=True)
     assert (said.level, said.mended) == ("problem", "Operation not permitted")
+
+
+def test_a_home_that_is_not_there_is_not_well(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["doctor", "--offline", "--home", str(tmp_path / "mistyped")]) == 1
+
+    assert f"there is no home at {tmp_path / 'mistyped'} yet" in capsys.readouterr().err

@@ -127,6 +127,36 @@ def test_forget_takes_the_pairing_along(capsys, home):
     assert list(json.loads(grants.read_text())) == ["bob@x"]
 
 
+def test_forget_takes_their_jobs_along_and_the_question_names_them(capsys, home, monkeypatch):
+    origin = {"platform": "email", "chat_id": "Ann@X.org", "user_id": "Ann@x.org"}
+    theirs, other = {"id": "a1", "name": "tea", "origin": origin}, {"id": "b1"}
+    path = home / "cron" / "jobs.json"
+    said = home / "cron" / "output" / "a1" / "x.md"
+    said.parent.mkdir(parents=True)
+    said.touch()
+    path.write_text(json.dumps({"jobs": [theirs, other]}))
+    _, out, _ = run(capsys, home, "identity", "export", "email:ann@x.org")
+    assert json.loads(out)["jobs"] == [theirs]
+
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    _, out, _ = run(capsys, home, "forget", "email:ann@x.org")
+    assert out.startswith("email:ann@x.org: 1 messages, 1 conversations, 1 jobs\n  job tea\n")
+    assert said.exists()
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert run(capsys, home, "forget", "email:ann@x.org")[0] == 0
+    assert json.loads(path.read_text())["jobs"] == [other]
+    assert not said.parent.exists()
+
+
+def test_forget_refuses_while_the_jobs_cannot_be_read(capsys, home):
+    (home / "cron").mkdir()
+    (home / "cron" / "jobs.json").write_text("{")
+    code, _, err = run(capsys, home, "forget", "email:ann@x.org", "--yes", "--json")
+    assert (code, json.loads(err)["error"]["type"]) == (1, "bad_job")
+    assert "jobs.json" in err
+    assert b"zqx" in (home / "gateway.db").read_bytes()
+
+
 def test_an_export_goes_into_a_file_of_its_own(capsys, home, tmp_path):
     file = tmp_path / "out.json"
     assert run(capsys, home, "identity", "export", "email:ann@x.org", "-o", str(file))[0] == 0

@@ -104,7 +104,7 @@ def test_S09_the_list_says_who_is_on_a_list_too_and_what_holds(capsys, tmp_path)
     _, out, err = run(capsys, tmp_path, "list", "telegram")
     assert err == ""
     assert out.splitlines()[0] == "telegram"
-    assert out.splitlines()[1].startswith("  waits   222  Kim \N{REPLACEMENT CHARACTER}[31m, code ")
+    assert out.splitlines()[1].startswith("  waits   222  Kim \N{REPLACEMENT CHARACTER}[31m, hash ")
     assert out.splitlines()[1].endswith("…, 1 h left") or "60 min left" in out.splitlines()[1]
     assert [line.split(", since")[0] for line in out.splitlines()[2:4]] == [
         "  paired  1  Ann",

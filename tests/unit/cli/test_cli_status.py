@@ -76,6 +76,10 @@ def test_who_stays_down_is_named_with_what_brings_it_back() -> None:
             "agent     openai, model qwen3:8b at http://127.0.0.1:11434",
         ),
         ({"name": "builtin", "model": "", "at": ""}, "agent     builtin"),
+        (
+            {"name": "builtin", "model": "", "at": "", "problem": "agent parrot: no plug-in brings it"},
+            "agent     builtin, because agent parrot: no plug-in brings it",
+        ),
         (None, None),
     ],
 )

@@ -72,7 +72,8 @@ def step(
         (ROW, replace(FORBIDDEN, scope="message"), "not_sent", PLAIN, ("dead", 0.0)),
         (replace(ROW, attempts=MAX_ATTEMPTS - 2), LINE_DOWN, "not_sent", PLAIN, ("retry", NOW + 1)),
         (replace(ROW, attempts=MAX_ATTEMPTS - 1), LINE_DOWN, "not_sent", PLAIN, ("dead", 0.0)),
-        (ROW, TIMEOUT, "unknown", PLAIN, ("unknown", 0.0)),
+        (ROW, TIMEOUT, "unknown", PLAIN, ("unknown", NOW + 1)),
+        (ROW, FLOOD, "unknown", PLAIN, ("unknown", NOW + 77)),
         (UNCONFIRMED, TIMEOUT, "unknown", PLAIN, ("dead", 0.0)),
         (UNCONFIRMED, LINE_DOWN, "not_sent", PLAIN, ("unknown", NOW + 1)),
         (UNCONFIRMED, GONE, "not_sent", PLAIN, ("unknown", NOW + 1)),
@@ -148,7 +149,8 @@ def test_the_failure_is_kept_in_words() -> None:
     ],
 )
 def test_on_restart(row: OutboxRow, capabilities: Capabilities, state: str) -> None:
-    assert on_restart(replace(row, state="sending"), capabilities).state == state
+    following = on_restart(replace(row, state="sending"), capabilities)
+    assert (following.state, following.not_before) == (state, 0.0)
 
 
 def test_what_kills_its_sender_each_time_is_given_up_where_copies_are_dropped_too() -> None:

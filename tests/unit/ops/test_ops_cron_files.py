@@ -10,7 +10,7 @@ import pytest
 
 from hermes.cron.job import BadJob, paused, read
 from hermes.ops import cron_files
-from hermes.ops.cron_files import Kept, change, entry_of, keep_output, last_answer, look
+from hermes.ops.cron_files import Kept, change, drop_outputs, entry_of, keep_output, last_answer, look
 
 GOLDEN = Path(__file__).parents[3].parent / "shared" / "reference"
 JOB = {
@@ -159,3 +159,18 @@ def test_answers_are_kept_and_the_oldest_go(home, monkeypatch):
     assert last_answer(home, "/etc/passwd", 100) == ""
     assert last_answer(home, paths[0], 100) == ""
     assert Path(paths[4]).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_job_has_said_goes_and_nothing_of_those_whose_names_begin_alike(home):
+    output = home / "cron" / "output"
+    gone = ["a/2026-05-03_09-00-00.md", "a_20260503_090000.txt", "a_20260503_090000_2.txt"]
+    kept = ["ab/2026-05-03_09-00-00.md", "a_b_20260503_090000.txt", "ab_20260503_090000.txt", "misc/a.md"]
+    for name in (*gone, *kept):
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        (output / name).touch()
+
+    drop_outputs(home, ["a", "never ran"])
+
+    left = sorted(str(one.relative_to(output)) for one in output.rglob("*") if one.is_file())
+    assert left == sorted(kept)
+    assert not (output / "a").exists()

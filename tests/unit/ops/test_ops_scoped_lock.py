@@ -42,6 +42,14 @@ def test_AC40_the_record_is_the_originals_and_holds_no_token(directory, tmp_path
         assert record["metadata"] == {"home": str(tmp_path), "account": "default"}
 
 
+def test_nobody_is_named_once_it_is_let_go(directory, tmp_path):
+    with held(tmp_path):
+        pass
+
+    (path,) = directory.iterdir()
+    assert path.read_bytes() == b"", "the doctor would warn after every stop, and the original believe it"
+
+
 def test_AC40_whoever_holds_it_is_named(tmp_path):
     with held(tmp_path), pytest.raises(GatewayError) as caught, held(tmp_path):
         pass

@@ -306,6 +306,15 @@ def test_S19_a_shortcut_takes_the_gate_of_what_it_stands_for_and_its_staleness()
     assert decide(event("/n", sent_at=99.0), named).rule == "ignored:stale_command"
 
 
+@pytest.mark.parametrize(("sent_at", "runs"), [(99.0, False), (100.0, True), (100.3, False), (100.6, True)])
+def test_a_command_of_the_first_second_is_not_stale_where_the_platform_tells_whole_seconds(
+    sent_at: float, runs: bool
+) -> None:
+    decided = decide(event("/stop", sent_at=sent_at), replace(EDGE, booted_at=100.5))
+
+    assert isinstance(decided, Command) == runs
+
+
 @given(st.text())
 def test_every_text_gets_a_decision(text: str) -> None:
     assert isinstance(decide(event(text), EDGE), ToSession | Command | Drop)

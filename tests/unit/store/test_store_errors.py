@@ -1,5 +1,6 @@
 import errno
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,13 @@ def test_a_bug_stays_a_bug(bug: Exception) -> None:
 def test_what_is_named_keeps_its_name() -> None:
     failure = Failure("known")
     assert failure_of(GatewayError(failure)) is failure
+
+
+def test_what_the_disk_does_names_the_file_where_it_is_known(tmp_path: Path) -> None:
+    with pytest.raises(GatewayError) as full, mapped(tmp_path):
+        raise _sqlite(sqlite3.SQLITE_FULL)
+    assert full.value.failure.detail == f"{tmp_path}: said SQLite"
+
+    with pytest.raises(GatewayError) as once, mapped(tmp_path):
+        raise OSError(errno.EACCES, "not for you", str(tmp_path))
+    assert once.value.failure.detail == f"{tmp_path}: not for you"

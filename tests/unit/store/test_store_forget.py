@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from store_kit import accept, do, event, finish, route, take
 
-from hermes.store import direct, people, personal, queries
+from hermes.cron.names import run_name
+from hermes.sessions.keys import KeyRules, build_session_key
+from hermes.store import cron as reads
+from hermes.store import direct, identity, people, personal, queries
+from hermes.store.cron_ops import Claim, EndRun
 from hermes.store.keeping_ops import AddNote
 from hermes.store.ops import Accept, AddStep, Enqueue, LogEvents, Undecodable
 from hermes.store.people_ops import Audit, Erased, Forget, Link, PutLinkCode, Side, Unlink, UseLinkCode
@@ -16,8 +20,9 @@ from hermes.store.schema import open_writer
 from hermes.store.scrub import is_due
 from hermes.types.agent import Step
 from hermes.types.content import Outbound
-from hermes.types.ids import DeliveryId, SessionId, SessionKey, TraceId, TurnId
-from hermes.types.origin import Origin
+from hermes.types.errors import GatewayError
+from hermes.types.ids import BootId, DeliveryId, SessionId, SessionKey, TraceId, TurnId
+from hermes.types.origin import ITSELF, Origin
 from hermes.types.people import UserRef
 from hermes.types.records import TranscriptLine
 
@@ -233,7 +238,7 @@ def test_nobody_retries_or_is_told_what_was_forgotten(db):
     do(db, Forget(found(db), "p1", "operator", 300.0))
     assert queries.open_lanes(db) == [("telegram", "default", "-9"), ("telegram", "default", "3003")]
     assert queries.accepted_chats(db) == []
-    assert queries.open_sessions(db) == []
+    assert queries.open_sessions(db) == {}
 
 
 def test_the_audit_says_that_it_was_done_and_of_whom_no_more(db):
@@ -306,6 +311,65 @@ def test_ids_of_several_forms_are_found_in_each(db):
     )
     do(db, Forget(personal.traces(db, [mail], None, fold), "email:ann@x.org", "operator", 300.0))
     assert SECRET not in everything(db)
+
+
+# --- jobs --------------------------------------------------------------------------------------------------------------------
+
+
+def made_in(user: UserRef, job_id: str, chat: str, **more: object) -> dict[str, object]:
+    origin = {"platform": user.platform, "chat_id": chat, "user_id": user.user_id} | more
+    return {"id": job_id, "name": f"{job_id}'s", "origin": origin}
+
+
+def ran(db: sqlite3.Connection, job_id: str, words: str, *, state: str = "ok") -> None:
+    """A firing that has been answered, and whose words are on their way into a group."""
+    due_at = 100.5
+    (run,) = do(db, Claim(job_id, f"{words} job", 0.0, (due_at,), None, BootId("b"), 101.0)).runs
+    itself = UserRef(ITSELF, "default", "")
+    say(db, itself, build_session_key(Origin(ITSELF, job_id)), words, job_id)
+    told = Outbound(DeliveryId(f"{run_name(job_id, due_at)}:0"), "telegram", "default", "-9", f"{words} told")
+    do(db, Enqueue(told, 102.0))
+    if state == "ok":
+        do(db, EndRun(run.run_id, "ok", 103.0, "", "pending", "", (told.delivery_id,), f"/{words}.md"))
+
+
+def test_the_jobs_that_they_made_go_with_their_runs_and_what_those_said_anywhere(db):
+    populate(db)
+    ran(db, "ann", SECRET)
+    ran(db, "ann2", SECRET, state="open")
+    ran(db, "an", OTHERS)
+    jobs = [
+        made_in(ANN_T, "ann", "-9", chat_type="group"),
+        {"id": "ann2", "origin": {"platform": "discord", "chat_id": 77}},
+        made_in(BOB, "an", "3003"),
+        {"id": "operators"},
+        {"id": "elsewhere", "origin": {"platform": "discord", "chat_id": 78}},
+    ]
+    world = identity.World(lambda _: str, KeyRules(), "per_person")
+
+    erase, whom = identity.forget(db, "telegram:1001", world, {}, jobs, 300.0)
+    assert erase.traces.jobs == ("ann", "ann2")
+    assert list(filter(identity.made_by(whom, erase.traces.chats, world), jobs)) == jobs[:2]
+    outline = identity.outline(db, "telegram:1001", world, {}, jobs)
+    assert (outline["sessions"], outline["jobs"]) == (3, ["ann's", "ann2"])
+    exported = identity.export(db, "telegram:1001", world, {}, jobs)
+    assert exported["jobs"] == jobs[:2]
+    assert {one["session"]["session_key"] for one in exported["sessions"]} > {"agent:main:cron:dm:ann"}
+
+    erased = do(db, erase)
+    assert (erased.runs, erased.sessions) == (2, 5)
+    assert SECRET not in everything(db)
+    assert [one["job_id"] for one in reads.runs(db, None, 9)] == ["an"]
+    assert reads.pending(db)[0].job_id == "an"
+    assert f"{OTHERS} told" in everything(db)
+
+
+def test_somebody_of_whom_nothing_but_jobs_is_left_is_known(db):
+    world = identity.World(lambda _: str, KeyRules(), "per_person")
+    erase, _ = identity.forget(db, "telegram:1001", world, {}, [made_in(ANN_T, "../x", "1001")], 300.0)
+    assert erase.traces.jobs == ()  # one without a good id has never run
+    with pytest.raises(GatewayError, match="nothing is known"):
+        identity.forget(db, "telegram:1001", world, {}, [made_in(BOB, "b", "3003")], 300.0)
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------------

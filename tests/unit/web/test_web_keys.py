@@ -101,6 +101,26 @@ async def test_S33_who_guesses_is_shut_out_longer_each_time_and_nobody_else_is(a
     assert (await get(edge, KEY, peer="10.0.0.9")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("guesses_from", "peer", "status"),
+    [
+        ("2001:db8:1:2::{}", "2001:db8:1:2:ffff::9", 429),
+        ("2001:db8:1:2::{}", "2001:db8:1:3::1", 200),
+        ("::ffff:10.0.0.9", "10.0.0.9", 429),
+        ("::ffff:10.0.0.{}", "10.0.0.9", 200),
+        ("fe80::{}%eth0", "fe80::9", 429),
+        ("10.0.0.{}", "10.0.0.1", 401),
+    ],
+)
+async def test_S33_who_has_a_network_of_addresses_guesses_no_oftener(
+    autojump_clock, guesses_from: str, peer: str, status: int
+) -> None:
+    edge = edge_with(KEY)
+    for n in range(1, 1 + FREE_TRIES):
+        assert (await get(edge, "guess", peer=guesses_from.format(n))).status_code == 401
+    assert (await get(edge, KEY if status == 200 else "guess", peer=peer)).status_code == status
+
+
 async def test_S33_a_wrong_key_is_one_line_a_minute_for_each_peer_without_the_key(
     autojump_clock, caplog
 ) -> None:
