@@ -57,7 +57,7 @@ class HomeLock:
             os.close(descriptor)
             if (handed_on := inherited(path)) is None:
                 raise GatewayError(
-                    Failure(HOME_HELD, "fatal", "gateway", detail=_held(home, information))
+                    Failure(HOME_HELD, "fatal", "gateway", detail=_held(home, information, kind))
                 ) from held
             descriptor = handed_on
             os.set_inheritable(descriptor, False)
@@ -137,7 +137,7 @@ def prepare_home(home: Path) -> None:
         raise _unusable(directory, wrong) from wrong
 
 
-def _held(home: Path, information: bytes) -> str:
+def _held(home: Path, information: bytes, wanted_by: str) -> str:
     holder, ours, kind, at = "another process", True, "", shlex.quote(str(home))
     with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
         record = json.loads(information)
@@ -147,7 +147,7 @@ def _held(home: Path, information: bytes) -> str:
         words += "It is not of this program, so stop it the way it was started. "
     else:
         words += f"Stop it with `hermes stop --home {at}`, restart it with `hermes restart --home {at}`. "
-    if kind != EMBEDDED:
+    if wanted_by == GATEWAY and kind != EMBEDDED:
         words += "`hermes run --replace` takes its place; "
     return f"{words}--home chooses another home."
 

@@ -36,7 +36,7 @@ from hermes.types.errors import (
 from hermes.types.events import EventKind
 
 POLL_S = 0.02
-SLOW_S = 0.2
+SLOW_S = 1.0
 TIMEOUT_S = 1
 
 RECEIVING: Mapping[Fault, tuple[str, Planned]] = {

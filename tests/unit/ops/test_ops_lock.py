@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes.ops.lock import EMBEDDED, GATEWAY, LOCK_NAME, HomeLock, prepare_home
+from hermes.ops.lock import COMMAND, EMBEDDED, GATEWAY, LOCK_NAME, RESTORE, HomeLock, prepare_home
 from hermes.types.errors import HOME_HELD, HOME_UNUSABLE, GatewayError
 
 HOLDER = """
@@ -51,11 +51,20 @@ def test_a_held_home_names_its_holder_and_the_way_out(home, holder):
     assert holder.poll() is None
 
 
-def test_who_is_part_of_another_program_is_not_to_be_replaced(home):
-    for kind in (GATEWAY, EMBEDDED):
-        with HomeLock.acquire(home, "boot-1", kind), pytest.raises(GatewayError) as held:
-            HomeLock.acquire(home, "boot-2")
-        assert ("--replace" in held.value.failure.detail) is (kind == GATEWAY)
+@pytest.mark.parametrize(
+    ("holds", "wants", "may"),
+    [
+        (GATEWAY, GATEWAY, True),
+        (EMBEDDED, GATEWAY, False),
+        (GATEWAY, COMMAND, False),
+        (GATEWAY, RESTORE, False),
+    ],
+)
+def test_a_gateway_may_take_the_place_of_a_gateway_and_nobody_else_of_anybody(home, holds, wants, may):
+    with HomeLock.acquire(home, "boot-1", holds), pytest.raises(GatewayError) as held:
+        HomeLock.acquire(home, "boot-2", wants)
+
+    assert ("--replace" in held.value.failure.detail) is may
 
 
 def test_AC_40_after_kill_9_the_home_is_free_at_once(home, holder):
