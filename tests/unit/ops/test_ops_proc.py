@@ -106,7 +106,7 @@ def test_another_program_that_holds_the_home_is_not_told_to_be_stopped_by_us(hom
         child.stdout.readline()
         (home / LOCK_NAME).write_text(json.dumps({"pid": child.pid, "kind": GATEWAY, "argv": ["gateway"]}))
         with pytest.raises(GatewayError) as refused:
-            HomeLock.acquire(home, "boot-2")
+            HomeLock.acquire(home, "boot-2", GATEWAY)
         child.kill()
 
     assert "not of this program" in refused.value.failure.detail
