@@ -24,8 +24,13 @@ _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 
 
 def read_text(path: Path, *, must_exist: bool) -> str:
-    """What stands in the file; nothing if there is none. Raises ``GatewayError`` (``config_invalid``) that names it."""
+    """What stands in the file; nothing if there is none. Raises ``GatewayError`` (``config_invalid``) that names it.
+
+    A pipe is read only where it is what somebody has named (``must_exist``): in a home it would be waited for without end.
+    """
     try:
+        if not must_exist and path.is_fifo():
+            raise invalid(f"{path}: is not a regular file")
         with path.open("rb") as file:
             data = file.read(FILE_BYTES + 1)
         if len(data) > FILE_BYTES:

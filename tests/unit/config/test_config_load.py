@@ -219,3 +219,10 @@ def test_a_file_that_cannot_be_read_is_a_fault(tmp_path, file):
 def test_the_configuration_cannot_be_changed(tmp_path):
     with pytest.raises(AttributeError):
         load(tmp_path, {}).web.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "gateway.json", ".env"])
+def test_a_pipe_in_the_home_is_waited_for_by_nobody(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+
+    assert fault(tmp_path) == f"{tmp_path / name}: is not a regular file"
