@@ -95,12 +95,14 @@ class Fleet:
         )
 
     async def none_is_at_its_last(self) -> None:
-        """Return when no message is in a turn that two boots have found already: a third one would set it aside, in words,
-        as it should (``hermes.sessions.stuck``), and nobody could tell that from a loss.
+        """Return when no message is in a turn that two boots have found already, or is about to be found by the second one: a
+        third would set it aside, in words, as it should (``hermes.sessions.stuck``), and nobody could tell that from a loss.
         """
+        boot_id = (await self._gateway.status())["boot_id"]
         with trio.fail_after(ANSWERS_DEADLINE_S), closing(_open(self._gateway.home)) as database:
             while database.execute(
-                "SELECT 1 FROM inbox WHERE state = 'in_turn' AND boots >= 2 LIMIT 1"
+                "SELECT 1 FROM inbox WHERE state = 'in_turn' AND boots + (boot_id <> ?) >= 2 LIMIT 1",
+                (boot_id,),
             ).fetchall():
                 await trio.sleep(0.01)
 
