@@ -31,7 +31,7 @@ class News:
     mode: BusyMode
     work: Work | None
 
-    def with_(self, other: "News | None") -> "News | None":
+    def joined(self, other: "News | None") -> "News | None":
         """What both say together: the later one has seen what the earlier one has; None: that is to be looked up."""
         if other is None or other.mode != self.mode:
             return None
@@ -92,7 +92,7 @@ class Conversations:
             self._supervisor.start_child_soon(self._spec_of(key))
         elif key in self._news:
             known = self._news[key]
-            self._news[key] = None if known is None else known.with_(news)
+            self._news[key] = None if known is None else known.joined(news)
         elif ref.tell_nowait(self._session_wake) is Outcome.ACCEPTED:
             self._news[key] = news
 

@@ -154,6 +154,7 @@ class StorePort:
         """
         # The writer gives up the GIL in every statement. A loop that is never idle gives it back after a switch interval,
         # or not for long if its ticks are as short as that: beside ticks of 5 ms, 63 accepts/s with Python's 5 ms.
+        # With a fifth of a millisecond a burst had 277 messages/s, with a whole one 328: the two hand it to and fro.
         sys.setswitchinterval(GIL_SWITCH_S)
         with ThreadCalls() as calls:
             await self._serve(path, calls, task_status)

@@ -183,8 +183,8 @@ def test_what_the_end_of_a_turn_has_found_counts_unless_a_later_row_has_come_sin
 def test_of_two_wake_ups_the_later_one_counts_if_both_say_what_it_is_about():
     first, second = News(1, "queue", ([], None)), News(2, "queue", None)
 
-    assert first.with_(second) is second.with_(first) is second
-    assert first.with_(None) is first.with_(News(2, "steer", None)) is None
+    assert first.joined(second) is second.joined(first) is second
+    assert first.joined(None) is first.joined(News(2, "steer", None)) is None
 
 
 async def test_the_sweep_finds_an_accepted_row(open_world, autojump_clock):
