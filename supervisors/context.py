@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import trio
 
@@ -91,8 +91,15 @@ class Context(Generic[M]):
             self._cell.mailbox.urge(Envelope(over, fence=self.incarnation))
         return timer
 
-    async def receive(self) -> M | Stop | Down:
-        """The next message: kit signals, urgent messages and timers first, then the user lane in order.
+    @overload
+    async def receive(self) -> M | Stop | Down: ...
+
+    @overload
+    async def receive(self, by: float) -> M | Stop | Down | None: ...
+
+    async def receive(self, by: float = math.inf) -> M | Stop | Down | None:
+        """The next message: kit signals, urgent messages and timers first, then the user lane in order. None once it is ``by``,
+        in Trio's time: also where mail waits, so that mail without end holds up no clock.
 
         Having asked for the next one, the actor has handled the one before. Cancelled: no message was taken.
         """
@@ -104,10 +111,15 @@ class Context(Generic[M]):
         while True:
             # Without this a cancelled reader would go on for as long as mail comes in.
             await trio.lowlevel.checkpoint_if_cancelled()
+            if by < math.inf and by <= self._now():
+                await trio.lowlevel.checkpoint()
+                return None
             if self._timers is not None:
                 self._hand_over_due(self._timers)
             while (envelope := mailbox.take()) is None:
-                await self._wait()
+                if by < math.inf and by <= self._now():
+                    return None
+                await self._wait(by)
             if envelope.fence is not None and not self._is_for_actor(envelope):
                 mailbox.pass_over()
                 continue
@@ -208,16 +220,17 @@ class Context(Generic[M]):
         Watch(self._life, cell, link=True).begin()
         Watch(cell.life, self._cell, link=True).begin()
 
-    async def _wait(self) -> None:
-        """Wait for mail, or for the next timer."""
+    async def _wait(self, by: float) -> None:
+        """Wait for mail, for the next timer, or until it is ``by``."""
         self._cell.rest(self._now())
-        if self._timers is None:
+        until = by if self._timers is None else min(by, self._timers.next_at)
+        if until == math.inf:
             await self._cell.mailbox.wait()
-            self._life.check_fence()
         else:
-            with trio.move_on_at(self._timers.next_at):
+            with trio.move_on_at(until):
                 await self._cell.mailbox.wait()
-            self._life.check_fence()
+        self._life.check_fence()
+        if self._timers is not None:
             self._hand_over_due(self._timers)
 
     def _hand_over_due(self, timers: Timers) -> None:

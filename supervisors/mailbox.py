@@ -1,8 +1,8 @@
 """A mailbox: two lanes, one bell. It belongs to the system, so it outlives the actor that reads it.
 
 The control lane carries the kit's signals and urgent messages: small, never refused, always read first. The user lane is
-bounded; what a full one does is declared in its spec, and the default holds up the sender and nobody else. Plain deques
-and a bell that is rung only when the reader waits: a message costs a twentieth of a memory channel's.
+bounded; what a full one does is declared in its spec, and the default holds up the sender and nobody else. Plain data and
+a bell that is rung only when the reader waits: a message costs a twentieth of a memory channel's.
 
     offer, put ─▶ user lane ──┐
          urge ─▶ control lane ┴─▶ take ─▶ in work ─▶ handled | dropped | given back | poison ─▶ dead letters
@@ -88,7 +88,7 @@ class Mailbox:
         # As in ``Context``: ``trio.current_time`` would cost twice as much with every message.
         self._now = trio.lowlevel.current_clock().current_time
         self._user: deque[Envelope] = deque()
-        self._control: deque[Envelope] = deque()
+        self._control: list[Envelope] = []  # mostly empty, and a deque has room for 64, in every mailbox
         self._again: Envelope | None = None
         """Given back to the user lane, before all others: it has had its place, so it takes none from them (law M4)."""
         self._reader: trio.lowlevel.Task | None = None
@@ -113,11 +113,7 @@ class Mailbox:
     @property
     def has_mail(self) -> bool:
         """True if a message waits that is not for one incarnation alone."""
-        return (
-            bool(self._user)
-            or self._again is not None
-            or any(envelope.fence is None for envelope in self._control)
-        )
+        return bool(self._user) or self._again is not None or any(one.fence is None for one in self._control)
 
     # --- writing -------------------------------------------------------------------------------------------------------
 
@@ -179,9 +175,10 @@ class Mailbox:
             self._user.appendleft(self._again)
             self._again = None
         self._discarded += len(self._user)
-        for lane in (self._control, self._user):
-            while lane:
-                self._bury(lane.popleft(), Why.CLOSED)
+        for envelope in (*self._control, *self._user):
+            self._bury(envelope, Why.CLOSED)
+        self._control.clear()
+        self._user.clear()
 
     # --- reading -------------------------------------------------------------------------------------------------------
 
@@ -190,7 +187,7 @@ class Mailbox:
         if self.handed_out >= self._pause_at:
             return None
         if self._control:
-            envelope = self._control.popleft()
+            envelope = self._control.pop(0)
             self._current_is_urgent = True
         elif self.suspended:
             return None
@@ -229,7 +226,7 @@ class Mailbox:
     def withdraw(self, envelope: Envelope) -> None:
         """Take ``envelope`` out of the control lane again, if it still waits there."""
         # By identity: equality would compare other people's messages.
-        self._control = deque(other for other in self._control if other is not envelope)
+        self._control = [other for other in self._control if other is not envelope]
 
     def suspend(self) -> None:
         """Leave the user lane alone until ``resume``, across restarts; what is in work goes on."""
@@ -274,7 +271,7 @@ class Mailbox:
             envelope.attempt += 1
             self._redelivered += 1
             if self._current_is_urgent:
-                self._control.appendleft(envelope)
+                self._control.insert(0, envelope)
             else:
                 self._again = envelope
 

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from supervisors.reasons import Classify, crash
@@ -170,6 +171,7 @@ class ChildSpec:
 _ESCAPED = {ord(c): f"%{ord(c):02X}" for c in [*map(chr, range(33)), "/", "%", "\x7f"]}
 
 
+@lru_cache(1024)
 def path_segment(name: str) -> str:
     """``name`` as one segment of a tree path: '/', '%', spaces and control characters percent-encoded."""
     return name.translate(_ESCAPED)

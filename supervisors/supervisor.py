@@ -172,8 +172,9 @@ class Supervisor:
             self._step(step.Begin())
             while self._end is None:
                 deadline = self._core.next_deadline
-                with trio.move_on_at(math.inf if deadline is None else deadline):
-                    self._handle(await self._ctx.receive())
+                message = await self._ctx.receive(by=math.inf if deadline is None else deadline)
+                if message is not None:
+                    self._handle(message)
                 self._step(step.Tick())
             raise Exit(self._end)
         finally:
