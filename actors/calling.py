@@ -10,8 +10,8 @@ model call it.
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import trio
 
@@ -39,6 +39,22 @@ RECORDED_CHARACTERS = 4_000
 """Of a result, for later turns. This one is shown all of it."""
 
 
+class Caller(Protocol):
+    """The turn, as its calls see it. Handed to each of them: kept, the two would hold one another until the garbage collector
+    comes, and all that was said with them.
+    """
+
+    async def step(self, step: Step) -> None:
+        """See ``AgentIO``."""
+
+    async def emit(self, event: ToolCall) -> None:
+        """See ``AgentIO``."""
+
+    async def ask(self, request: ApprovalRequest, decider: InboundEvent | None) -> Decision:
+        """As ``AgentIO.approve``; ``decider`` may decide besides admins, None: they alone."""
+        ...
+
+
 class Calling:
     """The calls of one turn; ``rows`` are what it answers by now. ``command``: they call a plug-in's command, and no tool."""
 
@@ -50,18 +66,12 @@ class Calling:
         rows: Sequence[InboxRow],
         *,
         command: bool,
-        step: Callable[[Step], Awaitable[None]],
-        approve: Callable[[ApprovalRequest, InboundEvent | None], Awaitable[Decision]],
-        emit: Callable[[ToolCall], Awaitable[None]],
     ) -> None:
         self._services = services
         self._turn = turn
         self._session_id = session_id
         self._rows = rows
         self._command = command
-        self._step = step
-        self._approve = approve
-        self._emit = emit
         self._begun = {one.call_id for one in turn.steps if one.kind == "begun"}
         self._results = {one.call_id: one.text for one in turn.steps if one.kind == "result" and one.call_id}
         self._used: dict[str, Used] = {}
@@ -71,13 +81,17 @@ class Calling:
         """What was called so far, for the transcript; of what has no result, the outcome is unknown."""
         return () if self._command else tuple(self._used.values())
 
-    async def call(self, call_id: str, name: str, arguments: str) -> str:
+    async def call(self, caller: Caller, call_id: str, name: str, arguments: str) -> str:
         """See ``AgentIO``."""
         result = self._results.get(call_id)
         self._record(call_id, name, arguments, OUTCOME_UNKNOWN if result is None else result)
         if result is None:
-            result = OUTCOME_UNKNOWN if call_id in self._begun else await self._do(call_id, name, arguments)
-            await self._step(Step("result", name, result, call_id))
+            result = (
+                OUTCOME_UNKNOWN
+                if call_id in self._begun
+                else await self._do(caller, call_id, name, arguments)
+            )
+            await caller.step(Step("result", name, result, call_id))
             self._results[call_id] = result
             self._record(call_id, name, arguments, result)
         return result
@@ -85,7 +99,7 @@ class Calling:
     def _record(self, call_id: str, name: str, arguments: str, result: str) -> None:
         self._used[call_id] = Used(name, arguments[:RECORDED_CHARACTERS], result[:RECORDED_CHARACTERS])
 
-    async def _do(self, call_id: str, name: str, arguments: str) -> str:
+    async def _do(self, caller: Caller, call_id: str, name: str, arguments: str) -> str:
         box = self._services.tools
         tool = box.command(name) if self._command else box.find(name)
         if tool is None:
@@ -113,18 +127,20 @@ class Calling:
         if not self._command and isinstance(verdict := await self._services.hooks.before_tool(use), Block):
             self._told(use, verdict.message, "blocked", 0.0)
             return tools.error(verdict.message)
-        if tool.needs_approval and (refused := await self._asked(tool, call.arguments, context)):
+        if tool.needs_approval and (refused := await self._asked(caller, tool, call.arguments, context)):
             self._told(use, refused, "blocked", 0.0)
             return tools.error(refused)
         self._begun.add(call_id)  # before the wait: cut off there, it may be committed
-        await self._step(Step("begun", name, arguments, call_id))
-        await self._emit(ToolCall(name, "" if self._command else name))
+        await caller.step(Step("begun", name, arguments, call_id))
+        await caller.emit(ToolCall(name, "" if self._command else name))
         since = trio.current_time()
-        result, wrong_ = await self._run(tool, call, context)
+        result, wrong_ = await self._run(caller, tool, call, context)
         self._told(use, result, "error" if wrong_ else "ok", trio.current_time() - since, wrong_)
         return result
 
-    async def _asked(self, tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -> str:
+    async def _asked(
+        self, caller: Caller, tool: Tool, arguments: Mapping[str, Any], context: ToolContext
+    ) -> str:
         """Why it may not be called; empty if a person lets it."""
         if context.platform == ITSELF:
             return "it needs somebody's approval, and nobody is there to ask"
@@ -132,15 +148,17 @@ class Calling:
         if decider is None and not self._admins_hear(context.event.origin):
             return "it needs the approval of an admin, and none can be asked in this conversation"
         detail = json.dumps(arguments, ensure_ascii=False, indent=2)
-        decision = await self._approve(ApprovalRequest(f"use the tool {tool.name}", detail), decider)
+        decision = await caller.ask(ApprovalRequest(f"use the tool {tool.name}", detail), decider)
         if isinstance(decision, Approved):
             return ""
         return f"it was not approved: {decision.reason}" if decision.reason else "it was not approved"
 
-    async def _run(self, tool: Tool, call: tools.Call, context: ToolContext) -> tuple[str, str]:
+    async def _run(
+        self, caller: Caller, tool: Tool, call: tools.Call, context: ToolContext
+    ) -> tuple[str, str]:
         """What the model reads, and what kind of error it is, if one. Raises nothing but Cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._live, tool.name)
+            nursery.start_soon(_live, caller, tool.name)
             result, kind = _late(tool), "TooSlowError"
             with trio.move_on_after(tool.deadline_s):
                 result, kind = await self._said(tool, call, context)
@@ -158,11 +176,6 @@ class Calling:
             log.exception("tool %s of %s failed", tool.name, tool.source)
             words = self._services.overview.redact(in_words(wrong)[:RECORDED_CHARACTERS])
             return tools.error(f"it failed: {words}"), type(wrong).__name__
-
-    async def _live(self, name: str) -> None:
-        while True:
-            await trio.sleep(LIFE_S)
-            await self._emit(ToolCall(name, ""))
 
     def _told(
         self, use: ToolUse, result: str, status: payloads.ToolStatus, took_s: float, kind: str = ""
@@ -204,6 +217,12 @@ class Calling:
         services, origin = self._services, event.origin
         rules = services.access.rules(origin.platform, origin.account)
         return check_access(event, rules, services.adapters.capabilities(origin.platform)).role
+
+
+async def _live(caller: Caller, name: str) -> None:
+    while True:
+        await trio.sleep(LIFE_S)
+        await caller.emit(ToolCall(name, ""))
 
 
 def _failed(wrong: GatewayError) -> str:

@@ -11,30 +11,38 @@ import trio
 
 from actors.lease import Lease
 
+SLACK = 1 / 500
+"""So much longer an agent may be silent, as a share: else its deadline would move with each of hundreds of signs of life."""
+
 
 class Deadlines:
-    """One turn's. The agent runs inside ``whole`` and ``patience``; ``lease`` is told when they move."""
+    """One turn's. The agent runs inside ``limit``, which has the nearer of the two; ``lease`` is told when it comes nearer."""
 
     def __init__(self, lease: Lease, turn_timeout_s: float, no_progress_s: float) -> None:
-        now = trio.current_time()
-        self.whole = trio.CancelScope(deadline=now + turn_timeout_s)
-        self.patience = trio.CancelScope(deadline=now + no_progress_s)
+        self.limit = trio.CancelScope()
         self.halted = False
         self._lease = lease
         self._no_progress_s = no_progress_s
+        self._whole_at = trio.current_time() + turn_timeout_s
         self._left_s = 0.0
         self._waits = 0
+        self._move()
+
+    @property
+    def whole_passed(self) -> bool:
+        """It is the time for the whole turn that is up."""
+        return self._whole_at <= trio.current_time()
 
     def alive(self) -> None:
         """The agent shows a sign of life."""
-        if not self._waits and not self.halted:
-            self.patience.deadline = trio.current_time() + self._no_progress_s
+        if trio.current_time() + self._no_progress_s > self.limit.deadline and not self.halted:
+            self._move()
 
     def halt(self) -> None:
         """The agent must end now."""
         self.halted = True
-        self.patience.deadline = trio.current_time()
-        self._lease.watch(self.whole, self.patience)
+        self.limit.deadline = trio.current_time()
+        self._lease.watch(self.limit)
 
     @property
     def waits(self) -> int:
@@ -47,14 +55,18 @@ class Deadlines:
         somebody may come in here in the tick of the ``halt``.
         """
         if not self._waits and not self.halted:
-            self._left_s = self.whole.deadline - trio.current_time()
-            self.whole.deadline = self.patience.deadline = math.inf
+            self._left_s = self._whole_at - trio.current_time()
+            self.limit.deadline = math.inf
         self._waits += 1
         try:
             yield
         finally:
             self._waits -= 1
             if not self._waits and not self.halted:
-                self.whole.deadline = trio.current_time() + self._left_s
-                self.alive()
-                self._lease.watch(self.whole, self.patience)
+                self._whole_at = trio.current_time() + self._left_s
+                self._move()
+                self._lease.watch(self.limit)
+
+    def _move(self) -> None:
+        silent_at = trio.current_time() + self._no_progress_s * (1 + SLACK)
+        self.limit.deadline = min(self._whole_at, silent_at)

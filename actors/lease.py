@@ -18,13 +18,13 @@ class Lease:
     """
 
     def __init__(self, places: trio.CapacityLimiter, changed: Callable[[], None]) -> None:
-        """``changed`` is called whenever ``due`` may have come nearer, and when the turn comes to rest."""
+        """``changed`` is called whenever ``due`` may have come nearer, and when the turn comes to rest: in its task."""
         self.over = self.rests = False
         self._places = places
         self._placed = False
         self._waiting = trio.Lock()
         self._changed = changed
-        self._limits: tuple[trio.CancelScope, ...] = ()
+        self._limit: trio.CancelScope | None = None
 
     def place_nowait(self) -> bool:
         """Take a place if one is free; whether there was."""
@@ -49,16 +49,16 @@ class Lease:
         self.rests = True
         self._changed()
 
-    def watch(self, *limits: trio.CancelScope) -> None:
-        """The agent has begun, and owes an end by the nearest of these deadlines, wherever they move; none: it is done."""
-        self._limits = limits
-        if limits:
+    def watch(self, limit: trio.CancelScope | None = None) -> None:
+        """The agent has begun, and owes an end by the deadline of ``limit``, wherever that moves; None: it is done."""
+        self._limit = limit
+        if limit is not None:
             self._changed()
 
     @property
     def due(self) -> float:
         """When the agent must have ended, in Trio's time. The rest of a turn takes as long as the disk does."""
-        return min((limit.deadline for limit in self._limits), default=math.inf)
+        return math.inf if self._limit is None else self._limit.deadline
 
     def end(self) -> None:
         """Give everything back; the second time nothing happens."""

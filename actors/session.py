@@ -58,7 +58,11 @@ class Wake:
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """The turn may have been stopped in the store; end its task if it has."""
+    """The turn may have been stopped in the store; end its task if it has. ``oldest``: the ``seq`` of the oldest open row, if
+    somebody knows it.
+    """
+
+    oldest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The turn must end sooner than it had to before."""
+    """The turn has to end sooner than it was waited for, or somebody waits to hear that it has begun, or rests."""
 
 
 Message = Wake | Interrupt | Drain | Due | Stop | Down
@@ -118,6 +122,8 @@ class _Session:
         self._services = services
         self._key = key
         self._turn: _Running | None = None
+        self._until = math.inf
+        """When it looks at its turn by itself, in Trio's time."""
         self._draining: list[Reply[None]] = []
         self._quiet = False
         """There was nothing behind the turn when it began, and nobody has said since that there is."""
@@ -142,9 +148,8 @@ class _Session:
             until = await self._next()
             if until is None:
                 return  # no checkpoint since the look: a message that came meanwhile starts the next incarnation
-            message: Message | None = None
-            with trio.move_on_at(until):
-                message = await self._ctx.receive()
+            self._until = until
+            message = await self._ctx.receive(by=until)
             self._quiet = self._quiet and isinstance(message, Down | Due)
             match message:
                 case None if self._turn is not None:
@@ -160,8 +165,8 @@ class _Session:
                     if self._turn is not None and self._turn.look_again:
                         await self._look_busy()
                     self._drained()
-                case Interrupt():
-                    await self._interrupt()
+                case Interrupt(oldest):
+                    await self._interrupt(oldest)
                 case Drain(reply):
                     self._draining.append(reply)
                     self._drained()
@@ -189,7 +194,8 @@ class _Session:
                 return collect_until
             await self._begin(mode, rows, own)
             self._idle_since = trio.current_time()
-        return self._turn.until
+        # An agent that begins from now on is not late before that.
+        return min(self._turn.until, trio.current_time() + self._services.config.agent.no_progress_s)
 
     async def _woken(self, news: News | None) -> None:
         if self._turn is None:
@@ -225,7 +231,7 @@ class _Session:
         if verdict != "take":
             await turn.set_aside(self._services, batch, self._ctx.incarnation, suspend=verdict == "suspend")
             return
-        lease = Lease(self._services.turns, lambda: self._ctx.remind(Due()))
+        lease = Lease(self._services.turns, self._lease_changed)
         all_read = len(rows) < busy.MOST_TOGETHER  # what was read up to there may go on
         self._quiet = all_read and len(rows) == len(batch.rows)
         behind = (row for row in rows if row.row_id not in batch.row_ids)
@@ -233,6 +239,12 @@ class _Session:
         self._turn = _Running(batch, lease, look_again=concerned or not all_read)
         args = (self._services, batch, self._ctx.incarnation, lease)
         self._ctx.spawn_child(ChildSpec(turn.NAME, turn.run, args, restart="temporary"))
+
+    def _lease_changed(self) -> None:
+        """The turn says so, with each message: it wakes the session only for what that has to know."""
+        running = self._turn
+        if running is None or running.look_again or self._draining or running.until < self._until:
+            self._ctx.remind(Due())
 
     async def _look_busy(self) -> None:
         """Something may have come while a turn runs."""
@@ -297,11 +309,11 @@ class _Session:
         await self._services.store.write(ops.Enqueue(notice, wall))
         self._services.delivery.wake(origin.lane)
 
-    async def _interrupt(self) -> None:
+    async def _interrupt(self, oldest: int | None) -> None:
         """End the turn if it is the one that was stopped: the next one may have begun since the stop was committed."""
-        if self._turn is None:
-            return
         running = self._turn
+        if running is None or (oldest is not None and oldest == running.batch.rows[0].seq):
+            return
         if not await self._services.store.read(queries.any_open, running.batch.row_ids):
             self._end(running)
 
@@ -323,13 +335,12 @@ class _Session:
             return
         self._end(running)
         down: Down | None = None
-        with trio.move_on_at(running.until):
-            while down is None:
-                message = await self._ctx.receive()
-                if isinstance(message, Down):
-                    down = message
-                elif isinstance(message, Drain):  # all else is the next incarnation's, or the next boot's
-                    self._draining.append(message.reply)
+        until = running.until
+        while down is None and (message := await self._ctx.receive(by=until)) is not None:
+            if isinstance(message, Down):
+                down = message
+            elif isinstance(message, Drain):  # all else is the next incarnation's, or the next boot's
+                self._draining.append(message.reply)
         if down is None:
             self._abandon(running)
         reason = SHUTDOWN if self._services.intake.shut else RESTART

@@ -178,8 +178,8 @@ async def _take(services: Services, batch: Batch, incarnation: int) -> queries.B
 async def _ask(services: Services, agent: Agent, question: Turn, io: "_TurnIO", lease: Lease) -> End:
     """Run the agent under both deadlines: the whole turn, and the time without a sign of life."""
     limits, origin, deadlines = services.config.agent, question.events[-1].origin, io.deadlines
-    with deadlines.whole, deadlines.patience:
-        lease.watch(deadlines.whole, deadlines.patience)
+    with deadlines.limit:
+        lease.watch(deadlines.limit)
         services.delivery.working(origin.lane, question.turn_id, origin.thread_id)
         try:
             return await answers.end_of(services, await agent.run(question, io), agent)
@@ -189,7 +189,7 @@ async def _ask(services: Services, agent: Agent, question: Turn, io: "_TurnIO", 
     if deadlines.halted:
         # Nothing has failed: a person has not answered, and silence is a no.
         return End("stopped", APPROVAL_EXPIRED, texts.APPROVAL_EXPIRED)
-    passed = limits.turn_timeout_s if deadlines.whole.cancelled_caught else limits.no_progress_s
+    passed = limits.turn_timeout_s if deadlines.whole_passed else limits.no_progress_s
     return End("failed", TURN_DEADLINE, texts.AGENT_DEADLINE.format(seconds=passed))
 
 
@@ -216,16 +216,7 @@ class _TurnIO:
         limits = services.config.agent
         self.deadlines = Deadlines(lease, limits.turn_timeout_s, limits.no_progress_s)
         self._approving = Approving(services, question, lease, self.deadlines)
-        self._calling = Calling(
-            services,
-            question,
-            record.session_id,
-            rows,
-            command=busy.is_quick(rows[0]),
-            step=self.step,
-            approve=self._approve,
-            emit=self.emit,
-        )
+        self._calling = Calling(services, question, record.session_id, rows, command=busy.is_quick(rows[0]))
         self.tools = services.tools.offered()
         self._written = Written()
         self._began_at = trio.current_time()
@@ -326,16 +317,17 @@ class _TurnIO:
 
     async def approve(self, request: ApprovalRequest) -> Decision:
         """See ``AgentIO``."""
-        return await self._approve(request, self._rows[-1].event)
+        return await self.ask(request, self._rows[-1].event)
 
-    async def _approve(self, request: ApprovalRequest, decider: InboundEvent | None) -> Decision:
+    async def ask(self, request: ApprovalRequest, decider: InboundEvent | None) -> Decision:
+        """As ``approve``; see ``Caller``."""
         await self._alive()
         return await self._approving.approve(whole(request), self._rows[-1].event, decider)
 
     async def call(self, call_id: str, name: str, arguments: str) -> str:
         """See ``AgentIO``."""
         await self._alive()
-        return whole(await self._calling.call(*whole((call_id, name, arguments))))
+        return whole(await self._calling.call(self, *whole((call_id, name, arguments))))
 
     def said(self, event: InboundEvent) -> str:
         """See ``AgentIO``."""

@@ -756,11 +756,14 @@ async def test_in_a_job_it_has_the_rights_of_who_made_it_and_nobody_is_asked(
     async def run(call: Call, context: ToolContext) -> str:
         return f"done for {context.role}"
 
-    async def forget(_one: object) -> None:
-        await trio.lowlevel.checkpoint()
+    class Forgetful:
+        async def step(self, step: object) -> None:
+            await trio.lowlevel.checkpoint()
 
-    async def approve(_request: object, _decider: object) -> Any:
-        raise AssertionError
+        emit = step
+
+        async def ask(self, request: object, decider: object) -> Any:
+            raise AssertionError
 
     box = Toolbox()
     box.register(tool(run, needs_approval=needs_approval))
@@ -772,12 +775,9 @@ async def test_in_a_job_it_has_the_rights_of_who_made_it_and_nobody_is_asked(
         "s",
         [InboxRow(1, "in_turn", event)],
         command=False,
-        step=forget,
-        approve=approve,
-        emit=forget,
     )
 
-    assert await calling.call("c1", "it", "{}") == result
+    assert await calling.call(Forgetful(), "c1", "it", "{}") == result
 
 
 async def test_hooks_are_told_of_each_question_to_a_model(open_world: OpenWorld, autojump_clock):
