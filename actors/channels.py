@@ -45,10 +45,7 @@ async def run(ctx: Context[Message], services: Services, files: HomeFiles) -> No
     await keeper.read(first=True)
     while True:
         await keeper.refresh()
-        message: Message | None = None
-        with trio.move_on_after(REFRESH_S):
-            message = await ctx.receive()
-        match message:
+        match message := await ctx.receive(by=trio.current_time() + REFRESH_S):
             case None | Look():
                 await keeper.read()
             case Down():

@@ -121,10 +121,7 @@ async def _run(ctx: Context[Message], ticker: "_Ticker", file: JobsFile) -> None
     await ticker.take_up()
     while True:
         wake_at = await ticker.tick()
-        message: Message | None = None
-        with trio.move_on_at(wake_at):
-            message = await ctx.receive()
-        match message:
+        match message := await ctx.receive(by=wake_at):
             case None:
                 pass
             case Look():

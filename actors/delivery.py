@@ -26,6 +26,7 @@ from hermes.delivery import plan
 from hermes.delivery.parts import Parts, cut, resumed
 from hermes.hooks import events, payloads
 from hermes.store import ops, queries
+from hermes.store.streams import of_lane
 from hermes.types import faults
 from hermes.types.content import Capabilities, Outbound, Part, SendResult, answered
 from hermes.types.errors import SendError
@@ -127,8 +128,7 @@ class _Lane:
 
     async def run(self) -> None:
         self._ctx.ready()
-        if not (limiter := self._services.delivery.limiter).adopted:
-            limiter.adopt(await self._services.store.read(queries.floods))
+        await self._services.delivery.know_limits(self._services.store)
         idle_since = look_at = trio.current_time()
         row, stale = None, True
         while True:
@@ -140,8 +140,7 @@ class _Lane:
                 stale = stale or row is None or row.not_before > self._services.clock.wall()
             handed = self._services.delivery.take_handed(self._lane)
             if stale:
-                row = None if self._blocked else await self._next_row()
-                await self._streaming.look()
+                row = await self._look()
                 stale, look_at = False, trio.current_time() + SWEEP_S
             elif row is None:
                 row = handed
@@ -160,10 +159,7 @@ class _Lane:
             for reply in self._flushes:
                 reply.send(None)
             self._flushes.clear()
-            message: LaneMessage | None = None
-            with trio.move_on_at(self._wake_at(row, idle_since)):
-                message = await self._ctx.receive()
-            match message:
+            match await self._ctx.receive(by=self._wake_at(row, idle_since)):
                 case None:
                     if row is None:
                         await self._streaming.show()
@@ -180,7 +176,7 @@ class _Lane:
                     pass  # a lane watches nobody
                 case Stop():
                     return
-                case _:
+                case message:
                     assert_never(message)
 
     @property
@@ -203,10 +199,15 @@ class _Lane:
     def _wire(self) -> Wire | None:
         return self._services.adapters.wire(self._ctx, self._platform, self._account)
 
-    async def _next_row(self) -> OutboxRow | None:
-        return await self._services.store.read(
-            queries.next_open_row, self._platform, self._account, self._chat_id
-        )
+    async def _look(self) -> OutboxRow | None:
+        """The next message, unless none can leave; and what there is of streams."""
+        chat, streaming = (self._platform, self._account, self._chat_id), self._streaming
+        if self._blocked and not streaming.looks:
+            return None
+        row, found = await self._services.store.read(of_lane, *chat, with_streams=streaming.looks)
+        if found is not None:
+            await streaming.adopt(found)
+        return None if self._blocked else row
 
     async def _show_typing(self) -> None:
         """Say that somebody types, or say it again, no oftener than the platform needs."""
@@ -296,11 +297,8 @@ class _Lane:
                 row.row_id, index, parts.total, result.message_id, services.clock.wall(), said, files
             )
             kept, following = await self._streaming.receipt(receipt, row, part, len(parts.pieces))
-            if not kept:
-                return (
-                    None,
-                    True,
-                )  # the row has ended meanwhile: its person is forgotten, and the rest of it with them
+            if not kept:  # the row has ended meanwhile: its person is forgotten, and the rest of it with them
+                return None, True
             faults.point("after_receipt")
             message_ids.append(result.message_id)
             row = replace(row, state="prepared", parts_sent=index + 1, failure="")

@@ -7,7 +7,7 @@ answered is told to its chat once no more of it has come for a while.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -39,7 +39,6 @@ SWEEP_S = 5.0
 RETRY_S = 1.0
 """How soon the sweep comes after a worker has failed: not at once, or a row that fails every worker would spin."""
 
-BATCH_ROWS = 64
 CHATS_TOGETHER, ROWS_TOGETHER = 64, 256
 """How much the dispatcher reads at once: it costs one thread call, whether one chat has spoken or many."""
 
@@ -64,15 +63,6 @@ class Drain:
 Message = Wake | Drain | Stop | Down
 
 
-@dataclass(frozen=True, slots=True)
-class _Lot:
-    """The oldest rows of a chat that nobody has decided; there may be more if it ``is_cut``."""
-
-    chat: Chat
-    rows: Sequence[InboxRow]
-    is_cut: bool
-
-
 async def run(ctx: Context[Message], services: Services) -> None:
     """Dispatch until told to stop."""
     await _Dispatcher(ctx, services).run()
@@ -93,10 +83,7 @@ class _Dispatcher:
         await self._sweep()
         sweep_at = trio.current_time() + SWEEP_S
         while True:
-            message: Message | None = None
-            with trio.move_on_at(sweep_at):
-                message = await self._ctx.receive()
-            match message:
+            match await self._ctx.receive(by=sweep_at):
                 case None:
                     await self._sweep()
                     sweep_at = trio.current_time() + SWEEP_S
@@ -114,7 +101,7 @@ class _Dispatcher:
                     self._again.discard(lane)
                 case Stop():
                     return
-                case _:
+                case message:
                     assert_never(message)
 
     async def _look(self, lanes: Iterable[LaneKey]) -> None:
@@ -127,11 +114,20 @@ class _Dispatcher:
         for start in range(0, len(idle), CHATS_TOGETHER):
             chats = idle[start : start + CHATS_TOGETHER]
             found = await self._services.store.read(queries.accepted_of, chats, ROWS_TOGETHER)
-            more = sum(map(len, found.values())) == ROWS_TOGETHER
-            for chat in chats if more else found:
-                args = (self._services, self._judge, _Lot(chat, found.get(chat, ()), is_cut=more))
+            for chat, rows in found.items():
+                args = (self._services, self._judge, rows)
                 spec = ChildSpec(lane_key(*chat), _decide_all, args, restart="temporary")
                 self._busy[self._ctx.spawn_child(spec).path] = lane_key(*chat)
+            if sum(map(len, found.values())) == ROWS_TOGETHER:
+                self._cut_short(chats, found)
+
+    def _cut_short(self, chats: Iterable[Chat], found: Collection[Chat]) -> None:
+        """There may be more than was read at once. Those whose rows were not among it are looked at next, without the others."""
+        for chat in chats:
+            if chat in found:
+                self._again.add(lane_key(*chat))
+            else:
+                self._services.conversations.wake_inbound(lane_key(*chat))
 
     async def _sweep(self) -> None:
         """Find what no wake-up came for: chats to decide, chats to be told, sessions with open rows that nobody runs."""
@@ -141,13 +137,14 @@ class _Dispatcher:
         self._judge.forget()
         self._services.people.outdated()  # whoever had to say so may have died after its commit
         store = self._services.store
-        for rows in await store.read(queries.missed, self._services.clock.wall() - MISSED_QUIET_S):
-            await _tell_missed(self._services, rows)
+        for unanswered in await store.read(queries.missed, self._services.clock.wall() - MISSED_QUIET_S):
+            await _tell_missed(self._services, unanswered)
         await self._look([lane_key(*chat) for chat in await store.read(queries.accepted_chats)])
-        for key, taken in (await store.read(queries.open_sessions)).items():
-            self._services.conversations.wake(key)
-            if not taken:  # a turn that runs there was stopped: the worker that had to say so may have died after its commit
-                self._services.conversations.interrupt(key)
+        conversations, waiting = self._services.conversations, await store.read(queries.open_sessions)
+        conversations.remind({key: rows.newest for key, rows in waiting.items()})
+        for key, rows in waiting.items():
+            if not rows.taken:  # a turn that runs there was stopped: the worker that had to say so may have died after its commit
+                conversations.interrupt(key, rows.oldest)
 
 
 def _chat(lane: LaneKey) -> Chat:
@@ -168,17 +165,13 @@ async def _tell_missed(services: Services, rows: Sequence[InboxRow]) -> None:
         services.delivery.wake(last.event.origin.lane)
 
 
-async def _decide_all(ctx: Context[Message], services: Services, judge: Judge, lot: _Lot) -> None:
-    """The worker of one chat: decide its rows in order until none is left. What comes after the look comes with a wake-up."""
+async def _decide_all(
+    ctx: Context[Message], services: Services, judge: Judge, rows: Sequence[InboxRow]
+) -> None:
+    """The worker of one chat: decide its ``rows`` in order. What comes after the look comes with a wake-up."""
     ctx.ready()
-    for row in lot.rows:
+    for row in rows:
         await _decide(services, judge, row)
-    full = lot.is_cut
-    while full:
-        rows = await services.store.read(queries.accepted_rows, *lot.chat, BATCH_ROWS)
-        for row in rows:
-            await _decide(services, judge, row)
-        full = len(rows) == BATCH_ROWS
 
 
 async def _decide(services: Services, judge: Judge, row: InboxRow, *, again: bool = False) -> None:

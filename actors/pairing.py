@@ -64,10 +64,7 @@ async def run(ctx: Context[Message], services: Services, files: PairingFiles, in
     await desk.look()
     look_at = trio.current_time() + LOOK_EVERY_S
     while True:
-        message: Message | None = None
-        with trio.move_on_at(look_at):
-            message = await ctx.receive()
-        match message:
+        match message := await ctx.receive(by=look_at):
             case None:
                 await desk.look()
                 look_at = trio.current_time() + LOOK_EVERY_S

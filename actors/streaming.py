@@ -10,7 +10,7 @@ Nothing is shown while a message waits. What fails here costs the answer its str
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import trio
@@ -25,7 +25,6 @@ from hermes.delivery.stream import Stream
 from hermes.store import ops, queries
 from hermes.store.port import Reader
 from hermes.store.stream_ops import ReceiptOfStream
-from hermes.store.streams import streams
 from hermes.types import texts
 from hermes.types.content import Draft, Outbound, Part, SendResult
 from hermes.types.errors import SendError
@@ -70,11 +69,13 @@ class Streaming:
         news = self._transport is not None and self._services.delivery.has_news(self._lane)
         return min(at, self._news_at) if news else at
 
-    async def look(self) -> None:
+    @property
+    def looks(self) -> bool:
+        """There may be streams in the store that are to be adopted."""
+        return not self._pace.capabilities.own_page and (not self._adopted or self._rows)
+
+    async def adopt(self, found: Sequence[tuple[Stream, stream.Fate]]) -> None:
         """What there is of streams in the store, and what has become of their turns."""
-        if self._pace.capabilities.own_page or (self._adopted and not self._rows):
-            return
-        found = await self._services.store.read(streams, self._platform, self._account, self._chat_id)
         self._adopted = True
         known = {row.delivery_id for row, _ in found}
         for gone in [name for name, live in self._lives.items() if live.row and name not in known]:

@@ -198,7 +198,7 @@ def wire(
         spec_of=partial(policies.child, SESSIONS),
         inbound_wake=inbound.Wake(),
         session_wake=session.Wake(),
-        session_interrupt=session.Interrupt(),
+        session_interrupt=session.Interrupt,
         turn=turn.NAME,
     )
     intake = Intake()

@@ -1,6 +1,6 @@
 """How rows reach the actors that own them: wake-ups for inbound and for sessions, and the session's control lane."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -50,9 +50,10 @@ class Conversations:
         spec_of: Callable[[SessionKey], ChildSpec],
         inbound_wake: object,
         session_wake: object,
-        session_interrupt: object,
+        session_interrupt: Callable[[int | None], object],
         turn: str,
     ) -> None:
+        """``session_interrupt`` makes the message of the ``seq`` of the oldest open row, where that is known."""
         self._system = system
         self._registry = system.registry
         self._inbound: ActorRef[Any] = system.registry.ref(inbound)
@@ -65,6 +66,8 @@ class Conversations:
         self._supervisor = SupervisorRef(system.registry.ref(sessions))
         self._chats: set[LaneKey] = set()
         self._news: dict[SessionKey, News | None] = {}
+        self._told: dict[SessionKey, int] = {}
+        """The ``seq`` that each session was woken for last; of those without open rows it is forgotten by and by."""
 
     def path(self, key: SessionKey) -> str:
         """Where the session of ``key`` lives in the tree."""
@@ -83,9 +86,9 @@ class Conversations:
         chats, self._chats = self._chats, set()
         return chats
 
-    def wake(self, key: SessionKey, news: News | None = None) -> None:
+    def wake(self, key: SessionKey, news: News | None = None) -> bool:
         """A session has rows to work on; start it if it sleeps. One wake-up is enough until it has taken that; ``news`` spares it
-        the look, unless somebody else has woken it without.
+        the look, unless somebody else has woken it without. False if its mailbox is full, and it has heard nothing.
         """
         ref = self._registry.ref(self.path(key))
         if not ref.takes_mail:
@@ -95,6 +98,20 @@ class Conversations:
             self._news[key] = None if known is None else known.joined(news)
         elif ref.tell_nowait(self._session_wake) is Outcome.ACCEPTED:
             self._news[key] = news
+        else:
+            return False
+        if news is not None:
+            self._told[key] = news.seq
+        return True
+
+    def remind(self, newest: Mapping[SessionKey, int]) -> None:
+        """Wake the sessions that have open rows, the last of this ``seq`` each: those that sleep, and those that were never told
+        of it, because whoever had to wake them has died. All others know what they have to do.
+        """
+        self._told = {key: seq for key, seq in self._told.items() if key in newest}
+        for key, seq in newest.items():
+            if (seq > self._told.get(key, 0) or not self.takes_mail(key)) and self.wake(key):
+                self._told[key] = seq
 
     def take_news(self, key: SessionKey) -> News | None:
         """What the session's wake-up came with, None: it has to look. From now on another one may come."""
@@ -123,12 +140,12 @@ class Conversations:
         """Give a disabled session another chance, with a fresh budget."""
         self._supervisor.enable_child_soon(key)
 
-    def interrupt(self, key: SessionKey) -> None:
+    def interrupt(self, key: SessionKey, oldest: int | None = None) -> None:
         """The session's turn may have been stopped in the store; have it look, and end the task too if so. One that sleeps
-        has none.
+        has none. ``oldest``: the ``seq`` of its oldest open row; a turn that answers this one was not stopped.
         """
         if self.takes_mail(key):
-            self._registry.ref(self.path(key)).urge(self._session_interrupt)
+            self._registry.ref(self.path(key)).urge(self._session_interrupt(oldest))
 
     def takes_mail(self, key: SessionKey) -> bool:
         """True while the session is awake, or will be again by itself."""

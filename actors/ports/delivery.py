@@ -11,6 +11,8 @@ from typing import Any
 import trio
 
 from hermes.delivery.limits import Limiter
+from hermes.store import queries
+from hermes.store.port import Store
 from hermes.types.content import Draft
 from hermes.types.origin import LaneKey
 from hermes.types.records import OutboxRow
@@ -54,6 +56,7 @@ class Delivery:
         self._look = look
         self._supervisor = SupervisorRef(registry.ref(lanes))
         self.limiter = Limiter()
+        self._adopting = trio.Lock()
         self._drafts: dict[LaneKey, dict[str, Writing]] = {}
         self._news: set[LaneKey] = set()
         self._work: dict[LaneKey, dict[str, _Work]] = {}
@@ -61,6 +64,13 @@ class Delivery:
         self._settled: dict[LaneKey, set[str]] = {}
         self._handed: dict[LaneKey, OutboxRow] = {}
         self._sending: set[LaneKey] = set()
+
+    async def know_limits(self, store: Store) -> None:
+        """Return once ``limiter`` knows what the platforms have said in earlier boots: read once, however many lanes ask."""
+        if not self.limiter.adopted:
+            async with self._adopting:
+                if not self.limiter.adopted:
+                    self.limiter.adopt(await store.read(queries.floods))
 
     def wake(self, lane: LaneKey) -> None:
         """Have ``lane`` look at its rows, starting it if it sleeps."""

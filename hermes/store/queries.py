@@ -68,20 +68,8 @@ def accepted_chats(reader: Reader) -> Sequence[Chat]:
     ).fetchall()
 
 
-def accepted_rows(
-    reader: Reader, platform: str, account: str, chat_id: str, limit: int = 100
-) -> Sequence[InboxRow]:
-    """The oldest rows of a chat that nobody has decided yet, in order."""
-    rows = reader.execute(
-        f"SELECT {_INBOX} FROM inbox WHERE platform = ? AND account = ? AND chat_id = ? AND state = 'accepted'"
-        " ORDER BY row_id LIMIT ?",
-        (platform, account, chat_id, limit),
-    )
-    return [_inbox_row(row) for row in rows]
-
-
 def accepted_of(reader: Reader, chats: Sequence[Chat], limit: int) -> Mapping[Chat, Sequence[InboxRow]]:
-    """As ``accepted_rows``, of several chats: the oldest ``limit`` of all of them together, by chat."""
+    """The rows of some chats that nobody has decided yet, in order: the oldest ``limit`` of all of them together, by chat."""
     found: dict[Chat, list[InboxRow]] = {}
     rows = reader.execute(
         f"SELECT {_INBOX}, platform, account, chat_id FROM inbox WHERE state = 'accepted' AND"
@@ -113,12 +101,22 @@ def missed(reader: Reader, quiet_since: float) -> Sequence[Sequence[InboxRow]]:
     ]
 
 
-def open_sessions(reader: Reader) -> Mapping[SessionKey, bool]:
-    """Sessions that have rows to answer; whether a turn has taken some of them."""
+@dataclass(frozen=True, slots=True)
+class OpenRows:
+    """The rows that a session has to answer: its oldest and its newest one, by ``seq``; whether a turn has ``taken`` some."""
+
+    oldest: int
+    newest: int
+    taken: bool
+
+
+def open_sessions(reader: Reader) -> Mapping[SessionKey, OpenRows]:
+    """Sessions that have rows to answer."""
     rows = reader.execute(
-        "SELECT session_key, max(state = 'in_turn') FROM inbox WHERE state IN ('routed', 'in_turn') GROUP BY 1"
+        "SELECT session_key, min(seq), max(seq), max(state = 'in_turn') FROM inbox"
+        " WHERE state IN ('routed', 'in_turn') GROUP BY 1"
     )
-    return {SessionKey(key): bool(taken) for key, taken in rows}
+    return {SessionKey(key): OpenRows(oldest, newest, bool(taken)) for key, oldest, newest, taken in rows}
 
 
 # --- a session ---------------------------------------------------------------------------------------------------------

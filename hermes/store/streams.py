@@ -4,7 +4,9 @@ import json
 from collections.abc import Sequence
 
 from hermes.delivery.stream import Fate, Stream
+from hermes.store import queries
 from hermes.store.port import Reader
+from hermes.types.records import OutboxRow
 
 
 def streams(reader: Reader, platform: str, account: str, chat_id: str) -> Sequence[tuple[Stream, Fate]]:
@@ -22,6 +24,14 @@ def streams(reader: Reader, platform: str, account: str, chat_id: str) -> Sequen
         stream = Stream(delivery_id, state, sends, above, *lists)
         found.append((stream, "answered" if answered else _fate(reader, stream)))
     return found
+
+
+def of_lane(
+    reader: Reader, platform: str, account: str, chat_id: str, *, with_streams: bool
+) -> tuple[OutboxRow | None, Sequence[tuple[Stream, Fate]] | None]:
+    """The next message of a chat, and its streams, if they are wanted."""
+    row = queries.next_open_row(reader, platform, account, chat_id)
+    return row, streams(reader, platform, account, chat_id) if with_streams else None
 
 
 def _fate(reader: Reader, stream: Stream) -> Fate:

@@ -46,10 +46,11 @@ def config(mode: str, *, busy_ack: bool = False) -> Config:
 def post(world: World, *said: str) -> None:
     """Messages that were decided about already, as after a restart; their session is woken once."""
     origin, store = Origin("fake", "1", user_id="u1"), world.services.store
+    chat = ("fake", "default", "1")
     for text in said:
         event = InboundEvent(text, origin, text, EPOCH_S, TraceId(text), message_id=text)
         store.post(ops.Accept((event,)))
-        row_id = world.look(queries.accepted_rows, "fake", "default", "1")[-1].row_id
+        row_id = world.look(queries.accepted_of, [chat], 100)[chat][-1].row_id
         store.post(ops.Route(row_id, world.key(), SessionId("s"), "allowed", EPOCH_S, origin))
     world.services.conversations.wake(world.key())
 

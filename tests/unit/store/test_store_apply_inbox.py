@@ -16,7 +16,8 @@ from hermes.types.ports import Accepted
 def test_accept_commits_events_in_order(db: sqlite3.Connection) -> None:
     got = do(db, Accept((event("a"), event("b"), event("c"))))
     assert got == (Accepted(1, False), Accepted(2, False), Accepted(3, False))
-    assert [row.event for row in queries.accepted_rows(db, "webchat", "default", "ann")] == [
+    chat = ("webchat", "default", "ann")
+    assert [row.event for row in queries.accepted_of(db, [chat], 100)[chat]] == [
         event("a"),
         event("b"),
         event("c"),
@@ -61,8 +62,9 @@ def test_every_size_of_a_run(db: sqlite3.Connection, count: int) -> None:
 def test_ids_that_differ_behind_a_nul_stay_two(db: sqlite3.Connection) -> None:
     got = do(db, Accept((event("a\0b", chat_id="x\0y"), event("a\0c", chat_id="x\0y"))))
     assert [accepted.duplicate for accepted in got] == [False, False]
-    assert queries.accepted_chats(db) == [("webchat", "default", "x\0y")]
-    assert len(queries.accepted_rows(db, "webchat", "default", "x\0y")) == 2
+    chat = ("webchat", "default", "x\0y")
+    assert queries.accepted_chats(db) == [chat]
+    assert len(queries.accepted_of(db, [chat], 100)[chat]) == 2
 
 
 def test_undecodable_is_terminal_and_counted_once(db: sqlite3.Connection) -> None:

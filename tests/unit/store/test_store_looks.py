@@ -45,7 +45,7 @@ def test_nothing_is_done_where_it_fails(where: str, db: sqlite3.Connection) -> N
     with pytest.raises(LookupError, match=where):
         do(db, Upon(Route, look, wrong))
     db.execute("ROLLBACK")
-    assert [one.row_id for one in queries.accepted_rows(db, *CHAT)] == [row]
+    assert [one.row_id for one in queries.accepted_of(db, [CHAT], 100)[CHAT]] == [row]
 
 
 def test_a_look_after_it_sees_what_was_done(db: sqlite3.Connection) -> None:
