@@ -106,13 +106,16 @@ class Connection:
         except h11.LocalProtocolError:
             # Its text quotes the header, which may be the one with the token.
             raise self._failed(PROTOCOL, "the request cannot be sent as it is") from None
-        await self._write(whole)
-        return await self._head(patience.read_s)
+        # The peer's buffers take it: what is waited for is the answer.
+        with trio.move_on_after(patience.read_s) if patience.read_s < math.inf else nullcontext():
+            await self._send(whole)
+            return await self._head(math.inf)
+        raise self._failed(TIMEOUT, f"silent for {patience.read_s:g} s")
 
     async def read(self) -> bytes:
         """What has come of the answer's body, all at once; nothing at its end. A fault behind it is the next call's."""
         pieces: list[bytes] = []
-        while self._h11.their_state not in _ENDED:
+        while not self.ended:
             try:
                 event = self._next()
             except NetError:
@@ -126,6 +129,11 @@ class Connection:
             elif event is None:
                 self._take(await self._receive(self._patience.read_s))
         return b"".join(pieces)
+
+    @property
+    def ended(self) -> bool:
+        """The answer's body has been read to its end."""
+        return self._h11.their_state in _ENDED
 
     @property
     def reusable(self) -> bool:
@@ -232,13 +240,16 @@ class Connection:
 
     async def _write(self, data: bytes) -> None:
         write_s = self._patience.write_s
+        with trio.move_on_after(write_s) if write_s < math.inf else nullcontext():
+            return await self._send(data)
+        raise self._failed(TIMEOUT, f"took nothing for {write_s:g} s")
+
+    async def _send(self, data: bytes) -> None:
         self._progress.step = "written"
         try:
-            with trio.move_on_after(write_s) if write_s < math.inf else nullcontext():
-                return await self._stream.send_all(data)
+            await self._stream.send_all(data)
         except trio.BrokenResourceError as wrong:
             raise self._failed(RESET, "the connection broke") from wrong
-        raise self._failed(TIMEOUT, f"took nothing for {write_s:g} s")
 
     def _framed(self, data: bytes) -> bytes:
         return (data and self._h11.send(h11.Data(data=data))) or b""

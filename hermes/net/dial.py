@@ -90,6 +90,9 @@ def tls_context() -> ssl.SSLContext:
 shared_tls_context = cache(tls_context)
 """One for all who need nothing of their own: reading the certificates takes longer than a handshake."""
 
+Trust = Callable[[], ssl.SSLContext]
+"""Called where a connection is to be encrypted, and not before: what stays on this machine needs no certificates."""
+
 
 def hang_up(stream: trio.abc.Stream) -> None:
     """Close it here and now: no goodbye, no waiting. Who is at it meanwhile gets ``trio.ClosedResourceError``."""

@@ -8,13 +8,12 @@ A server may close an idle connection at any time; a request on one that it has 
 connection that has anything to read while idle is not used, and none that is older than most servers keep it.
 """
 
-import ssl
 from dataclasses import dataclass
 
 import trio
 
 from hermes.net.connection import Connection, Head, Patience, Request
-from hermes.net.dial import Dial, connect
+from hermes.net.dial import Dial, Trust, connect
 from hermes.net.failures import POOL_FULL, NetError, Progress
 
 IDLE_S = 50.0
@@ -35,9 +34,9 @@ class Pool:
     ``close`` ends the idle ones; what is under way ends with the task that asked.
     """
 
-    def __init__(self, dial: Dial, tls: ssl.SSLContext, *, most: int) -> None:
+    def __init__(self, dial: Dial, trust: Trust, *, most: int) -> None:
         self._dial = dial
-        self._tls = tls
+        self._trust = trust
         self.most = most
         self._closed = False
         self._places = trio.Semaphore(most)
@@ -99,7 +98,7 @@ class Pool:
         return None
 
     async def _new(self, origin: Origin, patience: Patience) -> Connection:
-        tls = self._tls if origin.scheme == "https" else None
+        tls = self._trust() if origin.scheme == "https" else None
         stream = await connect(self._dial, origin.host, origin.port, tls=tls, within_s=patience.connect_s)
         return Connection(stream, origin.host)
 
@@ -117,6 +116,11 @@ class Answer:
     async def read(self) -> bytes:
         """The next piece; nothing at the end. Raises ``NetError`` (``unknown``)."""
         return b"" if self._connection is None else await self._connection.read()
+
+    @property
+    def ended(self) -> bool:
+        """There is nothing more to ``read``."""
+        return self._connection is None or self._connection.ended
 
     async def aclose(self) -> None:
         """Give the connection back if the body was read to its end, else hang up; without a checkpoint."""

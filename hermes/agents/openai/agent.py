@@ -192,7 +192,7 @@ class OpenAIAgent:
                     answer.add(wire.read(data))
             # Also where it is empty: somebody is there, and thinks.
             await io.emit(Delta("".join(answer.pieces[had:])))
-        if answer.done:
+        if answer.done and not reply.ended:
             await _heard(reply, answer)  # the end of the body: its connection serves the next request, too
 
     def _wrong(self, answer: Answer) -> Refusal | None:

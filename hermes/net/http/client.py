@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Unpack
 from urllib.parse import SplitResult, urlsplit
 
@@ -87,6 +87,11 @@ class StreamedReply:
         except NetError as wrong:
             raise self._call.named(wrong) from wrong
 
+    @property
+    def ended(self) -> bool:
+        """True if it is known that ``read`` has nothing more."""
+        return self._answer.ended
+
     async def aclose(self) -> None:
         """Done by the block that gave it; its connection is kept if all was read."""
         await self._answer.aclose()
@@ -109,13 +114,13 @@ async def open_client(
     ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``). ``tls`` verifies servers in place of the system's certificates. ``redact``
     makes of a path what errors may show of it. Raises ``NetError`` (``proxy_unusable``).
     """
-    context = tls or tls_context()
+    trust = cache(tls_context) if tls is None else lambda: tls
     leading = proxies(proxy, os.environ)
     said = {"accept": "*/*", "accept-encoding": "identity", "user-agent": USER_AGENT, **(headers or {})}
     async with AsyncExitStack() as stack:
         ways = {
             name: await stack.enter_async_context(
-                open_way(Pool(dial, context, most=purpose.most), leading, context)
+                open_way(Pool(dial, trust, most=purpose.most), leading, trust)
             )
             for name, purpose in purposes.items()
         }

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, TypedDict, cast
 from urllib.parse import unquote_to_bytes
 
-import httpx
 import trio
 
 from hermes.net.connection import PIECE_BYTES, Body, Request
 from hermes.net.failures import PROTOCOL, NetError
+from hermes.net.http.lean import httpx
 from hermes.net.pool import Origin
 from hermes.types.errors import URL_REFUSED
 

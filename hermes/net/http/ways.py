@@ -5,14 +5,12 @@ a deadline may have been sent.
 """
 
 import math
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Protocol, cast
 
-import httpx
-
 from hermes.net.connection import Headers, Patience, Request
+from hermes.net.dial import Trust
 from hermes.net.failures import (
     CONNECT_REFUSED,
     CONNECT_TIMEOUT,
@@ -24,6 +22,7 @@ from hermes.net.failures import (
     NetError,
     Progress,
 )
+from hermes.net.http.lean import httpx
 from hermes.net.pool import Origin, Pool
 from hermes.net.proxy import Proxies
 from hermes.types.errors import SendPhase
@@ -58,6 +57,11 @@ class Incoming(Protocol):
         """The next piece of the body; nothing at its end. Raises ``NetError`` (``unknown``)."""
         ...
 
+    @property
+    def ended(self) -> bool:
+        """True if it is known that ``read`` has nothing more."""
+        ...
+
     async def aclose(self) -> None:
         """Done with it, whether or not it was read to its end. No checkpoint where nothing has to be said."""
         ...
@@ -72,7 +76,7 @@ class Way(Protocol):
 
 
 @asynccontextmanager
-async def open_way(pool: Pool, leading: Proxies, tls: ssl.SSLContext) -> AsyncIterator[Way]:
+async def open_way(pool: Pool, leading: Proxies, trust: Trust) -> AsyncIterator[Way]:
     """By ``pool``, which is closed with the block; by a proxy to where one leads. Raises ``NetError`` (``proxy_unusable``)."""
     async with AsyncExitStack() as stack:
         stack.callback(pool.close)
@@ -83,7 +87,7 @@ async def open_way(pool: Pool, leading: Proxies, tls: ssl.SSLContext) -> AsyncIt
         through: dict[str, Way] = {}
         for proxy in leading.by_scheme.values():
             try:
-                transport = httpx.AsyncHTTPTransport(verify=tls, proxy=proxy, limits=limits)
+                transport = httpx.AsyncHTTPTransport(verify=trust(), proxy=proxy, limits=limits)
             except (ImportError, ValueError, httpx.InvalidURL):
                 # Its text would show the proxy's password.
                 raise NetError(
@@ -139,6 +143,7 @@ class _Answer:
     def __init__(self, response: httpx.Response, host: str) -> None:
         self.status = response.status_code
         self.headers = [(name.lower(), value) for name, value in response.headers.raw]
+        self.ended = False
         self._response = response
         self._host = host
         # Not ``aiter_raw``: a generator over this one, which only the garbage collector would end.
@@ -146,7 +151,9 @@ class _Answer:
 
     async def read(self) -> bytes:
         with _named(self._host):
-            return await anext(self._pieces, b"")
+            piece = await anext(self._pieces, b"")
+        self.ended = not piece
+        return piece
 
     async def aclose(self) -> None:
         try:
