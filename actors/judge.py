@@ -86,7 +86,8 @@ class Judge:
     async def _judge(self, event: InboundEvent, context: pipeline.Context) -> Judged:
         if (dropped := pipeline.screen(event, context)) is not None:
             return Judged(dropped)
-        verdict = Allow() if event.internal else await self._ask_hooks(event)
+        asks = self._services.hooks.minds_messages and not event.internal
+        verdict = await self._ask_hooks(event) if asks else Allow()
         match pipeline.heed(event, verdict):
             case pipeline.Drop() as dropped:
                 return Judged(dropped)

@@ -103,6 +103,11 @@ class HookPort:
 
     # --- Hooks -----------------------------------------------------------------------------------------------------------
 
+    @property
+    def minds_messages(self) -> bool:
+        """See ``Hooks``. True before the first look at the hooks."""
+        return not self.known or bool(self.hearing(events.BEFORE_DISPATCH, {}))
+
     async def before_dispatch(self, event: InboundEvent) -> Verdict:
         """See ``Hooks``. Waits for the first look at the hooks."""
         if not await self._anybody(events.BEFORE_DISPATCH, {}, ASK_DEADLINE_S):

@@ -94,8 +94,10 @@ def run(
     claimed = claim(home) if replace else None  # before what takes its time
 
     from hermes.config.load import load
+    from hermes.ops.arenas import share_arenas
     from hermes.ops.garbage import look_rarely
 
+    share_arenas()
     look_rarely()
     read = partial(load, home, os.environ, file=config, port=port, restart=restart)
     try:

@@ -1,7 +1,7 @@
 """A log's file: private, rotating, and never a reason for anything else to fail."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hermes.ops.files import open_private
@@ -26,11 +26,10 @@ class LogFile:
         self._descriptor: int | None = None
         self._open()
 
-    def write(self, line: str) -> None:
-        """Append ``line`` and a line end."""
-        data = f"{line}\n".encode(errors="backslashreplace")
+    def write(self, *lines: str) -> None:
+        """Append ``lines``, each with a line end."""
         try:
-            self._append(data)
+            self._append([f"{line}\n".encode(errors="backslashreplace") for line in lines])
         except OSError as wrong:
             self._say(f"log file {self._path} cannot be written: {wrong.strerror or wrong}")
 
@@ -40,21 +39,27 @@ class LogFile:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, lines: Iterable[bytes]) -> None:
         if self._descriptor is not None and not self._in_place(self._descriptor):
             self.close()
             self._say(f"log file {self._path} was taken away; a new one begins")
         descriptor = self._open() if self._descriptor is None else self._descriptor
-        size = os.fstat(descriptor).st_size
-        if size and size + len(data) > self._max_bytes:
-            descriptor = self._rotate()
-        if self._torn:
-            data = b"\n" + data
-        # Until the last byte is written, the file ends in the middle of a line.
-        self._torn = True
+        size, fitting = os.fstat(descriptor).st_size, bytearray()
+        for line in lines:
+            if size and size + len(line) > self._max_bytes:
+                self._put(descriptor, fitting)
+                descriptor, size, fitting = self._rotate(), 0, bytearray()
+            fitting += line
+            size += len(line)
+        self._put(descriptor, fitting)
+
+    def _put(self, descriptor: int, lines: bytearray) -> None:
+        data = memoryview(b"\n" + lines if self._torn and lines else lines)
         while data:
+            # Until the last byte is written, the file ends in the middle of a line.
+            self._torn = True
             data = data[os.write(descriptor, data) :]
-        self._torn = False
+            self._torn = bool(data)
 
     def _in_place(self, descriptor: int) -> bool:
         try:

@@ -13,7 +13,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +32,9 @@ LINE_CHARS = 100_000
 """Where a message or a traceback is cut off: one that is longer would only push the others out of the file."""
 
 FLUSH_S = 2.0
+LINES_TOGETHER = 500
+LINGER_S = 0.02
+"""What is logged is in the files so much later: to wake the thread for each of many lines costs more than to write them."""
 
 OURS = ("hermes", "actors", "supervisors")
 AGENTS = ("actors.session", "actors.turn", "actors.answers", "actors.fetching", "hermes.agents")
@@ -83,7 +86,7 @@ def logging_to(
         except OSError as wrong:
             detail = f"{logs / name}: {wrong.strerror or wrong}"
             raise GatewayError(Failure(HOME_UNUSABLE, "fatal", "gateway", detail=detail)) from wrong
-        return _Sink(takes, lambda entry: file.write(line(entry)))
+        return _Sink(takes, lambda entries: file.write(*map(line, entries)))
 
     sinks = (
         sink(GATEWAY_LOG, lambda entry: _reaches(entry, for_files)),
@@ -181,7 +184,7 @@ class _Sink:
     """A place where entries go: ``write`` raises nothing."""
 
     takes: Callable[[Entry], bool]
-    write: Callable[[Entry], None]
+    write: Callable[[Sequence[Entry]], None]
 
 
 def _reaches(entry: Entry, levels: tuple[int, int]) -> bool:
@@ -194,18 +197,29 @@ def _is_below(logger: str | None, tops: tuple[str, ...]) -> bool:
 
 
 def _write(lines: "SimpleQueue[_Line | None]", redaction: Redaction, sinks: tuple[_Sink, ...]) -> None:
-    """The thread: one line after the other, until ``None``."""
-    while (line := lines.get()) is not None:
-        try:
-            entry = _redacted(line, redaction)
-        except Exception as error:  # the one thread that writes must not end for a line that it cannot show
-            entry = replace(line.entry, message=f"[a line that could not be shown: {type(error).__name__}]")
+    """The thread: until ``None``, whatever has come together."""
+    over = False
+    while not over:
+        come = [lines.get()]
+        if come[0] is not None:
+            time.sleep(LINGER_S)
+        while come[-1] is not None and len(come) < LINES_TOGETHER and not lines.empty():
+            come.append(lines.get())
+        over = come[-1] is None
+        entries = [_redacted(line, redaction) for line in come if line is not None]
         for sink in sinks:
-            if sink.takes(entry):
-                sink.write(entry)
+            if taken := [entry for entry in entries if sink.takes(entry)]:
+                sink.write(taken)
 
 
 def _redacted(line: _Line, redaction: Redaction) -> Entry:
+    try:
+        return _shown(line, redaction)
+    except Exception as error:  # the one thread that writes must not end for a line that it cannot show
+        return replace(line.entry, message=f"[a line that could not be shown: {type(error).__name__}]")
+
+
+def _shown(line: _Line, redaction: Redaction) -> Entry:
     below = [] if line.trace is None else ["".join(line.trace.format()).rstrip("\n")]
     if line.stack is not None:
         below.append(line.stack)
@@ -222,15 +236,18 @@ class _Console:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def write(self, entry: Entry) -> None:
-        """Show ``entry``. A console that is gone is nobody's loss: the files have it."""
-        clock = time.strftime("%H:%M:%S", time.localtime(entry.at))
-        line = f"{clock} {entry.level:<7} {entry.actor or entry.logger}  {body(entry)}\n"
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Show ``entries``. A console that is gone is nobody's loss: the files have them."""
         try:
-            self._stream.write(line)
+            self._stream.write("".join(map(_line_of, entries)))
             self._stream.flush()
         except (OSError, ValueError):  # ValueError: it was closed
             return
+
+
+def _line_of(entry: Entry) -> str:
+    clock = time.strftime("%H:%M:%S", time.localtime(entry.at))
+    return f"{clock} {entry.level:<7} {entry.actor or entry.logger}  {body(entry)}\n"
 
 
 def _complain(what: str) -> None:

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import psutil
-
 _SHOWN_WORDS = 5
 _SHOWN_CHARS = 120
 
@@ -14,6 +12,8 @@ def neighbours() -> str:
 
     Of a command line the first words are shown; who asks redacts them.
     """
+    import psutil  # a megabyte, for what is asked once in a gateway's life if at all
+
     others, ours = [], os.getpid()
     for one in psutil.process_iter(["pid", "ppid", "cmdline"]):
         words = one.info["cmdline"] or []

@@ -31,6 +31,7 @@ from hermes.types.errors import STORE_CORRUPT, STORE_NEWER, Failure, GatewayErro
 SCHEMA_VERSION = 7
 BUSY_TIMEOUT_S = 5.0
 CHECKPOINT_PAGES = 4_000  # 16 MB of -wal: a page written by many batches is copied back once
+READER_CACHE_KB = 256
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -64,6 +65,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
             check_same_thread=False,
         )
         connection.execute("PRAGMA query_only = ON")
+        # Whatever it has read is forgotten at the next commit of the writer's.
+        connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KB}")
         return connection
 
 

@@ -82,6 +82,10 @@ class Hooks(Protocol):
     told of all else.
     """
 
+    @property
+    def minds_messages(self) -> bool:
+        """False if ``before_dispatch`` would find nobody, and need not be asked."""
+
     async def before_dispatch(self, event: InboundEvent) -> Verdict:
         """Asked once for each message, before access, in the chat's own order. The first verdict of a handler, in registration
         order. ``event`` is a copy: to change it changes nothing.
@@ -103,7 +107,9 @@ class Hooks(Protocol):
 
 
 class NoHooks:
-    """Nobody has a say."""
+    """Nobody has a say; to be made more of."""
+
+    minds_messages = True
 
     async def before_dispatch(self, event: InboundEvent) -> Verdict:
         """See ``Hooks``."""

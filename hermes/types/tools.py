@@ -7,7 +7,7 @@ the model's words ─ read ─▶ Call ─▶ Tool.run(call, context) ─▶ tex
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from hermes.types.access import Role
@@ -93,6 +93,8 @@ class Tool:
     deadline_s: float = DEADLINE_S
     needs_approval: bool = False
     source: str = "builtin"
+    as_json: str = field(init=False, repr=False, compare=False)
+    """``function``, written down once: every question to a model is measured with it."""
 
     def __post_init__(self) -> None:
         kinds: Mapping[str, type] = {
@@ -118,6 +120,7 @@ class Tool:
             raise ValueError(f"{self.name}: its parameters are the JSON schema of an object")
         if len(json.dumps(dict(self.parameters), allow_nan=False)) > MOST_SCHEMA_BYTES:
             raise ValueError(f"{self.name}: its schema is longer than {MOST_SCHEMA_BYTES:,} bytes")
+        object.__setattr__(self, "as_json", json.dumps(self.function))
 
     @property
     def function(self) -> Mapping[str, Any]:

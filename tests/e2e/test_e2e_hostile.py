@@ -130,6 +130,9 @@ except ConnectionError:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 async def test_S43_another_user_is_refused_twice(gateway: Gateway) -> None:
+    async def said_so() -> bool:
+        return "another user" in gateway.printed
+
     async with undisturbed(gateway):
         run = gateway.home / "run"
         assert "no way in" in await _ask_as_nobody(gateway)
@@ -138,7 +141,7 @@ async def test_S43_another_user_is_refused_twice(gateway: Gateway) -> None:
         (run / "control.sock").chmod(0o666)
 
         assert await _ask_as_nobody(gateway) == "0"
-        assert "another user" in gateway.printed
+        await gateway.until(said_so)
 
 
 async def _ask_as_nobody(gateway: Gateway) -> str:

@@ -11,7 +11,6 @@ changes from turn to turn comes before the history, so that a server may keep wh
 only where there still are any: some servers refuse the one without the other.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -90,7 +89,7 @@ def messages(
     now = "\n\n".join(filter(None, (recalled, *people[:first])))
     reserve = min(max_tokens or LONGEST_RESERVE, context_length // 2 if max_tokens else context_length // 4)
     room = context_length - reserve - _tokens(system) - _tokens(now) - IMAGE_TOKENS * len(images)
-    room -= sum(map(_tokens, later)) + sum(_tokens(json.dumps(tool.function)) for tool in tools)
+    room -= sum(map(_tokens, later)) + sum(_tokens(tool.as_json) for tool in tools)
     done, room = _fitting(done, room)
     said: list[Message] = [{"role": "system", "content": system}]
     kept = _newest(_exchanges(turn.history, with_tools=bool(tools)), room)

@@ -227,6 +227,8 @@ def test_AC12_a_writer_that_is_held_up_does_not_hold_up_the_loop(tmp_path):
     with os.fdopen(reading, "rb") as end, os.fdopen(writing, "w") as console:
         with to(tmp_path, console):
             OURS.info("the line it sticks in")
+            while not (tmp_path / GATEWAY_LOG).read_text():
+                pass
             trio.run(main)
             stuck = (tmp_path / GATEWAY_LOG).read_text()
             drain = threading.Thread(target=lambda: [None for _ in iter(lambda: end.read(1), b"")])
