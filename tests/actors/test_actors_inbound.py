@@ -167,6 +167,17 @@ class Handler(NoHooks):
         return self.verdict
 
 
+async def test_where_no_hook_minds_messages_none_is_asked(open_world, autojump_clock):
+    handler = Handler(Skip())
+    handler.minds_messages = False
+    world = await open_world(hooks=handler)
+    await world.say("!a")
+    await world.settle()
+
+    assert world.heard() == ["!a"]
+    assert handler.seen == []
+
+
 async def test_a_hook_may_skip_a_message_or_put_other_words_in_its_place(open_world, autojump_clock):
     world = await open_world(hooks=Handler(Rewrite("other words")))
     await world.say("!a")

@@ -4,14 +4,17 @@ import pytest
 import trio
 from world import QUEUE
 
+from actors import inbound
 from actors.inbound import SWEEP_S
-from hermes.config.model import Config
+from actors.ports.conversations import News
+from hermes.config.model import Config, Limits
 from hermes.store import ops
 from hermes.store.memory import MemoryStore
 from hermes.testing.fakes import EPOCH_S, FakeAgent, Reply
 from hermes.types.events import InboundEvent
 from hermes.types.ids import TraceId
 from hermes.types.origin import DEFAULT_ACCOUNT, Origin, lane_key
+from supervisors.mailbox import Outcome
 
 LANE = lane_key("fake", DEFAULT_ACCOUNT, "1")
 
@@ -191,3 +194,105 @@ async def test_a_wake_up_that_is_lost_holds_back_others_until_the_next_sweep_at_
     await world.settle(within_s=1)
 
     assert world.heard() == ["hello"]
+
+
+async def test_a_sweep_wakes_nobody_who_was_told_of_all_there_is(reads, open_world, autojump_clock):
+    """A hundred busy conversations would look two hundred times every five seconds."""
+    world = await open_world(FakeAgent(Reply(delay_s=30.0)), config=Config(display=QUEUE))
+    await world.say("0")
+    await world.say("1")
+    await trio.sleep(1)
+    reads.clear()
+
+    await trio.sleep(3 * SWEEP_S)
+
+    assert reads.count("open_sessions") == 3
+    assert not {"line_behind", "open_work", "any_open"} & {*reads}
+    await world.settle(within_s=60)
+    assert world.heard() == ["0", "1"]
+
+
+async def test_AC13_a_session_that_is_not_told_of_a_message_finds_it_with_the_sweep(
+    open_world, autojump_clock, monkeypatch
+):
+    """Committed, and then whoever had to wake the session dies; it was told of the ones before."""
+    world = await open_world()
+    for text in ("one", "two"):
+        await world.say(text)
+        await world.settle(within_s=1)
+    conversations = world.services.conversations
+    monkeypatch.setattr(conversations, "wake", lambda key, news=None: True)
+    await world.say("three")
+    await trio.sleep(1)
+    assert world.heard() == ["one", "two"]
+    monkeypatch.undo()
+
+    await world.settle(within_s=SWEEP_S + 1)
+
+    assert world.heard() == ["one", "two", "three"]
+
+
+async def test_a_session_whose_mailbox_is_full_is_told_again(open_world, autojump_clock, monkeypatch):
+    world = await open_world(FakeAgent(Reply(delay_s=2.0)), config=Config(display=QUEUE))
+    await world.say("0")
+    await trio.sleep(1)
+    conversations, key = world.services.conversations, world.key()
+    cell = world.boot.system.registry.cell(world.session())
+    monkeypatch.setattr(cell.mailbox, "offer", lambda envelope: Outcome.FULL)
+    assert not conversations.wake(key, News(5, "queue", None))
+    monkeypatch.undo()
+
+    conversations.remind({key: 5})
+
+    assert conversations.take_news(key) is None
+    assert [type(one).__name__ for one in cell.mailbox.waiting()[1]] == ["Wake"]
+
+
+async def test_many_chats_with_many_messages_are_all_decided_each_in_order(
+    reads, open_world, autojump_clock, monkeypatch
+):
+    """More than is read at once, in each of two ways: too many rows of these chats, and of those before them."""
+    monkeypatch.setattr(inbound, "ROWS_TOGETHER", 8)
+    monkeypatch.setattr(inbound, "CHATS_TOGETHER", 5)
+    chats = [f"c{n}" for n in range(12)]
+    world = await open_world(config=Config(display=QUEUE))
+
+    await world.platform.hand_in(*[said("c0", n) for n in range(20)])
+    await world.platform.hand_in(*[said(chat, n) for n in range(20, 24) for chat in chats])
+    await world.settle(within_s=SWEEP_S - 1)
+
+    assert world.heard("c0") == [f"c0-{n}" for n in range(24)]
+    for chat in chats[1:]:
+        assert world.heard(chat) == [f"{chat}-{n}" for n in range(20, 24)]
+    assert reads.count("accepted_chats") <= 1, "the sweep had no part in it"
+
+
+async def test_lanes_that_start_together_ask_once_what_the_platforms_have_said(
+    reads, open_world, autojump_clock
+):
+    world = await open_world()
+    await world.platform.hand_in(*[said(f"c{n}") for n in range(10)])
+    await world.settle()
+
+    assert reads.count("floods") == 1
+    assert reads.count("of_lane") == 10
+
+
+async def test_a_turn_that_waits_for_a_place_is_not_looked_at_by_every_sweep(
+    reads, open_world, autojump_clock
+):
+    """Its rows are taken by nobody yet, as those of one that was stopped."""
+    config = Config(display=QUEUE, limits=Limits(turns=1))
+    world = await open_world(FakeAgent(Reply(delay_s=20.0)), config=config)
+    await world.say("first", "c1")
+    await trio.sleep(1)
+    await world.say("second", "c2")
+    await trio.sleep(1)
+    reads.clear()
+
+    await trio.sleep(2 * SWEEP_S)
+    assert reads.count("open_sessions") == 2
+    assert "any_open" not in reads
+    await world.settle(within_s=60)
+
+    assert (world.heard("c1"), world.heard("c2")) == (["first"], ["second"])

@@ -1,5 +1,6 @@
 """Agents that fail: the turn ends in words, the conversation goes on, and nothing is done twice."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -211,3 +212,30 @@ async def test_an_agent_that_waits_for_nothing_lets_others_go_on(open_world, aut
 
     assert await answers(world, "hello") == ["done"]
     assert agent.rounds >= 5
+
+
+async def test_what_a_turn_held_is_freed_with_its_end(open_world, autojump_clock):
+    """All that was said before is in it: where it waits for the garbage collector, each answer makes the process larger."""
+
+    class Forgetful:
+        name = "forgetful"
+
+        async def run(self, turn: Any, io: Any) -> Final:
+            await io.emit(Delta("so"))
+            return Final("so")
+
+    world = await open_world(Forgetful())
+    await world.say("one")
+    await world.settle()
+    gc.collect()
+    before = {id(one) for one in gc.get_objects()}
+    gc.disable()
+    try:
+        for text in ("two", "three"):
+            await world.say(text)
+            await world.settle()
+        new = {type(one).__name__ for one in gc.get_objects() if id(one) not in before}
+    finally:
+        gc.enable()
+
+    assert not {"Turn", "_TurnIO", "Calling", "TranscriptLine"} & new

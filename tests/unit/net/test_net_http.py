@@ -5,6 +5,8 @@ import logging
 import os
 import socket
 import struct
+import subprocess
+import sys
 import traceback
 from base64 import b64encode
 from contextlib import suppress
@@ -29,6 +31,7 @@ from hermes.net.failures import (
     TLS,
     NetError,
 )
+from hermes.net.http import client as http_client
 from hermes.net.http.client import Purpose, open_client
 from hermes.net.http.content import Upload
 from hermes.types.errors import TOO_LARGE, URL_REFUSED
@@ -263,6 +266,38 @@ async def test_what_has_come_together_is_read_together_and_a_fault_behind_it_is_
             with pytest.raises(NetError) as caught:
                 await answer.read()
             assert (caught.value.code, caught.value.phase) == (wrong, "unknown")
+
+
+@pytest.mark.parametrize(("rest", "ended"), [(b"", False), (b"0\r\n\r\n", True)])
+async def test_the_end_of_a_stream_is_known_where_it_came_with_the_last_piece(rest, ended):
+    begin = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"
+    async with (
+        serving(saying(begin + rest, hold=True)) as server,
+        direct() as client,
+        client.stream("GET", server.url(), silence_s=PATIENT_S) as answer,
+    ):
+        assert not answer.ended
+        assert await answer.read() == b"one"
+        assert answer.ended is ended
+
+
+async def test_certificates_are_read_for_the_first_connection_that_is_encrypted(monkeypatch):
+    read = []
+    monkeypatch.setattr(http_client, "tls_context", lambda: read.append("") or tls_context())
+    async with serving(saying(OK)) as server, open_client(proxy="") as client:
+        assert (await client.request("GET", server.url())).body == b"ok"
+        assert read == []
+        for _ in range(2):
+            with pytest.raises(NetError):
+                await client.request("GET", server.url(scheme="https"))
+
+    assert len(read) == 1
+
+
+def test_nothing_of_httpx_that_is_for_the_command_line_is_loaded():
+    """It would bring rich and pygments along, five megabytes of them."""
+    code = "import sys, hermes.net.http.client; sys.exit(bool({'rich', 'pygments'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 async def test_a_stream_that_falls_silent():

@@ -169,3 +169,20 @@ def test_text_that_is_no_unicode_is_written_all_the_same(file, logs):
     file.write("a\udc80b")
 
     assert contents(logs) == {"a.log": "a\\udc80b\n"}
+
+
+def test_lines_that_come_together_are_split_between_files_as_if_each_came_alone(file, logs, complaints):
+    file.write(*(f"{n}" * 8 for n in range(5)))
+
+    assert contents(logs) == {
+        "a.log": "4" * 8 + "\n",
+        "a.log.1": "2" * 8 + "\n" + "3" * 8 + "\n",
+        "a.log.2": "0" * 8 + "\n" + "1" * 8 + "\n",
+    }
+    assert complaints == []
+
+
+def test_no_lines_are_no_line(file, logs):
+    file.write()
+
+    assert contents(logs) == {"a.log": ""}
