@@ -274,10 +274,10 @@ class _Session:
         row_ids = tuple(row.row_id for row in joining)
         if not row_ids:
             return
-        if not await self._services.store.write(
-            busy_ops.Interrupt(self._key, running.batch.turn_id, row_ids)
-        ):
-            running.look_again = True
+        # Before it is known whether it was too early: the turn may begin while the answer to that is on its way.
+        running.look_again = True
+        interrupt = busy_ops.Interrupt(self._key, running.batch.turn_id, row_ids)
+        if not await self._services.store.write(interrupt):
             return
         log.info("turn %s begins again with message %s", running.batch.turn_id, ", ".join(map(str, row_ids)))
         self._end(running)

@@ -105,12 +105,12 @@ class Conversations:
         return True
 
     def remind(self, newest: Mapping[SessionKey, int]) -> None:
-        """Wake the sessions that have open rows, the last of this ``seq`` each: those that sleep, and those that were never told
-        of it, because whoever had to wake them has died. All others know what they have to do.
+        """Wake the sessions that have open rows, the last of this ``seq`` each: those without a turn, and those that were never
+        told of it, because whoever had to wake them has died. All others know what they have to do.
         """
         self._told = {key: seq for key, seq in self._told.items() if key in newest}
         for key, seq in newest.items():
-            if (seq > self._told.get(key, 0) or not self.takes_mail(key)) and self.wake(key):
+            if (seq > self._told.get(key, 0) or not self.busy(key)) and self.wake(key):
                 self._told[key] = seq
 
     def take_news(self, key: SessionKey) -> News | None:

@@ -107,9 +107,10 @@ class Connection:
             # Its text quotes the header, which may be the one with the token.
             raise self._failed(PROTOCOL, "the request cannot be sent as it is") from None
         # The peer's buffers take it: what is waited for is the answer.
-        with trio.move_on_after(patience.read_s) if patience.read_s < math.inf else nullcontext():
+        limit = trio.move_on_after(patience.read_s) if patience.read_s < math.inf else nullcontext()
+        with limit as silence:
             await self._send(whole)
-            return await self._head(math.inf)
+            return await self._head(silence)
         raise self._failed(TIMEOUT, f"silent for {patience.read_s:g} s")
 
     async def read(self) -> bytes:
@@ -171,7 +172,7 @@ class Connection:
             nursery.start_soon(write)
             with trio.CancelScope() as listening:
                 try:
-                    answer = await self._head(math.inf)
+                    answer = await self._head()
                 except NetError as failed:
                     wrong = wrong or failed
             if answer is None or answer.status >= REFUSALS:
@@ -197,7 +198,9 @@ class Connection:
         except h11.LocalProtocolError:
             raise self._failed(PROTOCOL, "the request is not as long as it was said to be") from None
 
-    async def _head(self, read_s: float) -> Head:
+    async def _head(self, silence: trio.CancelScope | None = None) -> Head:
+        """``silence`` is moved with whatever comes of it."""
+        come = False
         while True:
             event = self._next()
             if isinstance(event, h11.Response):
@@ -205,7 +208,10 @@ class Connection:
                 return Head(event.status_code, event.headers)
             # 100 and 103 announce an answer, and are none.
             if event is None:
-                self._take(await self._receive(read_s))
+                if come and silence is not None:
+                    silence.deadline = trio.current_time() + self._patience.read_s
+                self._take(await self._receive(math.inf))
+                come = True
 
     def _next(self) -> h11.Event | None:
         """What the bytes that have come say; None: they do not say it yet."""

@@ -32,7 +32,7 @@ LINE_CHARS = 100_000
 """Where a message or a traceback is cut off: one that is longer would only push the others out of the file."""
 
 FLUSH_S = 2.0
-LINES_TOGETHER = 500
+CHARS_TOGETHER = 200_000
 LINGER_S = 0.02
 """What is logged is in the files so much later: to wake the thread for each of many lines costs more than to write them."""
 
@@ -200,16 +200,26 @@ def _write(lines: "SimpleQueue[_Line | None]", redaction: Redaction, sinks: tupl
     """The thread: until ``None``, whatever has come together."""
     over = False
     while not over:
-        come = [lines.get()]
-        if come[0] is not None:
-            time.sleep(LINGER_S)
-        while come[-1] is not None and len(come) < LINES_TOGETHER and not lines.empty():
-            come.append(lines.get())
-        over = come[-1] is None
-        entries = [_redacted(line, redaction) for line in come if line is not None]
+        entries, over = _together(lines, redaction)
         for sink in sinks:
             if taken := [entry for entry in entries if sink.takes(entry)]:
                 sink.write(taken)
+
+
+def _together(lines: "SimpleQueue[_Line | None]", redaction: Redaction) -> tuple[list[Entry], bool]:
+    """What has come, a while after anything has; and whether nothing more will."""
+    entries: list[Entry] = []
+    size, line = 0, lines.get()
+    if line is not None:
+        time.sleep(LINGER_S)
+    while line is not None:
+        entry = _redacted(line, redaction)
+        entries.append(entry)
+        size += len(entry.message) + len(entry.exc or "")
+        if size >= CHARS_TOGETHER or lines.empty():
+            return entries, False
+        line = lines.get()
+    return entries, True
 
 
 def _redacted(line: _Line, redaction: Redaction) -> Entry:

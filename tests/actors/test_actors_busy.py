@@ -1,6 +1,7 @@
 """What becomes of a message that finds its conversation at work: the busy modes, the queue, edits and deletions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import trio
@@ -9,6 +10,7 @@ from world import QUEUE, World
 
 from hermes.config.model import Config, Display, Limits, PlatformDisplay
 from hermes.store import busy_ops, feed, ops, queries
+from hermes.store.memory import MemoryStore
 from hermes.testing.fakes import EPOCH_S, FakeAgent, Hang, Reply, echo
 from hermes.types import faults, texts
 from hermes.types.agent import Final
@@ -521,3 +523,45 @@ async def test_an_answer_to_several_messages_names_them_all_and_a_notice_none(op
 
 async def _items(world: World) -> Sequence[FeedItem]:
     return await world.services.store.read(feed.feed, "fake", "default", "1", None, 10)
+
+
+async def test_AC17_a_message_that_comes_while_its_turn_waits_for_a_place_interrupts_it_once_it_has_begun(
+    open_world, autojump_clock
+):
+    one_at_a_time = replace(config("interrupt"), limits=Limits(turns=1))
+    world = await open_world(FakeAgent(Reply(delay_s=5.0), Reply(delay_s=100.0)), config=one_at_a_time)
+    await world.say("x", "c1")
+    await trio.sleep(1)
+    await world.say("one", "c2")
+    await trio.sleep(1)
+    await world.say("two", "c2")
+
+    await world.settle(within_s=10)
+
+    assert world.heard("c2") == ["one\ntwo"]
+
+
+async def test_AC17_an_interruption_that_came_too_early_is_made_up_for_also_if_nobody_knows_that_yet(
+    open_world, autojump_clock, monkeypatch
+):
+    """It is committed before the turn takes its rows, and told of after the turn has begun."""
+    world = await open_world(FakeAgent(Reply(delay_s=300.0)), config=config("interrupt"))
+    refused, write = trio.Event(), MemoryStore.write
+
+    async def reordered(store, op):
+        kind = type(getattr(op, "op", op))
+        if kind is ops.Take and not refused.is_set():
+            await refused.wait()
+        outcome = await write(store, op)
+        if kind is busy_ops.Interrupt and not refused.is_set():
+            refused.set()
+            await trio.testing.wait_all_tasks_blocked()
+        return outcome
+
+    monkeypatch.setattr(MemoryStore, "write", reordered)
+    await world.say("one")
+    await trio.sleep(0.1)
+    await world.say("two")
+    await world.settle(within_s=10)
+
+    assert world.heard() == ["one\ntwo"]

@@ -7,12 +7,13 @@ from world import QUEUE
 from actors import inbound
 from actors.inbound import SWEEP_S
 from actors.ports.conversations import News
-from hermes.config.model import Config, Limits
+from hermes.config.model import Config, Display, Limits
 from hermes.store import ops
 from hermes.store.memory import MemoryStore
+from hermes.store.people_ops import Forget, Traces
 from hermes.testing.fakes import EPOCH_S, FakeAgent, Reply
 from hermes.types.events import InboundEvent
-from hermes.types.ids import TraceId
+from hermes.types.ids import SessionId, TraceId
 from hermes.types.origin import DEFAULT_ACCOUNT, Origin, lane_key
 from supervisors.mailbox import Outcome
 
@@ -296,3 +297,33 @@ async def test_a_turn_that_waits_for_a_place_is_not_looked_at_by_every_sweep(
     await world.settle(within_s=60)
 
     assert (world.heard("c1"), world.heard("c2")) == (["first"], ["second"])
+
+
+async def test_AC13_rows_that_a_turn_could_not_end_are_found_by_the_sweep(open_world, autojump_clock):
+    """Two people of a group share a turn, and one of them is forgotten while it runs: its end does not count."""
+    display = Display(busy_input_mode="collect", busy_collect_s=1.0, busy_ack=False)
+    world = await open_world(FakeAgent(Reply(delay_s=20.0)), config=Config(display=display))
+    store, conversations = world.services.store, world.services.conversations
+    for n, user in enumerate(("u1", "u2"), 1):
+        origin = Origin("fake", "g", chat_type="group", user_id=user)
+        store.post(ops.Accept((InboundEvent(user, origin, user, EPOCH_S, TraceId(user), message_id=user),)))
+        row_id = world.rows("row_id")[-1]
+        store.post(ops.Route(row_id, world.key(), SessionId("s"), "allowed", EPOCH_S, origin))
+        conversations.wake(world.key(), News(n, "collect", None))
+    await trio.sleep(8)
+    assert world.rows("state") == ["in_turn", "in_turn"]
+
+    await store.write(Forget(Traces((), (), (), (), (world.rows("row_id")[0],), ()), "u1", "operator", 0.0))
+    await world.settle(within_s=13 + 2 * SWEEP_S + 20)
+
+    assert world.rows("state") == ["stopped", "answered"]
+
+
+async def test_of_whom_sessions_were_told_is_forgotten_with_their_rows(open_world, autojump_clock):
+    world = await open_world()
+    for chat in ("a", "b"):
+        await world.say("hello", chat)
+    await world.settle()
+    await trio.sleep(SWEEP_S)
+
+    assert world.services.conversations._told == {}

@@ -129,7 +129,7 @@ def plain_take(self: Mailbox) -> Envelope | None:
     if self.handed_out >= self._pause_at:
         return None
     if self._control:
-        envelope = self._control.popleft()
+        envelope = self._control.pop(0)
         self._current_is_urgent = True
     elif self._again is not None:
         envelope, self._again = self._again, None

@@ -312,6 +312,22 @@ async def test_a_stream_that_falls_silent():
     assert (caught.value.code, caught.value.phase) == (TIMEOUT, "unknown")
 
 
+async def test_who_says_now_and_then_that_an_answer_is_coming_is_not_silent():
+    async def script(stream):
+        await head(stream)
+        for _ in range(4):
+            await stream.send_all(b"HTTP/1.1 102 Processing\r\n\r\n")
+            await trio.sleep(SOON_S / 2)
+        await stream.send_all(OK)
+
+    async with (
+        serving(script) as server,
+        direct() as client,
+        client.stream("POST", server.url(), silence_s=SOON_S, content=b"{}") as answer,
+    ):
+        assert answer.status == 200
+
+
 async def test_an_answer_that_comes_before_the_request_is_all_sent():
     """And its server reads no further, so that waiting to have sent it all would be waiting for ever."""
 
