@@ -92,7 +92,7 @@ async def test_who_asks_for_a_time_that_has_passed_lets_others_run(autojump_cloc
     assert turns == 1_000
 
 
-async def test_law_N6_timers_come_in_between(autojump_clock: MockClock) -> None:
+async def test_timers_come_in_between(autojump_clock: MockClock) -> None:
     log: Log = []
 
     async def timed(ctx: Context[Any]) -> None:
