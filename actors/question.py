@@ -7,6 +7,7 @@ from actors.lease import Lease
 from actors.ports.services import Services
 from hermes.routing import busy
 from hermes.sessions import context
+from hermes.sessions.keys import is_shared
 from hermes.store.queries import Begun
 from hermes.types.agent import Turn
 from hermes.types.ids import TurnId
@@ -25,7 +26,7 @@ async def question(services: Services, turn_id: TurnId, begun: Begun, lease: Lea
     origin = events[-1].origin
     told = [(line, event.received_at) for event in events for line in event.earlier]
     wanted = (line.text for line, _ in told if line.role == "system")
-    spoken = [line.text for line in begun.history if line.role == "user"]
+    spoken = (line.text for line in begun.history if line.role == "user")
     said = tuple(
         context.said(event, rules, [file for file in files if file.event == n])
         for n, event in enumerate(events)
@@ -33,7 +34,9 @@ async def question(services: Services, turn_id: TurnId, begun: Begun, lease: Lea
     recalled = ""
     if services.memories.any and not busy.is_quick(begun.rows[0]):
         recalled = await services.memories.recall(Asked(record.session_key, origin, "\n\n".join(said)))
-    names = context.names_in([*spoken, *(context.recorded(event, rules) for event in events)])
+    names: frozenset[str] = frozenset()
+    if is_shared(origin, rules):  # else nobody is told them, and a long history takes its time
+        names = context.names_in([*spoken, *(context.recorded(event, rules) for event in events)])
     return Turn(
         turn_id=turn_id,
         session_key=record.session_key,

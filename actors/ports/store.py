@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, assert_never, cast
 
@@ -103,10 +104,15 @@ class StorePort:
         while self._pending >= self._max_pending:
             await self._room.park()
         self._check()
-        done = trio.Event()
-        cell = Cell(op, done.set)
+        cell = Cell(op, partial(trio.lowlevel.reschedule, trio.lowlevel.current_task()))
         self._hand_in(cell)
-        await done.wait()
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            cell.wake = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        # Not an Event for each of the five writes of a message: nobody else waits for this one.
+        await trio.lowlevel.wait_task_rescheduled(leave)
         if isinstance(cell.outcome, Exception):
             raise cell.outcome
         return cast("T", cell.outcome)

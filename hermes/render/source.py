@@ -48,9 +48,12 @@ def code(text: str, start: int = 0) -> Iterator[Range]:
 
 def outside_code(text: str, pattern: re.Pattern[str], start: int = 0) -> Iterator[re.Match[str]]:
     """Where ``pattern`` is found from ``start`` on and does not begin inside code."""
-    blocks = code(text, start)
-    block = next(blocks, None)
+    blocks: Iterator[Range] | None = None
+    block: Range | None = None
     for found in pattern.finditer(text, start):
+        if blocks is None:  # most texts have nothing to be found, wherever their code is
+            blocks = code(text, start)
+            block = next(blocks, None)
         while block is not None and block[1] <= found.start():
             block = next(blocks, None)
         if block is None or found.start() < block[0]:
