@@ -60,10 +60,13 @@ def _counted(answer: Final, usage: Usage | None, agent: Agent) -> Final:
 class Ending:
     """What the commit that ends a turn has found beside; its session reads it when the turn has ended.
 
+    ``looks``: it is to find what comes next; else its session knows that. ``counted``: it has ended the turn, and nobody else.
     ``sent``: the lane has been handed the answer.
     """
 
+    looks: bool = True
     begun: bool = False
+    counted: bool = False
     newest: float = 0
     sent: bool = False
     found: queries.Work | None = None
@@ -120,8 +123,9 @@ async def finish(
         lighten=tuple(row.row_id for row in rows if row.event.earlier),
     )
     ending.begun = True
-    look = partial(_following, record.session_key, outbound)
+    look = partial(_following, record.session_key if ending.looks else None, outbound)
     committed, (ending.found, row) = await services.store.write(ops.Then(finish, look))
+    ending.counted = committed
     faults.point("after_turn_commit")
     if row is not None:
         services.delivery.hand(last.origin.lane, row)
@@ -138,9 +142,9 @@ async def finish(
 
 
 def _following(
-    key: SessionKey, outbound: Sequence[Outbound], reader: Reader, committed: bool
+    key: SessionKey | None, outbound: Sequence[Outbound], reader: Reader, committed: bool
 ) -> tuple[queries.Work | None, OutboxRow | None]:
-    """What the session has to do next; and the answer as its lane's row, where that has nothing else to send before."""
+    """What the session ``key`` has to do next; and the answer as its lane's row, where that has nothing else to send before."""
     if not committed:
         return None, None
     row: OutboxRow | None = None
@@ -148,7 +152,7 @@ def _following(
         row = queries.next_open_row(reader, answer.platform, answer.account, answer.chat_id)
         if row is not None and (row.message.delivery_id, row.state) != (answer.delivery_id, "prepared"):
             row = None
-    return queries.readable_work(reader, key, MOST_TOGETHER), row
+    return None if key is None else queries.readable_work(reader, key, MOST_TOGETHER), row
 
 
 async def _outbound(

@@ -129,6 +129,10 @@ class _Session:
         """There was nothing behind the turn when it began, and nobody has said since that there is."""
         self._found: queries.Work | None = None
         """What there is to do, as a commit has found it after which nobody has said that there is more."""
+        self._rest: queries.Work | None = None
+        """What waits behind the turn one by one, oldest first, as it was found when it was last looked for: enough to go on with,
+        because a turn takes what has become of its rows since, or nothing.
+        """
         self._idle_since = trio.current_time()
         self._ended_at = -math.inf
         self._seen_seq = 0
@@ -183,7 +187,8 @@ class _Session:
         while self._turn is None:
             if self._services.intake.shut:
                 return math.inf  # what begins during a drain would only be cut short
-            rows, own = ((), None) if self._quiet else self._found or await self._open_work()
+            known, self._rest = self._rest, None
+            rows, own = ((), None) if self._quiet else known or self._found or await self._open_work()
             self._found = None
             if not rows:
                 idle_until = self._idle_since + IDLE_S
@@ -192,12 +197,14 @@ class _Session:
             collect_until = self._ended_at + self._services.config.display.busy_collect_s
             if mode == "collect" and rows[0].turn_id is None and trio.current_time() < collect_until:
                 return collect_until
-            await self._begin(mode, rows, own)
+            await self._begin(mode, rows, own, fresh=known is None)
             self._idle_since = trio.current_time()
         # An agent that begins from now on is not late before that.
         return min(self._turn.until, trio.current_time() + self._services.config.agent.no_progress_s)
 
     async def _woken(self, news: News | None) -> None:
+        if news is None:
+            self._rest = None
         if self._turn is None:
             self._found = None if news is None else news.work
             return
@@ -218,8 +225,12 @@ class _Session:
     def _mode(self, row: InboxRow, own: BusyMode | None) -> BusyMode:
         return busy.mode_of(self._services.config.display, row, own)
 
-    async def _begin(self, mode: BusyMode, rows: Sequence[InboxRow], own: BusyMode | None) -> None:
-        """Start the next turn: one that was begun before with all its rows, else what waits. Set poison aside."""
+    async def _begin(
+        self, mode: BusyMode, rows: Sequence[InboxRow], own: BusyMode | None, *, fresh: bool
+    ) -> None:
+        """Start the next turn: one that was begun before with all its rows, else what waits. Set poison aside. ``fresh``: there
+        was nothing else a moment ago.
+        """
         first = rows[0]
         if first.turn_id is not None:
             begun = tuple(row for row in rows if row.turn_id == first.turn_id)
@@ -233,10 +244,12 @@ class _Session:
             return
         lease = Lease(self._services.turns, self._lease_changed)
         all_read = len(rows) < busy.MOST_TOGETHER  # what was read up to there may go on
-        self._quiet = all_read and len(rows) == len(batch.rows)
-        behind = (row for row in rows if row.row_id not in batch.row_ids)
+        behind = [row for row in rows if row.row_id not in batch.row_ids]
+        self._quiet = fresh and all_read and not behind
+        if behind and busy.is_alone(self._mode(behind[0], own), behind[0]):
+            self._rest, batch.ending.looks = (behind, own), False
         concerned = any(self._concerns(row.seq or 0, self._mode(row, own)) for row in behind)
-        self._turn = _Running(batch, lease, look_again=concerned or not all_read)
+        self._turn = _Running(batch, lease, look_again=concerned or (fresh and not all_read))
         args = (self._services, batch, self._ctx.incarnation, lease)
         self._ctx.spawn_child(ChildSpec(turn.NAME, turn.run, args, restart="temporary"))
 
@@ -314,6 +327,7 @@ class _Session:
         running = self._turn
         if running is None or (oldest is not None and oldest == running.batch.rows[0].seq):
             return
+        self._rest = None
         if not await self._services.store.read(queries.any_open, running.batch.row_ids):
             self._end(running)
 
@@ -353,6 +367,8 @@ class _Session:
         ended, self._turn = self._turn, None
         in_order = down is not None and is_clean(down.reason)
         self._quiet = self._quiet and in_order
+        counted = in_order and ended is not None and ended.batch.ending.counted
+        self._rest = self._rest if counted else None
         self._found = ended.batch.ending.work if ended is not None and in_order else None
         self._idle_since = self._ended_at = trio.current_time()
         if down is not None and not is_clean(down.reason):

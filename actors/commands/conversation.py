@@ -5,12 +5,13 @@ from functools import partial
 from typing import cast, get_args
 
 from actors.commands.reply import Ask, Handler, Prompt, Reply, misused
+from actors.ports.services import Services
 from hermes.hooks import events, payloads
 from hermes.routing import busy
 from hermes.sessions.ids import new_session_id
 from hermes.store import busy_ops, ops, queries
 from hermes.types import texts
-from hermes.types.ids import SessionId
+from hermes.types.ids import SessionId, SessionKey
 from hermes.types.quoting import one_line
 from hermes.types.records import BusyMode, SessionRecord
 
@@ -80,7 +81,18 @@ async def _busy(ask: Ask) -> Reply:
     own = None if wanted == CONFIGURED else cast("BusyMode", wanted)
     mode = busy.mode_for(display, platform, own)
     words = texts.BUSY_IS.format(mode=mode, meaning=texts.BUSY_MODES[mode])
-    return Reply(words, busy_ops.SetBusyMode(key, own), otherwise=texts.NO_CONVERSATION)
+    return Reply(
+        words,
+        busy_ops.SetBusyMode(key, own),
+        otherwise=texts.NO_CONVERSATION,
+        after=partial(_look_again, services, key),
+    )
+
+
+def _look_again(services: Services, key: SessionKey) -> None:
+    """What waits already goes by the new mode, too."""
+    if services.conversations.takes_mail(key):
+        services.conversations.wake(key)
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -51,6 +51,11 @@ def next_batch(mode: BusyMode, waiting: Sequence[InboxRow]) -> tuple[InboxRow, .
     return album or (first,)
 
 
+def is_alone(mode: BusyMode, row: InboxRow) -> bool:
+    """True if a turn that begins with ``row``, which waits, answers nothing besides, whatever comes behind it."""
+    return mode == "queue" and row.turn_id is None and not row.event.attachments
+
+
 def joining(running: InboxRow, waiting: Sequence[InboxRow]) -> tuple[InboxRow, ...]:
     """The oldest of ``waiting`` that may share a turn with ``running``: one answer has one place to go to (AC-31)."""
     return tuple(takewhile(lambda row: _place(row) == _place(running), waiting))

@@ -11,7 +11,7 @@ from world import QUEUE, World
 from hermes.config.model import Config, Display, Limits, PlatformDisplay
 from hermes.store import busy_ops, feed, ops, queries
 from hermes.store.memory import MemoryStore
-from hermes.testing.fakes import EPOCH_S, FakeAgent, Hang, Reply, echo
+from hermes.testing.fakes import EPOCH_S, Crash, FakeAgent, Hang, Reply, echo
 from hermes.types import faults, texts
 from hermes.types.agent import Final
 from hermes.types.events import InboundEvent
@@ -565,3 +565,96 @@ async def test_AC17_an_interruption_that_came_too_early_is_made_up_for_also_if_n
     await world.settle(within_s=10)
 
     assert world.heard() == ["one\ntwo"]
+
+
+# --- what was found once ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each look at the open ones has brought, also beside a write."""
+    counts, look = list[int](), queries.open_work
+
+    def counted(*args, **kwargs):
+        rows, own = look(*args, **kwargs)
+        counts.append(len(rows))
+        return rows, own
+
+    monkeypatch.setattr(queries, "open_work", counted)
+    return counts
+
+
+async def test_a_line_of_messages_is_looked_for_once_and_not_behind_each_of_them(
+    found, open_world, autojump_clock
+):
+    world = await open_world(FakeAgent(otherwise=Reply(delay_s=5.0)), config=config("queue"))
+    await say(world, *(f"m{n}" for n in range(20)))
+    found.clear()
+    await world.settle(within_s=200)
+
+    assert world.heard() == [f"m{n}" for n in range(20)]
+    assert sum(found) <= 19 + 1, "what is behind the first one, and nothing behind the last"
+
+
+async def test_what_comes_while_a_line_is_worked_off_is_answered_behind_it(open_world, autojump_clock):
+    world = await open_world(FakeAgent(otherwise=Reply(delay_s=5.0)), config=config("queue"))
+    await say(world, "a", "b", "c")
+    await trio.sleep(7)
+    await say(world, "d", "e")
+    await world.settle(within_s=60)
+
+    assert world.heard() == ["a", "b", "c", "d", "e"]
+
+
+async def test_what_has_become_of_those_in_line_is_heeded(open_world, autojump_clock):
+    """Found long ago, and edited, or taken back since: also the next one, whose turn would find nothing."""
+    agent = FakeAgent(otherwise=Reply(delay_s=5.0))
+    world = await open_world(agent, config=config("queue"))
+    await say(world, "one", "two", "three", "four", "five")
+    await trio.sleep(5.5)
+    first, second, third, fourth, fifth = world.rows("event_id")
+    await revise(world, "delete", third)
+    await revise(world, "edit", fifth, "other words")
+    await world.settle(within_s=60)
+
+    assert world.heard() == ["one", "two", "four", "other words"]
+    assert (first, second, fourth) == tuple(world.rows("event_id")[n] for n in (0, 1, 3))
+
+
+@pytest.mark.parametrize("at_s", [2.0, 7.0])
+async def test_a_stop_ends_the_line_that_was_found(at_s, open_world, autojump_clock):
+    agent = FakeAgent(otherwise=Reply(delay_s=5.0))
+    world = await open_world(agent, config=config("queue"))
+    await say(world, *(f"m{n}" for n in range(8)))
+    await trio.sleep(at_s)
+    answered, turns = list(world.heard()), len(agent.turns)
+    await world.say("/stop")
+    await trio.sleep(0.5)
+    await world.say("new")
+    await world.settle(within_s=10)
+
+    assert world.heard()[len(answered) + 1 :] == ["new"]
+    assert len(agent.turns) == turns + 1
+
+
+async def test_busy_holds_for_what_waits_already(open_world, autojump_clock):
+    world = await open_world(FakeAgent(otherwise=Reply(delay_s=20.0)), config=config("queue"))
+    await say(world, "one", "two", "three")
+    await world.say("/busy interrupt")
+    await world.settle(within_s=30)
+
+    assert world.heard()[1:] == ["one\ntwo\nthree"]
+
+
+async def test_a_turn_that_fails_leaves_the_line_as_it_is(open_world, autojump_clock):
+    world = await open_world(FakeAgent(Crash(ValueError("a bug"))), config=config("queue"))
+    await world.platform.hand_in(*[_said(f"m{n}") for n in range(5)])
+    await world.settle(within_s=60)
+
+    assert world.heard() == [f"m{n}" for n in range(5)]
+
+
+def _said(text: str) -> InboundEvent:
+    return InboundEvent(
+        text, Origin("fake", "1", user_id="u1"), text, EPOCH_S, TraceId(text), message_id=text
+    )

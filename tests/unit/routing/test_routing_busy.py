@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from hermes.config.model import Display, PlatformDisplay
-from hermes.routing.busy import is_quick, joining, mode_for, mode_of, next_batch
+from hermes.routing.busy import is_alone, is_quick, joining, mode_for, mode_of, next_batch
 from hermes.types.events import Attachment, InboundEvent
 from hermes.types.ids import TraceId
 from hermes.types.origin import Origin
@@ -95,3 +95,12 @@ def test_a_program_s_row_shares_no_turn(mode):
     assert next_batch("collect", (row(0), one)) == (row(0),)
     assert is_quick(one)
     assert not is_quick(row(1))
+
+
+@pytest.mark.parametrize("mode", ["interrupt", "steer", "collect"])
+def test_only_in_a_queue_it_is_known_beforehand_that_a_message_is_answered_alone(mode):
+    """Elsewhere more may come and be answered with it; and to an album another picture. What was begun goes on as it was."""
+    assert is_alone("queue", row(1))
+    assert not is_alone(mode, row(1))
+    assert not is_alone("queue", row(1, attachments=PICTURE))
+    assert not is_alone("queue", replace(row(1), turn_id="t"))
