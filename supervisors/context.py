@@ -103,7 +103,7 @@ class Context(Generic[M]):
 
         Having asked for the next one, the actor has handled the one before. Cancelled: no message was taken.
         """
-        life, cell, mailbox = self._life, self._cell, self._cell.mailbox
+        life, cell, mailbox, timed = self._life, self._cell, self._cell.mailbox, by < math.inf
         life.check_fence()
         if cell.trace is not None:
             cell.trace.done(life.incarnation, self._now(), handled=True)
@@ -111,13 +111,13 @@ class Context(Generic[M]):
         while True:
             # Without this a cancelled reader would go on for as long as mail comes in.
             await trio.lowlevel.checkpoint_if_cancelled()
-            if by < math.inf and by <= self._now():
+            if timed and by <= self._now():
                 await trio.lowlevel.checkpoint()
                 return None
             if self._timers is not None:
                 self._hand_over_due(self._timers)
             while (envelope := mailbox.take()) is None:
-                if by < math.inf and by <= self._now():
+                if timed and by <= self._now():
                     return None
                 await self._wait(by)
             if envelope.fence is not None and not self._is_for_actor(envelope):

@@ -8,6 +8,7 @@ Every round measures everything once; the median of the rounds counts. Exit 1 if
 import gc
 import json
 import logging
+import math
 import random
 import subprocess
 import sys
@@ -106,15 +107,19 @@ class Plain(Context[Any]):
 
     __slots__ = ()
 
-    async def receive(self) -> Any:
-        life, cell, mailbox = self._life, self._cell, self._cell.mailbox
+    async def receive(self, by: float = math.inf) -> Any:
+        life, cell, mailbox, timed = self._life, self._cell, self._cell.mailbox, by < math.inf
         life.check_fence()
         mailbox.current = None
         while True:
             await trio.lowlevel.checkpoint_if_cancelled()
+            if timed and by <= self._now():
+                return None
             if self._timers is not None:
                 self._hand_over_due(self._timers)
             while (envelope := plain_take(mailbox)) is None:
+                if timed and by <= self._now():
+                    return None
                 await mailbox.wait()
                 life.check_fence()
             if envelope.fence is not None and not self._is_for_actor(envelope):
