@@ -133,6 +133,8 @@ class _Session:
         """What waits behind the turn one by one, oldest first, as it was found when it was last looked for: enough to go on with,
         because a turn takes what has become of its rows since, or nothing.
         """
+        self._display = services.config.display
+        """By which modes that was found."""
         self._idle_since = trio.current_time()
         self._ended_at = -math.inf
         self._seen_seq = 0
@@ -187,7 +189,8 @@ class _Session:
         while self._turn is None:
             if self._services.intake.shut:
                 return math.inf  # what begins during a drain would only be cut short
-            known, self._rest = self._rest, None
+            known = self._rest if self._display is self._services.config.display else None
+            self._rest = None
             rows, own = ((), None) if self._quiet else known or self._found or await self._open_work()
             self._found = None
             if not rows:
@@ -203,8 +206,8 @@ class _Session:
         return min(self._turn.until, trio.current_time() + self._services.config.agent.no_progress_s)
 
     async def _woken(self, news: News | None) -> None:
-        if news is None:
-            self._rest = None
+        if news is None or news.mode == "interrupt":
+            self._rest = None  # some of it may go along with that one
         if self._turn is None:
             self._found = None if news is None else news.work
             return
@@ -246,8 +249,9 @@ class _Session:
         all_read = len(rows) < busy.MOST_TOGETHER  # what was read up to there may go on
         behind = [row for row in rows if row.row_id not in batch.row_ids]
         self._quiet = fresh and all_read and not behind
-        if behind and busy.is_alone(self._mode(behind[0], own), behind[0]):
+        if all_read and behind and busy.is_alone(self._mode(behind[0], own), behind[0]):
             self._rest, batch.ending.looks = (behind, own), False
+            self._display = self._services.config.display
         concerned = any(self._concerns(row.seq or 0, self._mode(row, own)) for row in behind)
         self._turn = _Running(batch, lease, look_again=concerned or (fresh and not all_read))
         args = (self._services, batch, self._ctx.incarnation, lease)

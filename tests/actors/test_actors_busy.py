@@ -658,3 +658,38 @@ def _said(text: str) -> InboundEvent:
     return InboundEvent(
         text, Origin("fake", "1", user_id="u1"), text, EPOCH_S, TraceId(text), message_id=text
     )
+
+
+async def test_an_interrupting_message_does_not_wait_for_a_line_that_was_found_before_it(
+    open_world, autojump_clock, monkeypatch
+):
+    """Its interruption comes too late for the turn that ends just now; the next one is to be interrupted."""
+    acts = (Reply(delay_s=5.0), Reply(delay_s=30.0))
+    world = await open_world(FakeAgent(*acts, otherwise=Reply(delay_s=100.0)), config=config("interrupt"))
+    write, late = MemoryStore.write, [True]
+
+    async def slow(store, op):
+        if type(op) is busy_ops.Interrupt and late:
+            late.clear()
+            await trio.sleep(0.5)
+        return await write(store, op)
+
+    monkeypatch.setattr(MemoryStore, "write", slow)
+    began = trio.current_time()
+    await say(world, "a", "/queue b", "/queue c", "/queue d")
+    await trio.sleep(began + 34.8 - trio.current_time())
+    await world.say("e")
+    await world.settle(within_s=300)
+
+    assert world.heard() == ["a", "b", "c\ne", "d"]
+
+
+async def test_a_reload_holds_for_a_line_that_was_found_before_it(open_world, autojump_clock):
+    world = await open_world(FakeAgent(otherwise=Reply(delay_s=30.0)), config=config("queue"))
+    await say(world, "a", "b", "c", "d")
+    await trio.sleep(35)
+    await say(world, "e", "f")
+    await world.reload(config("interrupt"))
+    await world.settle(within_s=100)
+
+    assert world.heard() == ["a", "b", "c\nd\ne\nf"]
