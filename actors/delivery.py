@@ -151,7 +151,7 @@ class _Lane:
                 idle_since = trio.current_time()
                 continue
             at_work = self._services.delivery.typing_from(self._lane) < math.inf
-            busy = bool(self._typing) or at_work or self._streaming.is_open
+            busy = bool(self._typing) or at_work or (self._streaming.is_open and not self._blocked)
             if busy:
                 idle_since = trio.current_time()
             elif row is None and trio.current_time() >= idle_since + self._patience_s:
@@ -161,7 +161,7 @@ class _Lane:
             self._flushes.clear()
             match await self._ctx.receive(by=self._wake_at(row, idle_since)):
                 case None:
-                    if row is None:
+                    if row is None and not self._blocked:
                         await self._streaming.show()
                     await self._show_typing()
                     # Whoever should have woken us may have crashed before; but what is only shown costs no look. A row that was
@@ -189,7 +189,8 @@ class _Lane:
             return now + max(0.0, self._due_at(row) - self._services.clock.wall())
         typing_at = max(self._next_typing_at, self._services.delivery.typing_from(self._lane))
         at = typing_at if typing_at < math.inf else idle_since + self._patience_s
-        return max(now, min(at, self._streaming.wake_at))
+        # While its chat cannot be reached a message waits that goes first, whether or not anybody has said that it can be again.
+        return max(now, at if self._blocked else min(at, self._streaming.wake_at))
 
     def _due_at(self, row: OutboxRow) -> float:
         """When ``row`` may be tried, in epoch seconds: by its own clock, and by what the platform takes."""

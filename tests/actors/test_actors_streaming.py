@@ -15,7 +15,7 @@ from hermes.testing.fakes import EDITABLE, DeletingAdapter, EditingAdapter
 from hermes.types import texts
 from hermes.types.agent import ApprovalRequest, Delta, Final
 from hermes.types.content import Rate
-from hermes.types.errors import RATE_LIMITED, Failure, SendError
+from hermes.types.errors import RATE_LIMITED, UNREACHABLE, Failure, SendError
 
 CURSOR = "▉"
 ON = Config(display=QUEUE, streaming=Streaming(enabled=True, transport="edit"))
@@ -746,3 +746,70 @@ async def test_a_page_of_our_own_shows_drafts_however_it_is_set(open_world, auto
     own = replace(EDITABLE, streaming=("draft",), own_page=True)
     drafts, edited, _ = await shown_by(open_world, Streaming(), own, answer_s=1.0)
     assert (drafts > 0, edited) == (True, 0)
+
+
+class Away(EditingAdapter):
+    """People whom nothing new reaches until they are back, of which nobody says a word."""
+
+    away = False
+
+    async def send(self, chat_id, part, *, reply_to, metadata):
+        if self.away:
+            raise SendError(Failure(UNREACHABLE, scope="chat"), "not_sent")
+        return await super().send(chat_id, part, reply_to=reply_to, metadata=metadata)
+
+
+async def test_AC27_nothing_of_the_next_answer_is_shown_while_one_waits_for_its_chat(
+    open_world, autojump_clock
+):
+    """The way is open again before anybody has told the lane: its message goes first all the same."""
+    platform = Away()
+    world = await open_world(typist(8), platform=platform, config=ON)
+    platform.away = True
+    await world.say("one")
+    await world.until(lambda: world.rows("state, failure", "outbox") != [], within_s=30)
+    await trio.sleep(1)
+    await world.say("two")
+    await trio.sleep(1)
+    platform.away = False
+    await settle(world)
+
+    assert [sent.reply_to for sent in platform.sent] == ["e1", "e2"]
+
+
+async def test_AC27_an_answer_that_comes_while_the_lane_shows_something_goes_before_what_it_would_show_next(
+    open_world, autojump_clock
+):
+    """The edit of an answer that is over takes long: meanwhile that is committed, and the next one begins to be written."""
+
+    class Slow(EditingAdapter):
+        async def edit(self, chat_id, message_id, part, *, metadata, final):
+            await trio.sleep(20)
+            return await super().edit(chat_id, message_id, part, metadata=metadata, final=final)
+
+    platform = Slow()
+    world = await open_world(typist(8), platform=platform, config=ON)
+    for text in ("one", "two", "three"):
+        await world.say(text)
+        await trio.sleep(0.1)
+    await settle(world)
+
+    assert [sent.reply_to for sent in platform.sent] == ["e1", "e2", "e3"]
+
+
+async def test_AC21_a_chat_that_is_away_with_a_stream_in_it_is_tried_again_by_and_by(
+    open_world, autojump_clock
+):
+    """What is left of a stream that is over does not keep the lane from leaving, and from being started anew."""
+    platform = Away()
+    world = await open_world(typist(8), platform=platform, config=ON)
+    await world.say("one")
+    await world.until(lambda: len(platform.sent) == 1, within_s=30)
+    platform.away = True
+    platform.edit_failures = [lost(), lost(), lost(), lost()]
+    await world.until(lambda: world.rows("failure", "outbox") != [], within_s=60)
+    await trio.sleep(10)
+    platform.away = False
+    await settle(world, within_s=200)
+
+    assert world.rows("state", "outbox") == ["sent"]
