@@ -107,8 +107,7 @@ class Connection:
             # Its text quotes the header, which may be the one with the token.
             raise self._failed(PROTOCOL, "the request cannot be sent as it is") from None
         # The peer's buffers take it: what is waited for is the answer.
-        limit = trio.move_on_after(patience.read_s) if patience.read_s < math.inf else nullcontext()
-        with limit as silence:
+        with trio.move_on_after(patience.read_s) if patience.read_s < math.inf else nullcontext() as silence:
             await self._send(whole)
             return await self._head(silence)
         raise self._failed(TIMEOUT, f"silent for {patience.read_s:g} s")
