@@ -117,9 +117,13 @@ class Context(Generic[M]):
             if self._timers is not None:
                 self._hand_over_due(self._timers)
             while (envelope := mailbox.take()) is None:
-                if timed and by <= self._now():
+                if not timed:
+                    await self._wait()
+                    continue
+                if by <= self._now():
                     return None
-                await self._wait(by)
+                with trio.move_on_at(by):
+                    await self._wait()
             if envelope.fence is not None and not self._is_for_actor(envelope):
                 mailbox.pass_over()
                 continue
@@ -220,17 +224,16 @@ class Context(Generic[M]):
         Watch(self._life, cell, link=True).begin()
         Watch(cell.life, self._cell, link=True).begin()
 
-    async def _wait(self, by: float) -> None:
-        """Wait for mail, for the next timer, or until it is ``by``."""
+    async def _wait(self) -> None:
+        """Wait for mail, or for the next timer."""
         self._cell.rest(self._now())
-        until = by if self._timers is None else min(by, self._timers.next_at)
-        if until == math.inf:
+        if self._timers is None:
             await self._cell.mailbox.wait()
+            self._life.check_fence()
         else:
-            with trio.move_on_at(until):
+            with trio.move_on_at(self._timers.next_at):
                 await self._cell.mailbox.wait()
-        self._life.check_fence()
-        if self._timers is not None:
+            self._life.check_fence()
             self._hand_over_due(self._timers)
 
     def _hand_over_due(self, timers: Timers) -> None:
