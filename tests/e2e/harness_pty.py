@@ -70,6 +70,10 @@ class Terminal:
             while (code := self._process.poll()) is None:
                 await trio.sleep(POLL_S)
                 self._take()
+        seen = -1
+        while seen < len(self._raw):  # its last words, which may have come since the last look
+            seen = len(self._raw)
+            self._take()
         return code
 
     def signal(self, number: int) -> None:
