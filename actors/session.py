@@ -231,8 +231,8 @@ class _Session:
     async def _begin(
         self, mode: BusyMode, rows: Sequence[InboxRow], own: BusyMode | None, *, fresh: bool
     ) -> None:
-        """Start the next turn: one that was begun before with all its rows, else what waits. Set poison aside. ``fresh``: there
-        was nothing else a moment ago.
+        """Start the next turn: one that was begun before with all its rows, else what waits. Set poison aside. ``fresh``: the
+        rows were looked for just now, and are no rest of what was found before.
         """
         first = rows[0]
         if first.turn_id is not None:

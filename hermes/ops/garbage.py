@@ -13,6 +13,6 @@ def look_rarely() -> None:
 
 
 def spare_what_is_there() -> None:
-    """What the start has made stays as long as the process: no later look goes through it."""
+    """What the start has made stays as long as the process, but for its garbage, which goes: no later look goes through it."""
     gc.collect()
     gc.freeze()

@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from world import World
 
 from actors import delivery, inbound
+from hermes.store import queries
 from hermes.types import faults
 
 OpenWorld = Callable[..., Awaitable[World]]
@@ -43,3 +44,17 @@ async def open_world(nursery: trio.Nursery, tmp_path: Path) -> AsyncIterator[Ope
     faults.arm(None)
     for world in worlds:
         assert world.counts.unaccounted == 0
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each look at the open ones has brought, also beside a write."""
+    counts, look = list[int](), queries.open_work
+
+    def counted(*args, **kwargs):
+        rows, own = look(*args, **kwargs)
+        counts.append(len(rows))
+        return rows, own
+
+    monkeypatch.setattr(queries, "open_work", counted)
+    return counts

@@ -570,20 +570,6 @@ async def test_AC17_an_interruption_that_came_too_early_is_made_up_for_also_if_n
 # --- what was found once ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def found(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many rows each look at the open ones has brought, also beside a write."""
-    counts, look = list[int](), queries.open_work
-
-    def counted(*args, **kwargs):
-        rows, own = look(*args, **kwargs)
-        counts.append(len(rows))
-        return rows, own
-
-    monkeypatch.setattr(queries, "open_work", counted)
-    return counts
-
-
 async def test_a_line_of_messages_is_looked_for_once_and_not_behind_each_of_them(
     found, open_world, autojump_clock
 ):

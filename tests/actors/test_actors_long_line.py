@@ -55,23 +55,9 @@ def post(world: World, *said: str) -> None:
     world.services.conversations.wake(world.key())
 
 
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many rows each look at the open ones has brought."""
-    found, look = list[int](), queries.open_work
-
-    def counted(*args, **kwargs):
-        rows, own = look(*args, **kwargs)
-        found.append(len(rows))
-        return rows, own
-
-    monkeypatch.setattr(queries, "open_work", counted)
-    return found
-
-
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_thousand_that_wait_are_answered_in_order_by_turns_of_bounded_size(
-    mode: BusyMode, read: list[int], open_world, autojump_clock
+    mode: BusyMode, found: list[int], open_world, autojump_clock
 ):
     agent = Steady()
     world = await open_world(agent, config=config(mode))
@@ -82,7 +68,7 @@ async def test_a_thousand_that_wait_are_answered_in_order_by_turns_of_bounded_si
     assert "\n".join(world.heard()).split("\n") == said
     assert sum(agent.told) == LONG
     assert max(agent.told) == (1 if mode == "queue" else MOST_TOGETHER)
-    assert max(read) <= 2 * MOST_TOGETHER, "what a turn has begun, and as much as it may have"
+    assert max(found) <= 2 * MOST_TOGETHER, "what a turn has begun, and as much as it may have"
 
 
 async def test_what_one_turn_has_no_room_for_needs_no_sweep(open_world, autojump_clock, monkeypatch):

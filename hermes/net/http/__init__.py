@@ -5,5 +5,6 @@
 
 client    what is used: one client an incarnation, one pool a purpose
 content   what a request says: place, headers, body
+lean      httpx without what it brings for the command line
 ways      how it gets there, and what failures mean on the way through a proxy
 """
